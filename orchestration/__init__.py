@@ -1,0 +1,1 @@
+"""Voronka's orchestration: the Dagster code location and the `voronka` command."""

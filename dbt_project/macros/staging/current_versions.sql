@@ -1,0 +1,84 @@
+{#
+  The current version of every key of a judged table: the greatest `updated_at`,
+  then `_loaded_at`, then the values themselves, so that the order of files never
+  matters. Deleted rows go; where the contract keeps deleted members, they stay
+  with the values of their greatest whole version.
+#}
+{% macro current_versions(source_name, table_name) %}
+{%- set judged = ref('base_' ~ source_name ~ '__' ~ table_name) -%}
+{%- if not execute -%}
+select * from {{ judged }}
+{%- else -%}
+{%- set contract = contract_of(source_name, table_name) -%}
+{%- set names = contract.columns | map(attribute='name') | list -%}
+{%- set keys = contract.columns | selectattr('is_key') | map(attribute='name') | list -%}
+{%- set ties = names | reject('in', keys + ['updated_at', '_loaded_at']) | list -%}
+{%- set newest_first -%}
+updated_at desc nulls last, _loaded_at desc, {{ ties | join(' desc nulls last, ') }} desc nulls last
+{%- endset -%}
+
+with kept as (
+
+    select
+        {{ names | join(',\n        ') }},
+        is_whole,
+        event_on
+    from {{ judged }}
+    where {{ list_length('reasons') }} = 0
+
+),
+
+{% if contract.keeps_deleted -%}
+fates as (
+
+    select
+        {{ keys | join(', ') }},
+        coalesce(is_deleted, false) as is_deleted
+    from kept
+    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first }}) = 1
+
+),
+
+whole as (
+
+    select *
+    from kept
+    where is_whole
+    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first }}) = 1
+
+),
+
+final as (
+
+    select
+        {%- for name in names %}
+        {{ 'fates' if name == 'is_deleted' else 'whole' }}.{{ name }},
+        {%- endfor %}
+        whole.event_on
+    from whole
+    inner join fates using ({{ keys | join(', ') }})
+
+)
+{%- else -%}
+latest as (
+
+    select *
+    from kept
+    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first }}) = 1
+
+),
+
+final as (
+
+    select
+        {{ names | reject('equalto', 'is_deleted') | join(',\n        ') }},
+        event_on
+    from latest
+    where is_deleted is not true
+
+)
+{%- endif %}
+
+select * from final
+{%- endif -%}
+{% endmacro %}

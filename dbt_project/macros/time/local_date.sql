@@ -1,0 +1,8 @@
+{# The calendar date of an instant in `reporting_timezone`. #}
+{% macro local_date(instant) -%}
+    {{ return(adapter.dispatch('local_date', 'voronka')(instant)) }}
+{%- endmacro %}
+
+{% macro duckdb__local_date(instant) -%}
+    cast(({{ instant }} at time zone '{{ var("reporting_timezone") }}') as date)
+{%- endmacro %}

@@ -1,0 +1,8 @@
+{# The instant at which a local calendar day begins, or a local wall time falls. #}
+{% macro local_instant(day, wall_time="'00:00'") -%}
+    {{ return(adapter.dispatch('local_instant', 'voronka')(day, wall_time)) }}
+{%- endmacro %}
+
+{% macro duckdb__local_instant(day, wall_time) -%}
+    (({{ day }} + cast({{ wall_time }} as time)) at time zone '{{ var("reporting_timezone") }}')
+{%- endmacro %}

@@ -1,0 +1,8 @@
+{# How many items a list has. #}
+{% macro list_length(items) -%}
+    {{ return(adapter.dispatch('list_length', 'voronka')(items)) }}
+{%- endmacro %}
+
+{% macro duckdb__list_length(items) -%}
+    len({{ items }})
+{%- endmacro %}

@@ -1,0 +1,16 @@
+{# A code as enumerations spell it: `NO ANSWER` is no_answer, `Incoming` is in. #}
+{% macro text_as_code(value, synonyms={}) -%}
+    {%- set code -%}
+        replace(replace(lower({{ value }}), ' ', '_'), '-', '_')
+    {%- endset -%}
+    {%- if synonyms -%}
+    case {{ code }}
+        {%- for synonym, meaning in synonyms.items() %}
+        when '{{ synonym }}' then '{{ meaning }}'
+        {%- endfor %}
+        else {{ code }}
+    end
+    {%- else -%}
+    {{ code }}
+    {%- endif -%}
+{%- endmacro %}

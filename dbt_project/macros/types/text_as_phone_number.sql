@@ -1,0 +1,33 @@
+{#
+  The E.164 identity of a phone as people type it, default region RU; NULL when
+  it has none. Short numbers (7 to 10 digits that are no Russian ones) keep their
+  digits. Judged against the phonenumbers library in tests/unit.
+#}
+{% macro text_as_phone_number(value) -%}
+    {{ return(adapter.dispatch('text_as_phone_number', 'voronka')(value)) }}
+{%- endmacro %}
+
+{% macro duckdb__text_as_phone_number(value) -%}
+    {%- set before_extension -%}
+        regexp_replace(lower({{ value }}), '(?s)^([^0-9]*[0-9].*?)(доб|ext|x|[,;#]).*$', '\1')
+    {%- endset -%}
+    {%- set digits -%}
+        regexp_replace({{ before_extension }}, '[^0-9]', '', 'g')
+    {%- endset -%}
+    {%- set number -%}
+        case
+            when regexp_matches({{ value }}, '^[^0-9]*[+]') then '+' || {{ digits }}
+            when {{ digits }} like '810%' then '+' || substr({{ digits }}, 4)
+            when {{ digits }} like '00%' then '+' || substr({{ digits }}, 3)
+            when {{ digits }} like '8%' and length({{ digits }}) = 11
+                then '+7' || substr({{ digits }}, 2)
+            when length({{ digits }}) = 10 and substr({{ digits }}, 1, 1) in ('9', '8', '4', '3')
+                then '+7' || {{ digits }}
+            when length({{ digits }}) between 11 and 15 then '+' || {{ digits }}
+            else {{ digits }}
+        end
+    {%- endset -%}
+    case
+        when length(replace({{ number }}, '+', '')) between 7 and 15 then {{ number }}
+    end
+{%- endmacro %}

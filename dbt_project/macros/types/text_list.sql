@@ -1,0 +1,12 @@
+{# A list of texts without its NULLs. #}
+{% macro text_list(items) -%}
+    {{ return(adapter.dispatch('text_list', 'voronka')(items)) }}
+{%- endmacro %}
+
+{% macro duckdb__text_list(items) -%}
+    {%- if items -%}
+    list_filter([{{ items | join(', ') }}], lambda item: item is not null)
+    {%- else -%}
+    cast([] as varchar[])
+    {%- endif -%}
+{%- endmacro %}

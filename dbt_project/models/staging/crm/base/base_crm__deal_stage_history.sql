@@ -1,0 +1,1 @@
+{{ judge('crm', 'deal_stage_history') }}

@@ -1,0 +1,1 @@
+{{ judge('finance', 'exchange_rates') }}

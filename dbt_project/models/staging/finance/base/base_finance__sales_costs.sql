@@ -1,0 +1,1 @@
+{{ judge('finance', 'sales_costs') }}

@@ -1,0 +1,1 @@
+{{ current_versions('finance', 'exchange_rates') }}

@@ -1,0 +1,1 @@
+{{ judge('marketing', 'ad_spend') }}

@@ -1,0 +1,1 @@
+{{ current_versions('marketing', 'ad_spend') }}

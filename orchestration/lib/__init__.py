@@ -1,0 +1,1 @@
+"""What the job is made of: pure where possible, typed, tested without Dagster."""
