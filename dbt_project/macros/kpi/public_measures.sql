@@ -1,0 +1,11 @@
+{# The daily measures as a mart shows them, from a relation that stores them. #}
+{% macro public_measures(relation) -%}
+    {%- for measure in daily_measures() %}
+        {% if measure == 'cycle_days_won' -%}
+        {{ ratio(relation ~ '.cycle_microseconds_won', 86400000000) }} as cycle_days_won
+        {%- else -%}
+        {{ relation }}.{{ measure }}
+        {%- endif -%}
+        {{- ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}

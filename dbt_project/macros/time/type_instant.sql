@@ -1,0 +1,8 @@
+{# The engine's name for an instant. #}
+{% macro type_instant() -%}
+    {{ return(adapter.dispatch('type_instant', 'voronka')()) }}
+{%- endmacro %}
+
+{% macro duckdb__type_instant() -%}
+    timestamp with time zone
+{%- endmacro %}

@@ -1,0 +1,54 @@
+-- One row per existing evaluation of a call: credited to the evaluated leg's
+-- manager, the source of its conversation, on the date it began. Of an internal or
+-- unknown call: nobody, on the date of the evaluation.
+
+with evaluations as (
+
+    select * from {{ ref('stg_telephony__call_evaluations') }}
+
+),
+
+legs as (
+
+    select * from {{ ref('int_calls__legs') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_calls__sessions') }}
+
+),
+
+session_identity as (
+
+    select * from {{ ref('int_calls__session_identity') }}
+
+),
+
+final as (
+
+    select
+        evaluations.call_id,
+        sessions.session_id,
+        legs.manager_id,
+        session_identity.source_id,
+        evaluations.evaluator,
+        evaluations.score,
+        evaluations.needs_found,
+        evaluations.presentation_made,
+        evaluations.objections_handled,
+        evaluations.next_step_agreed,
+        evaluations.evaluated_at,
+        coalesce(sessions.started_at, evaluations.evaluated_at) as credited_at
+    from evaluations
+    left join legs
+        on evaluations.call_id = legs.call_id
+    left join sessions
+        on legs.session_id = sessions.session_id
+    left join session_identity
+        on sessions.session_id = session_identity.session_id
+
+)
+
+select * from final

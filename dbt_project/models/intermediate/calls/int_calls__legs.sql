@@ -1,0 +1,57 @@
+-- One row per existing leg that is not internal: the session it belongs to, who
+-- answered for the company, and whether it counts as answered. A leg without an
+-- extension (a menu, a queue) does so only where no leg of its session has one.
+
+with calls as (
+
+    select * from {{ ref('stg_telephony__calls') }}
+
+),
+
+holders as (
+
+    select * from {{ ref('int_extensions__holder_spans') }}
+
+),
+
+external_legs as (
+
+    select
+        *,
+        coalesce(linked_id, call_id) as session_id
+    from calls
+    where direction != 'internal'
+
+),
+
+final as (
+
+    select
+        legs.call_id,
+        legs.session_id,
+        legs.direction,
+        legs.extension,
+        holders.manager_id,
+        case legs.direction
+            when 'in' then legs.from_number
+            else legs.to_number
+        end as raw_customer_number,
+        legs.line,
+        legs.started_at,
+        legs.answered_at,
+        legs.ended_at,
+        legs.talk_seconds,
+        legs.disposition = 'answered' and (
+            legs.extension is not null
+            or count(legs.extension) over (partition by legs.session_id) = 0
+        ) as is_answered
+    from external_legs as legs
+    left join holders
+        on
+            legs.extension = holders.extension
+            and legs.started_at >= holders.held_from
+            and legs.started_at < holders.held_until
+
+)
+
+select * from final

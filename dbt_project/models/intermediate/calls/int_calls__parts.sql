@@ -1,0 +1,76 @@
+-- One row per conversation and employee who took part in it: the employees with
+-- answered legs (all unknown ones together), or, where nobody answered, whoever the
+-- first leg with an extension rang, else the first leg.
+
+with legs as (
+
+    select * from {{ ref('int_calls__legs') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_calls__sessions') }}
+
+),
+
+answered_legs as (
+
+    select
+        session_id,
+        coalesce(manager_id, 'unknown') as manager_id,
+        call_id,
+        started_at,
+        coalesce(
+            talk_seconds, {{ seconds_between('answered_at', 'ended_at') }}, 0
+        ) as talk_seconds,
+        row_number() over (
+            partition by session_id, coalesce(manager_id, 'unknown')
+            order by started_at, call_id
+        ) as leg_no
+    from legs
+    where is_answered
+
+),
+
+answered_parts as (
+
+    select
+        session_id,
+        manager_id,
+        min(started_at) as started_at,
+        max(call_id) filter (where leg_no = 1) as call_id,
+        cast(sum(talk_seconds) as bigint) as talk_seconds
+    from answered_legs
+    group by 1, 2
+
+),
+
+missed_parts as (
+
+    select
+        legs.session_id,
+        coalesce(legs.manager_id, 'unknown') as manager_id,
+        legs.started_at,
+        legs.call_id,
+        0 as talk_seconds
+    from legs
+    inner join sessions
+        on legs.session_id = sessions.session_id
+    where not sessions.is_answered
+    qualify row_number() over (
+        partition by legs.session_id
+        order by legs.extension is null, legs.started_at, legs.call_id
+    ) = 1
+
+),
+
+final as (
+
+    select *, true as is_answered from answered_parts
+    union all
+    select *, false as is_answered from missed_parts
+
+)
+
+select * from final

@@ -1,0 +1,52 @@
+-- One row per conversation: the contact that owned the customer's number when it
+-- began, that contact's lead at the time, and the source of the lead, else of the
+-- contact. NULL: none found.
+
+with sessions as (
+
+    select * from {{ ref('int_calls__sessions') }}
+
+),
+
+phone_owners as (
+
+    select * from {{ ref('int_phones__owner_spans') }}
+
+),
+
+contacts as (
+
+    select * from {{ ref('int_contacts__resolved') }}
+
+),
+
+contact_leads as (
+
+    select * from {{ ref('int_leads__contact_spans') }}
+
+),
+
+final as (
+
+    select
+        sessions.session_id,
+        contacts.contact_id,
+        contact_leads.lead_id,
+        coalesce(contact_leads.source_id, contacts.source_id) as source_id
+    from sessions
+    left join phone_owners
+        on
+            sessions.customer_number = phone_owners.phone_number
+            and sessions.started_at >= phone_owners.owned_from
+            and sessions.started_at < phone_owners.owned_until
+    left join contacts
+        on phone_owners.contact_id = contacts.contact_id
+    left join contact_leads
+        on
+            phone_owners.contact_id = contact_leads.contact_id
+            and sessions.started_at >= contact_leads.matches_from
+            and sessions.started_at < contact_leads.matches_until
+
+)
+
+select * from final

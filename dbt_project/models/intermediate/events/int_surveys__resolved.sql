@@ -1,0 +1,49 @@
+-- One row per existing survey answer, with the manager it speaks of (its own, else
+-- the deal's owner) and the source (the deal's, else the contact's: its own, else
+-- the deal's). NULL: none found.
+
+with surveys as (
+
+    select * from {{ ref('stg_crm__surveys') }}
+
+),
+
+deals as (
+
+    select * from {{ ref('int_deals__resolved') }}
+
+),
+
+contacts as (
+
+    select * from {{ ref('int_contacts__resolved') }}
+
+),
+
+managers as (
+
+    select * from {{ ref('stg_crm__managers') }}
+
+),
+
+final as (
+
+    select
+        surveys.survey_id,
+        deals.deal_id,
+        coalesce(contacts.contact_id, deals.contact_id) as contact_id,
+        coalesce({{ found('managers.manager_id') }}, deals.manager_id) as manager_id,
+        coalesce(deals.source_id, contacts.source_id) as source_id,
+        surveys.score,
+        surveys.answered_at
+    from surveys
+    left join deals
+        on surveys.deal_id = deals.deal_id
+    left join contacts
+        on surveys.contact_id = contacts.contact_id
+    left join managers
+        on surveys.manager_id = managers.manager_id
+
+)
+
+select * from final

@@ -1,0 +1,70 @@
+-- One row per lead that was answered: the least time of an outbound or an answered
+-- inbound conversation with it, or of a written touch that went out. A response may
+-- come a little before the lead, since telephony makes it moments after the call.
+
+with leads as (
+
+    select * from {{ ref('int_leads__resolved') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_calls__sessions') }}
+
+),
+
+session_identity as (
+
+    select * from {{ ref('int_calls__session_identity') }}
+
+),
+
+activities as (
+
+    select * from {{ ref('int_activities__resolved') }}
+
+),
+
+responses as (
+
+    select
+        session_identity.lead_id,
+        sessions.started_at as responded_at
+    from sessions
+    inner join session_identity
+        on sessions.session_id = session_identity.session_id
+    where
+        session_identity.lead_id is not null
+        and (sessions.direction = 'out' or sessions.is_answered)
+
+    union all
+
+    select
+        lead_id,
+        happened_at as responded_at
+    from activities
+    where
+        lead_id is not null
+        and kind in ('email', 'message', 'social', 'proposal')
+        and coalesce(direction, 'out') = 'out'
+
+),
+
+final as (
+
+    select
+        leads.lead_id,
+        leads.created_at,
+        min(responses.responded_at) as first_response_at
+    from leads
+    inner join responses
+        on leads.lead_id = responses.lead_id
+    where
+        responses.responded_at
+        >= {{ add_seconds('leads.created_at', '-' ~ var('lead_match_tolerance_seconds')) }}
+    group by 1, 2
+
+)
+
+select * from final

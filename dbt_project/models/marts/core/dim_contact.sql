@@ -1,0 +1,42 @@
+-- One row per existing contact, and one for the unknown.
+
+with contacts as (
+
+    select * from {{ ref('int_contacts__resolved') }}
+
+),
+
+members as (
+
+    select
+        contact_id,
+        contact_name,
+        company,
+        email,
+        created_at,
+        coalesce(source_id, 'unknown') as source_id
+    from contacts
+
+),
+
+unknown_member as (
+
+    select
+        'unknown' as contact_id,
+        'Unknown' as contact_name,
+        {{ null_text() }} as company,
+        {{ null_text() }} as email,
+        cast(null as {{ type_instant() }}) as created_at,
+        'unknown' as source_id
+
+),
+
+final as (
+
+    select * from members
+    union all
+    select * from unknown_member
+
+)
+
+select * from final

@@ -1,0 +1,34 @@
+-- How long deals stayed in a stage of their present pipeline: one row per month of
+-- creation, stage, owner and source, over the stays that ended.
+
+with deals as (
+
+    select * from {{ ref('int_funnel__furthest_stage') }}
+
+),
+
+stays as (
+
+    select * from {{ ref('fct_stage_entries') }}
+
+),
+
+final as (
+
+    select
+        deals.cohort_month,
+        stays.stage_id,
+        deals.manager_id,
+        deals.source_id,
+        median(cast(stays.stay_seconds as double)) / 3600 as median_stay_hours
+    from stays
+    inner join deals
+        on
+            stays.deal_id = deals.deal_id
+            and stays.pipeline_id = deals.pipeline_id
+    where stays.exited_at is not null
+    group by 1, 2, 3, 4
+
+)
+
+select * from final

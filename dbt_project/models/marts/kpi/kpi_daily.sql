@@ -1,0 +1,41 @@
+-- One row per local date, manager and source with anything to count.
+
+with measures as (
+
+    select * from {{ ref('int_measures__daily') }}
+
+),
+
+managers as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+sources as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+final as (
+
+    select
+        measures.date_day,
+        measures.manager_id,
+        managers.manager_name,
+        managers.team,
+        measures.source_id,
+        sources.source_name,
+        sources.channel,
+        {{- public_measures('measures') }}
+    from measures
+    inner join managers
+        on measures.manager_id = managers.manager_id
+    inner join sources
+        on measures.source_id = sources.source_id
+    where {{ any_not_zero(stored_measures()) }}
+
+)
+
+select * from final

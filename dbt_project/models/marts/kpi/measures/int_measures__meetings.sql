@@ -1,0 +1,69 @@
+-- Daily meeting measures: what was set, confirmed, held and paid goes to who set the
+-- meeting; what was held also to who held it, each on its own date.
+
+with meetings as (
+
+    select * from {{ ref('fct_meetings') }}
+
+),
+
+paid_meetings as (
+
+    select * from {{ ref('int_deals__paid_meeting') }}
+
+),
+
+dated as (
+
+    select set_on as date_day, set_by as manager_id, source_id, kind, 'set' as what
+    from meetings
+
+    union all
+
+    select confirmed_on as date_day, set_by as manager_id, source_id, kind, 'confirmed' as what
+    from meetings
+    where confirmed_at is not null
+
+    union all
+
+    select held_on as date_day, set_by as manager_id, source_id, kind, 'set_held' as what
+    from meetings
+    where held_at is not null
+
+    union all
+
+    select held_on as date_day, held_by as manager_id, source_id, kind, 'held' as what
+    from meetings
+    where held_at is not null
+
+    union all
+
+    select
+        {{ local_date('first_paid_at') }} as date_day,
+        coalesce(set_by, 'unknown') as manager_id,
+        coalesce(source_id, 'unknown') as source_id,
+        {{ null_text() }} as kind,
+        'paid' as what
+    from paid_meetings
+
+),
+
+final as (
+
+    select
+        date_day,
+        manager_id,
+        source_id,
+        count(*) filter (where what = 'set') as meetings_set,
+        count(*) filter (where what = 'confirmed') as meetings_confirmed,
+        count(*) filter (where what = 'set_held') as set_meetings_held,
+        count(*) filter (where what = 'paid') as set_meetings_paid,
+        count(*) filter (where what = 'held') as meetings_held,
+        count(*) filter (where what = 'held' and kind = 'demo') as demos_held,
+        count(*) filter (where what = 'held' and kind = 'visit') as visits_held
+    from dated
+    group by 1, 2, 3
+
+)
+
+select * from final
