@@ -1,0 +1,63 @@
+-- What became of missed inbound calls: one row per local day, hour and source.
+
+with sessions as (
+
+    select * from {{ ref('fct_call_sessions') }}
+
+),
+
+sources as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+cells as (
+
+    select
+        started_on as date_day,
+        {{ local_hour('started_at') }} as hour_of_day,
+        source_id,
+        count(*) as missed_calls,
+        count(*) filter (where recovery = 'by_agent') as recovered_by_agent,
+        count(*) filter (where recovery = 'by_client') as recovered_by_client,
+        count(*) filter (where recovery = 'lost') as missed_calls_lost,
+        count(*) filter (where recovery = 'open') as missed_calls_open,
+        cast(coalesce(sum({{ seconds_between('started_at', 'recovered_at') }}), 0) as bigint)
+            as recovery_seconds
+    from sessions
+    where recovery is not null
+    group by 1, 2, 3
+
+),
+
+final as (
+
+    select
+        cells.date_day,
+        {{ iso_weekday('cells.date_day') }} as weekday,
+        cells.hour_of_day,
+        cells.source_id,
+        sources.source_name,
+        sources.channel,
+        cells.missed_calls,
+        cells.recovered_by_agent,
+        cells.recovered_by_client,
+        cells.missed_calls_lost,
+        cells.missed_calls_open,
+        cells.recovery_seconds,
+        {{ ratio(
+            '(cells.recovered_by_agent + cells.recovered_by_client)',
+            '(cells.recovered_by_agent + cells.recovered_by_client + cells.missed_calls_lost)'
+        ) }} as missed_recovery_rate,
+        {{ ratio(
+            'cells.recovery_seconds / 60',
+            '(cells.recovered_by_agent + cells.recovered_by_client)'
+        ) }} as avg_recovery_minutes
+    from cells
+    inner join sources
+        on cells.source_id = sources.source_id
+
+)
+
+select * from final

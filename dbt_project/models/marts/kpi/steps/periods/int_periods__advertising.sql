@@ -1,0 +1,29 @@
+-- What advertising cost and brought by period and source.
+
+with ad_spend as (
+
+    select * from {{ ref('int_ad_spend__converted') }}
+
+),
+
+grains as (
+    {{ period_grains() }}
+
+),
+
+final as (
+
+    select
+        grains.period_grain,
+        {{ period_start('grains.period_grain', 'ad_spend.spend_date') }} as period_start,
+        ad_spend.source_id,
+        cast(coalesce(sum(ad_spend.cost), 0) as {{ type_money() }}) as ad_spend,
+        cast(coalesce(sum(ad_spend.impressions), 0) as bigint) as impressions,
+        cast(coalesce(sum(ad_spend.clicks), 0) as bigint) as clicks
+    from ad_spend
+    cross join grains
+    group by 1, 2, 3
+
+)
+
+select * from final
