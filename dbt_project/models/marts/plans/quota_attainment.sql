@@ -7,6 +7,12 @@ with quotas as (
 
 ),
 
+raw_managers as (
+
+    select * from {{ ref('stg_crm__managers') }}
+
+),
+
 managers as (
 
     select * from {{ ref('dim_manager') }}
@@ -42,13 +48,14 @@ figures as (
             else quotas.target
         end as target_to_date
     from quotas
+    inner join raw_managers
+        on quotas.manager_id = raw_managers.manager_id
     inner join managers
         on quotas.manager_id = managers.manager_id
     inner join actuals
         on {{ same_cell('quotas', 'actuals', ['manager_id', 'metric', 'period', 'period_start']) }}
     inner join pacing
         on {{ same_cell('quotas', 'pacing', ['period', 'period_start']) }}
-    where quotas.manager_id != 'unknown'
 
 ),
 

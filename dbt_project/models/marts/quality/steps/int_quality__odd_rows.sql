@@ -89,7 +89,7 @@ odd_rows as (
     from quotas
     left join managers
         on quotas.manager_id = managers.manager_id
-    where {{ found('managers.manager_id') }} is null
+    where managers.manager_id is null
 
     union all
 
