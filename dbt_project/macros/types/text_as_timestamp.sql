@@ -8,23 +8,14 @@
 {%- endmacro %}
 
 {% macro duckdb__text_as_timestamp(value) -%}
-    {%- set offset -%}
-        regexp_extract(substr({{ value }}, 11), '(Z|[+-][0-9:]+)$', 1)
-    {%- endset -%}
-    {%- set wall -%}
-        try_cast(replace(regexp_extract(
-            {{ value }}, '^[0-9-]{10}([T ][0-9:]{5,8}([.][0-9]{1,6})?)?'
-        ), 'T', ' ') as timestamp)
+    {#- The engine wants seconds before an offset. -#}
+    {%- set with_seconds -%}
+        regexp_replace({{ value }}, '([T ]..:..)(Z|[+-].*)?$', '\1:00\2')
     {%- endset -%}
     case
         when not regexp_matches({{ value }}, '{{ timestamp_grammar() }}') then null
-        when {{ offset }} = '' then {{ instant_of_wall_time(wall) }}
-        when {{ offset }} = 'Z' then {{ wall }} at time zone 'UTC'
-        else ({{ wall }} at time zone 'UTC') - to_minutes(
-            try_cast({{ offset }}[1] || '1' as integer) * (
-                60 * try_cast({{ offset }}[2:3] as integer)
-                + coalesce(try_cast(replace({{ offset }}[4:], ':', '') as integer), 0)
-            )
-        )
+        when regexp_matches(substr({{ value }}, 11), '[Z+-]')
+            then try_cast({{ with_seconds }} as timestamp with time zone)
+        else {{ instant_of_wall_time('try_cast(' ~ with_seconds ~ ' as timestamp)') }}
     end
 {%- endmacro %}
