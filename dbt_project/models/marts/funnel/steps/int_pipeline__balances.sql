@@ -1,0 +1,89 @@
+-- How the open pipeline changed: one row per stage, deal owner and local day on which
+-- a deal came or went, with the running balance until the next such day. A stay is
+-- open from the day it was entered until the day before it was left; an unknown stage
+-- counts as open.
+
+with stays as (
+
+    select * from {{ ref('fct_stage_entries') }}
+
+),
+
+deals as (
+
+    select * from {{ ref('fct_deals') }}
+
+),
+
+stages as (
+
+    select * from {{ ref('dim_stage') }}
+
+),
+
+open_stays as (
+
+    select
+        stays.entered_on,
+        stays.exited_on,
+        stays.stage_id,
+        deals.manager_id,
+        coalesce(deals.amount, 0) as amount
+    from stays
+    inner join deals
+        on stays.deal_id = deals.deal_id
+    inner join stages
+        on stays.stage_id = stages.stage_id
+    where stages.kind in ('open', 'presale')
+
+),
+
+moves as (
+
+    select entered_on as moved_on, stage_id, manager_id, 1 as entered, 0 as exited, amount
+    from open_stays
+    union all
+    select exited_on as moved_on, stage_id, manager_id, 0 as entered, 1 as exited, -amount
+    from open_stays
+    where exited_on is not null
+
+),
+
+daily_moves as (
+
+    select
+        moved_on,
+        stage_id,
+        manager_id,
+        sum(entered) as entered,
+        sum(exited) as exited,
+        sum(amount) as amount
+    from moves
+    group by 1, 2, 3
+
+),
+
+final as (
+
+    select
+        moved_on,
+        stage_id,
+        manager_id,
+        entered,
+        exited,
+        sum(entered - exited) over running as open_deals,
+        sum(amount) over running as open_amount,
+        lead(moved_on) over (
+            partition by stage_id, manager_id
+            order by moved_on
+        ) as next_moved_on
+    from daily_moves
+    window running as (
+        partition by stage_id, manager_id
+        order by moved_on
+        rows between unbounded preceding and current row
+    )
+
+)
+
+select * from final
