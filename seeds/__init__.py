@@ -1,0 +1,1 @@
+"""Seeds: small reference tables for dbt and the demo company's generator."""
