@@ -5,6 +5,7 @@ The one source is the `sources:` part of the staging YAML files, which dbt reads
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,13 +20,20 @@ STAGING_DIR = Path("dbt_project/models/staging")
 DATA_TYPES = frozenset({"text", "timestamp", "date", "integer", "decimal", "boolean"})
 LOADED_AT = "_loaded_at"
 
+_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
+
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the contract; `data_type` is one of DATA_TYPES."""
+    """A column of the contract; `data_type` is one of DATA_TYPES.
+
+    A decimal has `precision` digits in all and `scale` of them after the point.
+    """
 
     name: str
     data_type: str
+    precision: int = 18
+    scale: int = 4
     description: str = ""
     is_key: bool = False
     is_required: bool = False
@@ -110,15 +118,19 @@ def _tables_of(path: Path) -> list[Table]:
 
 def _column(spec: Mapping[str, Any], path: Path) -> Column:
     meta = (spec.get("config") or {}).get("meta") or {}
-    data_type = str(spec.get("data_type", "")).lower()
+    written = str(spec.get("data_type", "")).lower()
+    decimal = _DECIMAL.fullmatch(written)
+    data_type = "decimal" if decimal else written
     if data_type not in DATA_TYPES:
         raise WrongUse(
-            f"{path}: column {spec['name']} has the type {data_type or 'none'}.",
-            f"Give it one of {', '.join(sorted(DATA_TYPES))}.",
+            f"{path}: column {spec['name']} has the type {written or 'none'}.",
+            f"Give it one of {', '.join(sorted(DATA_TYPES))}, decimal(p, s).",
         )
     return Column(
         name=spec["name"],
         data_type=data_type,
+        precision=int(decimal[1]) if decimal else 18,
+        scale=int(decimal[2]) if decimal else 4,
         description=str(spec.get("description", "")).strip(),
         is_key=bool(meta.get("key", False)),
         is_required=bool(meta.get("required", False)),

@@ -36,7 +36,6 @@ _NATIVE = {
     "boolean": frozenset({"BOOLEAN"}),
 }
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
-_MAX_DECIMAL = (18, 4)
 # What Parquet writers leave behind for a column without a single value.
 _NO_TYPE = '"NULL"'
 _NESTED = "NESTED"
@@ -401,7 +400,7 @@ def _view_type(column: Column, files: Sequence[RawFile]) -> str:
             found.add(_read_type(file.columns[position][1]))
     if len(found) == 1:
         (data_type,) = found
-        if _is_native(column.data_type, data_type):
+        if _is_native(column, data_type):
             return data_type
     return "VARCHAR"
 
@@ -411,10 +410,11 @@ def _read_type(data_type: str) -> str:
     return "VARCHAR" if data_type == "BLOB" else data_type
 
 
-def _is_native(contract_type: str, data_type: str) -> bool:
-    if contract_type == "decimal" and (found := _DECIMAL.fullmatch(data_type)):
-        return int(found[1]) <= _MAX_DECIMAL[0] and int(found[2]) <= _MAX_DECIMAL[1]
-    return data_type in _NATIVE[contract_type]
+def _is_native(column: Column, data_type: str) -> bool:
+    """Whether staging can take the type as it is: a cast to the contract's type is exact."""
+    if column.data_type == "decimal" and (found := _DECIMAL.fullmatch(data_type)):
+        return int(found[1]) <= column.precision and int(found[2]) <= column.scale
+    return data_type in _NATIVE[column.data_type]
 
 
 def _select(

@@ -308,7 +308,7 @@ class Calls:
         self._renumber()
 
     def _renumber(self) -> None:
-        """Number the legs in the order of time, as an exchange does."""
+        """Give the legs numbers in the order of time, as an exchange does."""
         self.legs.sort(key=lambda leg: (leg.started, leg.key))
         places = {leg.key: place for place, leg in enumerate(self.legs, start=1)}
         for leg in self.legs:

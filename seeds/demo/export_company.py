@@ -60,12 +60,11 @@ def reference(department: Department, export: Export, since: int) -> Iterable[Ba
                 "source_id": "text",
                 "name": "text",
                 "channel": "text",
-                "updated_at": "time",
                 "is_deleted": "bool",
             },
             [
-                # Deletions come bare.
-                (key, None, None, None, True) if retired else (key, name, channel, opened, False)
+                # Deletions come bare, and without updated_at the later file decides.
+                (key, None, None, True) if retired else (key, name, channel, False)
                 for key, (name, channel) in company.SOURCES.items()
                 if not retired or key == company.RETIRED_SOURCE
             ],

@@ -43,11 +43,7 @@ def clean(cell: Any) -> Any:
 
 
 def as_text(cell: Any) -> str:
-    """The text a cell of another type is read through.
-
-    An integral float loses its `.0` in every column, not only in a text column: it matters only
-    for booleans (1.0 is true).
-    """
+    """The text a cell of another type is read through; an integral float loses its `.0`."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
@@ -113,7 +109,7 @@ def _read_decimal(column: Column, cell: Any, zone: str) -> Decimal | None:
 
 
 def _read_boolean(column: Column, cell: Any, zone: str) -> bool | None:
-    text = as_text(cell).lower()
+    text = repr(cell) if isinstance(cell, float) else as_text(cell).lower()
     return True if text in _TRUE else False if text in _FALSE else None
 
 

@@ -1,0 +1,107 @@
+# Everything people do with this project. `make` alone says what there is.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The environment belongs to this directory: a copy of it elsewhere is made anew.
+IS_READY := $(shell test "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null && echo yes)
+
+# uv takes the Python that is here and fetches none; no tool reports to anybody.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON_PREFERENCE := only-system
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DAGSTER_DISABLE_TELEMETRY := 1
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: help
+help: ## Show the targets
+	@echo "make refresh     first of all: the environment, then the demo company's marts"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(READY) ## Create the environment .venv from requirements.lock
+
+.PHONY: refresh
+refresh: $(READY) ## Build, check and publish the marts (ARGS="--raw-dir DIR")
+	@$(BIN)/voronka refresh $(ARGS)
+
+.PHONY: status
+status: $(READY) ## What is published and what is wrong
+	@$(BIN)/voronka status
+
+.PHONY: test
+test: $(READY) ## Run all tests (ARGS="tests/unit -k raw_zone")
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style, types and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests --processes 2
+
+.PHONY: format
+format: $(READY) ## Format Python and SQL in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests --processes 2
+
+.PHONY: demo
+demo: $(READY) ## Write the demo company in seeds/demo anew (ARGS are the generator's)
+	$(BIN)/python -m seeds.demo $(ARGS)
+
+.PHONY: dev
+dev: $(READY) ## Open Dagster on this machine, its history in data/dagster
+	@mkdir -p data/dagster
+	DAGSTER_HOME="$(CURDIR)/data/dagster" $(BIN)/dagster dev $(ARGS)
+
+.PHONY: lock
+lock: $(READY) ## Resolve pyproject.toml into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header \
+		--quiet --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove the environment and caches; data/ stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache target logs
+	find orchestration tests seeds -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is made anew when the lock changes, and when it is broken, half made or moved.
+ifneq ($(IS_READY),yes)
+.PHONY: $(READY)
+endif
+
+$(READY): requirements.lock pyproject.toml
+	@python=""; \
+	for candidate in "$(PYTHON)" python3 python3.13 python3.12 python3.11 python; do \
+		test -n "$$candidate" || continue; \
+		"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+			2>/dev/null && { python="$$candidate"; break; }; \
+	done; \
+	test -n "$$python" || { \
+		echo "Voronka needs Python 3.11, 3.12 or 3.13, and none was found."; \
+		echo "Install one, or name it: make refresh PYTHON=/path/to/python3.12"; exit 2; }; \
+	echo "Creating $(VENV) with $$($$python --version) …"; \
+	rm -rf $(VENV); \
+	"$$python" -m venv $(VENV) || { \
+		rm -rf $(VENV); \
+		echo "$$python cannot make an environment; on Debian and Ubuntu: apt install python3-venv"; \
+		exit 2; }
+	@$(BIN)/python -c 'import re, sys; \
+		text = open("requirements.lock", encoding="utf-8").read(); \
+		found = re.search(r"^uv==.*?(?=^[a-z])", text, re.M | re.S); \
+		open("$(VENV)/uv.lock", "w").write(found[0] if found else "uv\n")'
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/uv.lock \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes \
+			--compile-bytecode -r requirements.lock; then :; else \
+		echo "uv could not install the lock; pip does, which takes longer …"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+			-r requirements.lock; \
+	fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --editable .
+	@printf '%s' "$(CURDIR)" > $(READY)

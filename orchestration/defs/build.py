@@ -1,0 +1,43 @@
+"""All definitions for one set of settings."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.defs.checks import build_expectations
+from orchestration.defs.jobs import (
+    build_raw_files_sensor,
+    build_refresh_job,
+    build_schedules,
+)
+from orchestration.defs.models import build_models, reporting_timezone
+from orchestration.defs.publication import build_publication
+from orchestration.defs.raw_zone import build_raw_zone
+from orchestration.defs.resources import REFRESH_LOCK, build_refresh_lock
+from orchestration.lib.contract import load_contract
+from orchestration.lib.dbt import load_manifest, published_models
+from orchestration.lib.expectations import load_suites
+from orchestration.lib.settings import Settings
+from orchestration.lib.warm import WarmTools
+
+
+def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.Definitions:
+    """The code location. With warm tools, their dbt process also brings the manifest."""
+    own_tools = tools or WarmTools(settings)
+    manifest = load_manifest(settings, tools.start_dbt() if tools else None)
+    contract = load_contract(settings.root)
+    suites = load_suites(settings.root / "expectations")
+    job = build_refresh_job()
+    return dg.Definitions(
+        assets=[
+            build_raw_zone(settings, contract, own_tools, suites),
+            build_models(settings, manifest, own_tools),
+            build_publication(settings, published_models(manifest)),
+        ],
+        asset_checks=[build_expectations(settings, suites, own_tools)] if suites else [],
+        jobs=[job],
+        schedules=build_schedules(job, reporting_timezone(settings)),
+        sensors=[build_raw_files_sensor(settings, job)],
+        resources={REFRESH_LOCK: build_refresh_lock(settings, own_tools)},
+        executor=dg.in_process_executor,
+    )

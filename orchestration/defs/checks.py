@@ -1,0 +1,82 @@
+"""Great Expectations' suites as asset checks of the raw tables and of the marts."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.defs.resources import REFRESH_LOCK
+from orchestration.lib import progress
+from orchestration.lib.errors import ChecksFailed
+from orchestration.lib.expectations import (
+    MARTS,
+    RAW,
+    Expectation,
+    ExpectationResult,
+    Suite,
+    run_suites,
+)
+from orchestration.lib.record import ERROR, PASS, step
+from orchestration.lib.settings import Settings
+from orchestration.lib.warm import WarmTools
+
+STEP = "expectations"
+
+
+def build_expectations(
+    settings: Settings, suites: list[Suite], tools: WarmTools
+) -> dg.AssetChecksDefinition:
+    """The step that runs the suites: those of the raw zone ran beside dbt and are collected."""
+    specs = [_spec(suite, expectation) for suite in suites for expectation in suite.expectations]
+
+    @dg.multi_asset_check(
+        specs=specs, name="expectations", required_resource_keys={REFRESH_LOCK}
+    )
+    def expectations() -> Iterator[dg.AssetCheckResult]:
+        progress.tell(STEP, total=len(specs))
+        with step(settings.record_file, STEP) as record:
+            results = run_suites(
+                settings.build_file, [suite for suite in suites if suite.layer == MARTS]
+            )
+            results += tools.raw_results([suite for suite in suites if suite.layer == RAW])
+            record.merge_checks([result.outcome() for result in results])
+            for result in results:
+                progress.tell(STEP, result.expectation.name, result.status)
+                yield _check_result(result)
+            stopping = [check for check in record.blocking if check.kind == "gx"]
+            if stopping:
+                raise ChecksFailed(
+                    f"{len(stopping)} blocking expectations failed. Nothing was published.",
+                    "`voronka status` lists them; correct the data or the models, then refresh "
+                    "again.",
+                    [f"{c.asset}: {c.name}: {c.message}" for c in stopping],
+                )
+
+    return expectations
+
+
+def _spec(suite: Suite, expectation: Expectation) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name=expectation.name,
+        asset=dg.AssetKey([suite.schema, suite.table]),
+        description=expectation.description,
+        blocking=expectation.is_blocking,
+    )
+
+
+def _check_result(result: ExpectationResult) -> dg.AssetCheckResult:
+    metadata: dict[str, dg.MetadataValue] = {
+        "status": dg.MetadataValue.text(result.status),
+        "message": dg.MetadataValue.text(result.message),
+    }
+    if result.failing_rows is not None:
+        metadata["failing_rows"] = dg.MetadataValue.int(result.failing_rows)
+    if result.rows:
+        metadata["examples"] = dg.MetadataValue.text("\n".join(str(row) for row in result.rows))
+    is_severe = result.expectation.is_blocking or result.status == ERROR
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey([result.suite.schema, result.suite.table]),
+        check_name=result.expectation.name,
+        passed=result.status == PASS,
+        severity=dg.AssetCheckSeverity.ERROR if is_severe else dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )

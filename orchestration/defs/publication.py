@@ -1,0 +1,47 @@
+"""What BI reads, as an asset: it follows all published models and their blocking checks."""
+
+import importlib.metadata
+
+import dagster as dg
+
+from orchestration.defs.resources import REFRESH_LOCK
+from orchestration.lib import progress
+from orchestration.lib.dbt import PublishedModel
+from orchestration.lib.publication import publish
+from orchestration.lib.record import step
+from orchestration.lib.settings import Settings
+
+STEP = "publication"
+KEY = dg.AssetKey(["published", "voronka"])
+
+
+def build_publication(settings: Settings, models: list[PublishedModel]) -> dg.AssetsDefinition:
+    """The step that replaces the published set."""
+
+    @dg.asset(
+        key=KEY,
+        deps=[dg.AssetKey([model.schema, model.name]) for model in models],
+        group_name="published",
+        kinds={"duckdb", "parquet"},
+        required_resource_keys={REFRESH_LOCK},
+        description="The file that BI opens, and Parquet copies of the marts beside it.",
+    )
+    def voronka() -> dg.MaterializeResult:
+        progress.tell(STEP, total=1)
+        with step(settings.record_file, STEP) as record:
+            done = publish(settings, models, record, importlib.metadata.version("voronka"))
+            record.publication_id = done.publication_id
+            record.as_of_date = done.as_of_date.isoformat() if done.as_of_date else None
+        progress.tell(STEP, done.publication_id, "ok")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(done.rows.values()),
+                "publication_id": done.publication_id,
+                "file": dg.MetadataValue.path(str(done.file)),
+                "as_of_date": str(done.as_of_date),
+                "rows": dg.MetadataValue.json(done.rows),
+                "seconds": record.phases[STEP],
+            }
+        )
+
+    return voronka

@@ -1,0 +1,91 @@
+"""The raw zone as assets: one for each table of the contract."""
+
+import shutil
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.defs.resources import REFRESH_LOCK
+from orchestration.lib import progress
+from orchestration.lib.contract import Contract
+from orchestration.lib.drift import drift_lines
+from orchestration.lib.expectations import RAW, Suite
+from orchestration.lib.raw_zone import RawTable, RawZone, register, scan
+from orchestration.lib.record import Record, step, utc_now
+from orchestration.lib.settings import Settings
+from orchestration.lib.warm import WarmTools
+
+STEP = "raw zone"
+
+
+class RefreshConfig(dg.Config):
+    """How a refresh is run: `full` builds from scratch."""
+
+    full: bool = False
+
+
+def build_raw_zone(
+    settings: Settings, contract: Contract, tools: WarmTools, suites: list[Suite]
+) -> dg.AssetsDefinition:
+    """The step that lists the raw files, holds them against the contract and registers them."""
+    specs = [
+        dg.AssetSpec(
+            dg.AssetKey([table.source, table.name]),
+            group_name="raw",
+            kinds={"parquet"},
+            description=table.description,
+        )
+        for table in contract.tables.values()
+    ]
+
+    @dg.multi_asset(specs=specs, name="raw_zone", required_resource_keys={REFRESH_LOCK})
+    def raw_zone(config: RefreshConfig) -> Iterator[dg.MaterializeResult]:
+        progress.tell(STEP)
+        if config.full:
+            forget_build(settings)
+        Record(started_at=utc_now()).save(settings.record_file)
+        with step(settings.record_file, STEP) as record:
+            tools.start_dbt()
+            zone = scan(settings.raw_zone, contract)
+            note(record, zone, settings)
+            register(zone, settings.raw_zone_file)
+            tools.start_raw_suites([suite for suite in suites if suite.layer == RAW])
+            for table in zone.tables:
+                progress.tell(STEP, table.contract.full_name, "ok", len(zone.tables))
+                yield dg.MaterializeResult(
+                    asset_key=dg.AssetKey([table.contract.source, table.contract.name]),
+                    metadata=_metadata(zone, table),
+                )
+
+    return raw_zone
+
+
+def note(record: Record, zone: RawZone, settings: Settings) -> None:
+    """Write into the record what the zone holds."""
+    record.raw_dir = zone.raw_dir
+    record.raw_origin = settings.raw_origin
+    record.is_demo = settings.is_demo
+    record.raw_files = len(zone.files)
+    record.raw_rows = zone.rows
+    record.missing_tables = zone.missing_tables
+    record.drift = drift_lines(zone.drift)
+
+
+def forget_build(settings: Settings) -> None:
+    """Remove the private build; the published set stays."""
+    for path in settings.build_dir.glob("voronka_build.duckdb*"):
+        path.unlink()
+    shutil.rmtree(settings.build_dir / "tmp", ignore_errors=True)
+
+
+def _metadata(zone: RawZone, table: RawTable) -> dict[str, dg.MetadataValue]:
+    drift = drift_lines(
+        tuple(item for item in zone.drift if item.table == table.contract.full_name)
+    )
+    return {
+        "dagster/row_count": dg.MetadataValue.int(table.rows),
+        "files": dg.MetadataValue.int(len(table.files)),
+        "bytes": dg.MetadataValue.int(sum(file.bytes for file in table.files)),
+        "raw_dir": dg.MetadataValue.text(zone.raw_dir),
+        "schema_drift": dg.MetadataValue.json(drift),
+    }

@@ -1,0 +1,25 @@
+"""What every step of a refresh needs."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.lib.lock import only_refresh
+from orchestration.lib.settings import Settings
+from orchestration.lib.warm import WarmTools
+
+REFRESH_LOCK = "refresh_lock"
+
+
+def build_refresh_lock(settings: Settings, tools: WarmTools) -> dg.ResourceDefinition:
+    """The right to be the only refresh, for as long as a run takes."""
+
+    @dg.resource(description="One refresh at a time in a data directory.")
+    def refresh_lock() -> Iterator[None]:
+        with only_refresh(settings):
+            try:
+                yield
+            finally:
+                tools.close()
+
+    return refresh_lock

@@ -1,0 +1,169 @@
+"""A dbt that is already there: imported and with its manifest, before the job needs it.
+
+Starting dbt takes four seconds of imports; here they run while Dagster is imported. The process
+reads one JSON command a line from its input and writes dbt's events, one JSON a line, in the
+form of dbt's own JSON log. It ends with its input, so no orphan holds the build file.
+
+    {"command": "parse"}                    then {"voronka": "parsed", "error": null or text}
+    {"command": "build", "arguments": […]}  then dbt's events and the end
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+from typing import Any, TextIO
+
+_RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
+_STARTS = {"LogStartLine"}
+_QUIET = ["--log-level", "none", "--log-level-file", "none", "--no-use-colors"]
+
+
+class Runner:
+    """dbt in this process. `arguments` are those of every command."""
+
+    def __init__(self, arguments: list[str], output: TextIO) -> None:
+        from dbt.cli.main import dbtRunner
+
+        _drop_debug_events()
+        self._runner_class = dbtRunner
+        self._arguments = [*_QUIET, *arguments]
+        self._output = output
+        self._manifest: Any = None
+
+    def load_manifest(self, path: Path) -> None:
+        """Take the manifest that the last parse saved, if it reads."""
+        from dbt.contracts.graph.manifest import Manifest
+
+        try:
+            manifest = Manifest.from_msgpack(path.read_bytes())
+        except Exception:  # any damage only costs the time of a parse
+            return
+        manifest.build_flat_graph()
+        self._manifest = manifest
+
+    def parse(self) -> None:
+        """Read the project; writes manifest.json."""
+        result = self._runner_class().invoke(["parse", *self._arguments])
+        error = None
+        if result.success:
+            self._manifest = result.result
+        else:
+            error = str(result.exception or "dbt could not parse the project")
+        self._write({"voronka": "parsed", "error": error})
+
+    def build(self, arguments: list[str]) -> int:
+        """Run `dbt` with these arguments and the manifest; the exit code of dbt."""
+        runner = self._runner_class(manifest=self._manifest, callbacks=[self._on_event])
+        result = runner.invoke([*arguments, *self._arguments])
+        if result.exception is not None:
+            self._write(_error_event(str(result.exception)))
+        _close_database()
+        return 0 if result.success else 1
+
+    def _on_event(self, message: Any) -> None:
+        name, level = message.info.name, message.info.level
+        if name not in _RESULTS and name not in _STARTS and level not in ("warn", "error"):
+            return
+        from dbt_common.events.functions import msg_to_dict
+
+        event = msg_to_dict(message)
+        if name == "LogModelResult" and level == "info":
+            event["data"].update(_measure(event["data"]["node_info"]))
+        self._write(event)
+
+    def _write(self, event: dict[str, Any]) -> None:
+        self._output.write(json.dumps(event, default=str) + "\n")
+        self._output.flush()
+
+
+def _drop_debug_events() -> None:
+    """Do not build events that nobody reads: it is a fifth of dbt's time for a model.
+
+    dbt makes a protocol buffer of every debug event before it asks whether it is wanted. Without
+    the names that this relies on, dbt is only slower.
+    """
+    try:
+        from dbt_common.events.base_types import BaseEvent, DebugLevel
+        from dbt_common.events.event_manager import EventManager
+    except ImportError:
+        return
+    build, fire = BaseEvent.__init__, EventManager.fire_event
+
+    def build_wanted(event: Any, *arguments: Any, **values: Any) -> None:
+        if isinstance(event, DebugLevel):
+            event.__dict__["pb_msg"] = None
+        else:
+            build(event, *arguments, **values)
+
+    def fire_wanted(manager: Any, event: Any, level: Any = None, **options: Any) -> None:
+        if not isinstance(event, DebugLevel):
+            fire(manager, event, level=level, **options)
+
+    BaseEvent.__init__, EventManager.fire_event = build_wanted, fire_wanted
+
+
+def _measure(node: dict[str, Any]) -> dict[str, Any]:
+    """Rows of a table that was just built, and the as-of date once it is known."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    relation = node.get("node_relation", {})
+    environment = DuckDBConnectionManager._ENV
+    connection = getattr(environment, "conn", None)
+    if connection is None or node.get("materialized") not in ("table", "incremental"):
+        return {}
+    found: dict[str, Any] = {}
+    name = f'"{relation.get("schema")}"."{relation.get("alias")}"'
+    with connection.cursor() as cursor:
+        (found["rows"],) = cursor.execute(f"select count(*) from {name}").fetchone()
+        if relation.get("alias") == "int_refresh__as_of":
+            (as_of,) = cursor.execute(f"select max(as_of_date) from {name}").fetchone()
+            found["as_of_date"] = as_of and as_of.isoformat()
+    return found
+
+
+def _close_database() -> None:
+    """Write the build file out, so that others can read it without its log."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+
+
+def _error_event(message: str) -> dict[str, Any]:
+    return {"info": {"name": "MainEncounteredError", "level": "error", "msg": message}, "data": {}}
+
+
+def main() -> None:
+    """Serve commands until the input ends; `argv[1]` is a JSON of the process's settings."""
+    settings = json.loads(sys.argv[1])
+    # Models and macros may print; only events may reach the parent.
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    commands: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(commands,), daemon=True).start()
+    runner = Runner(settings["arguments"], output)
+    if settings["manifest"]:
+        runner.load_manifest(Path(settings["manifest"]))
+    while True:
+        command = json.loads(commands.get())
+        if command["command"] == "parse":
+            runner.parse()
+            continue
+        code = runner.build(command["arguments"])
+        output.flush()
+        # Without the interpreter's farewell: nothing is left to write.
+        os._exit(code)
+
+
+def _listen(commands: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        commands.put(line)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

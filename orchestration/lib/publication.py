@@ -1,0 +1,283 @@
+"""Write, audit, publish: the last step of a refresh.
+
+The published set is one DuckDB file and a folder of Parquet files. Both are written beside the
+present ones and take their place by a rename, so that readers see the old set or the new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.lib.dbt import PublishedModel
+from orchestration.lib.errors import ChecksFailed, PublicationFailed
+from orchestration.lib.files import sync
+from orchestration.lib.raw_zone import literal, quote
+from orchestration.lib.record import ERROR, FAIL, PASS, STEPS, WARN, Record
+from orchestration.lib.settings import Settings
+
+PARQUET_LINK = "parquet"
+PARQUET_SCHEMA = "marts"
+REQUIRED_STEPS = STEPS[:-1]
+
+_DRAFT = ".tmp"
+_DESCRIPTIONS = {
+    "publication": "One row: what this file is, when it was made, from what and how it was found.",
+    "raw_files": "The raw files that this publication was made from.",
+    "checks": "Every check of the refresh that made this file.",
+    "schema_drift": "Columns, files and folders of the raw zone that the contract does not know.",
+}
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published; `rows` by full table name."""
+
+    publication_id: str
+    file: Path
+    as_of_date: date | None
+    rows: dict[str, int]
+
+
+def publish(
+    settings: Settings, models: Sequence[PublishedModel], record: Record, version: str
+) -> Publication:
+    """Replace the published set with the build's.
+
+    Raises ChecksFailed if a blocking check failed or a step is missing, PublicationFailed if the
+    set cannot be written. In both cases the present set stays and nothing is left behind.
+    """
+    _refuse_unchecked(record)
+    directory = settings.published_dir
+    directory.mkdir(parents=True, exist_ok=True)
+    clean_up(directory)
+    now = datetime.now(UTC)
+    name = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{_content_id(settings, version)}"
+    draft = directory / f"{settings.published_file.name}.{os.getpid()}{_DRAFT}"
+    parquet = directory / f"parquet-{name}{_DRAFT}"
+    try:
+        publication = _write_database(draft, settings, models, record, version, name, now)
+        _write_parquet(draft, parquet, models)
+        os.chmod(draft, 0o444)
+        sync(draft)
+        final = parquet.with_suffix("")
+        os.rename(parquet, final)
+        os.replace(draft, settings.published_file)
+        _point(directory / PARQUET_LINK, final.name)
+        sync(directory)
+    except (duckdb.Error, OSError) as error:
+        raise _failure(error, directory) from error
+    finally:
+        draft.unlink(missing_ok=True)
+        Path(f"{draft}.wal").unlink(missing_ok=True)
+        shutil.rmtree(parquet, ignore_errors=True)
+        _remove_old_folders(directory)
+    return publication
+
+
+def clean_up(directory: Path) -> None:
+    """Remove what an interrupted publication left behind."""
+    for left in directory.glob(f"*{_DRAFT}*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _refuse_unchecked(record: Record) -> None:
+    missing = [name for name in REQUIRED_STEPS if name not in record.finished_steps]
+    if missing:
+        raise ChecksFailed(
+            f"The build was not checked: {', '.join(missing)} did not finish.",
+            "Run the whole job: `voronka refresh`.",
+        )
+    if record.blocking:
+        raise ChecksFailed(
+            f"{len(record.blocking)} blocking checks failed.",
+            "Correct the data or the models, then refresh again.",
+            [f"{check.name}: {check.message}" for check in record.blocking],
+        )
+
+
+def _content_id(settings: Settings, version: str) -> str:
+    """Eight digits that depend on the raw files, the variables and the version alone."""
+    state = hashlib.sha256(f"{version}|{sorted(settings.dbt_vars.items())}".encode())
+    with duckdb.connect() as connection:
+        connection.execute(f"attach {literal(str(settings.raw_zone_file))} as raw_zone (read_only)")
+        for row in connection.execute("from raw_zone.zone.files order by all").fetchall():
+            state.update(repr(row).encode())
+    return state.hexdigest()[:8]
+
+
+def _write_database(
+    draft: Path,
+    settings: Settings,
+    models: Sequence[PublishedModel],
+    record: Record,
+    version: str,
+    name: str,
+    now: datetime,
+) -> Publication:
+    rows: dict[str, int] = {}
+    with duckdb.connect(str(draft)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        # Views of the build name their catalogue, so both files keep their own names.
+        for file in (settings.build_file, settings.raw_zone_file):
+            connection.execute(f"attach {literal(str(file))} as {quote(file.stem)} (read_only)")
+        for schema in sorted({model.schema for model in models} | {"quality"}):
+            connection.execute(f"create schema {quote(schema)}")
+        connection.execute("begin")
+        for model in models:
+            rows[model.full_name] = _copy_table(connection, settings.build_file.stem, model)
+        as_of = _as_of(connection, settings.build_file.stem)
+        _write_quality(connection, settings, record, version, name, now, as_of, rows)
+        connection.execute("commit")
+        for file in (settings.build_file, settings.raw_zone_file):
+            connection.execute(f"detach {quote(file.stem)}")
+        connection.execute("checkpoint")
+    return Publication(name, settings.published_file, as_of, rows)
+
+
+def _copy_table(
+    connection: duckdb.DuckDBPyConnection, catalogue: str, model: PublishedModel
+) -> int:
+    table = f"{quote(model.schema)}.{quote(model.name)}"
+    order = ", ".join(f"{quote(column)} nulls first" for column in model.grain) or "all"
+    found = connection.execute(
+        f"create table {table} as select * from {quote(catalogue)}.{table} order by {order}"
+    ).fetchone()
+    if model.description:
+        connection.execute(f"comment on table {table} is {literal(model.description)}")
+    present = {
+        str(column[0]).lower()
+        for column in connection.execute(f"select * from {table} limit 0").description or ()
+    }
+    for column, text in model.columns.items():
+        if column.lower() in present:
+            connection.execute(f"comment on column {table}.{quote(column)} is {literal(text)}")
+    return int(found[0]) if found else 0
+
+
+def _as_of(connection: duckdb.DuckDBPyConnection, catalogue: str) -> date | None:
+    found = connection.execute(
+        f"select max(as_of_date) from {quote(catalogue)}.intermediate.int_refresh__as_of"
+    ).fetchone()
+    return found[0] if found else None
+
+
+def _write_quality(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    record: Record,
+    version: str,
+    name: str,
+    now: datetime,
+    as_of: date | None,
+    rows: dict[str, int],
+) -> None:
+    quarantined = sum(count for table, count in rows.items() if table.startswith("quarantine."))
+    connection.execute(
+        """
+        create table quality.publication as
+        select
+            ?::varchar as publication_id,
+            ?::varchar as project_version,
+            ?::date as as_of_date,
+            ?::timestamptz as published_at,
+            ?::varchar as raw_dir,
+            ?::boolean as is_demo,
+            ?::bigint as raw_files,
+            ?::bigint as raw_rows,
+            ?::bigint as rows_quarantined,
+            ?::bigint as checks_passed,
+            ?::bigint as checks_warned,
+            ?::bigint as checks_failed
+        """,
+        [
+            *(name, version, as_of, now, record.raw_dir, record.is_demo),
+            *(record.raw_files, record.raw_rows, quarantined),
+            *(record.count(PASS), record.count(WARN), record.count(FAIL, ERROR)),
+        ],
+    )
+    raw_zone = quote(settings.raw_zone_file.stem)
+    for table, source in (("raw_files", "files"), ("schema_drift", "schema_drift")):
+        connection.execute(
+            f"create table quality.{table} as select * from {raw_zone}.zone.{source} order by all"
+        )
+    connection.execute(
+        "create table quality.checks (check_name varchar, kind varchar, asset varchar, "
+        "severity varchar, status varchar, failing_rows bigint, message varchar)"
+    )
+    found: list[list[Any]] = [
+        [c.name, c.kind, c.asset, c.severity, c.status, c.failing_rows, c.message]
+        for c in sorted(record.checks, key=lambda check: (check.kind, check.asset, check.name))
+    ]
+    if found:
+        connection.execute(
+            f"insert into quality.checks select {', '.join(['unnest(?)'] * 7)}",
+            [list(column) for column in zip(*found, strict=True)],
+        )
+    for table, text in _DESCRIPTIONS.items():
+        connection.execute(f"comment on table quality.{table} is {literal(text)}")
+
+
+def _write_parquet(database: Path, folder: Path, models: Sequence[PublishedModel]) -> None:
+    """A file for each mart. One thread writes, so that the same rows give the same bytes."""
+    folder.mkdir()
+    with duckdb.connect(str(database), read_only=True, config={"threads": 1}) as connection:
+        for model in models:
+            if model.schema != PARQUET_SCHEMA:
+                continue
+            target = folder / f"{model.name}.parquet"
+            connection.execute(
+                f"copy (select * from {quote(model.schema)}.{quote(model.name)}) "
+                f"to {literal(str(target))} (format parquet, compression zstd)"
+            )
+            target.chmod(0o444)
+            sync(target)
+    sync(folder)
+
+
+def _point(link: Path, target: str) -> None:
+    """Let the link name another folder, at once."""
+    if link.is_dir() and not link.is_symlink():
+        # Somebody copied the folder instead of the link; what is in it is ours and old.
+        shutil.rmtree(link)
+    draft = link.with_name(f"{link.name}.{os.getpid()}{_DRAFT}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    os.replace(draft, link)
+
+
+def _remove_old_folders(directory: Path) -> None:
+    """Keep the folder that the link names and the one before it: somebody may be reading."""
+    link = directory / PARQUET_LINK
+    current = os.readlink(link) if link.is_symlink() else ""
+    folders = sorted(path for path in directory.glob("parquet-*") if path.is_dir())
+    others = [path for path in folders if path.name != current]
+    for path in others[:-1] if current else others:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _failure(error: Exception, directory: Path) -> PublicationFailed:
+    text = str(error).splitlines()[0]
+    is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if is_full or "No space left" in text or "File too large" in text or "Could not write" in text:
+        return PublicationFailed(
+            f"The disk is full: {directory} could not be written. The published file is the old "
+            "one.",
+            "Free space there, or set VORONKA_DATA_DIR to a larger disk; then refresh again.",
+        )
+    return PublicationFailed(
+        f"The publication could not be written: {text} The published file is the old one.",
+        f"Look at {directory} and its rights, then refresh again.",
+    )

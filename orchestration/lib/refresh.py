@@ -1,0 +1,118 @@
+"""The job in this process: what `voronka refresh` runs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from orchestration.lib.files import write_json
+from orchestration.lib.lock import only_refresh
+from orchestration.lib.record import Failure, Record, utc_now
+from orchestration.lib.settings import Settings
+from orchestration.lib.warm import WarmTools
+
+
+def refresh(settings: Settings, full: bool = False) -> Record:
+    """Run the Dagster job `refresh` here and return what it found.
+
+    The record's `failure` says why nothing was published; it is None after a publication. Raises
+    VoronkaError where the job could not begin.
+    """
+    with only_refresh(settings):
+        tools = WarmTools(settings)
+        started_at, start = utc_now(), time.monotonic()
+        try:
+            with _logged(settings):
+                settings.record_file.unlink(missing_ok=True)
+                tools.start_dbt()
+                record = _run(settings, tools, full)
+        except BaseException as error:
+            _remember(settings, Record(started_at=started_at, failure=Failure.of(error)))
+            raise
+        finally:
+            tools.close()
+        record.phases["total"] = round(time.monotonic() - start, 1)
+        _remember(settings, record)
+        return record
+
+
+def _run(settings: Settings, tools: WarmTools, full: bool) -> Record:
+    """The job's record. Dagster is imported here, while dbt starts beside it."""
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    import dagster as dg
+
+    from orchestration.defs.build import build_definitions
+    from orchestration.defs.jobs import full_refresh
+
+    definitions = build_definitions(settings, tools)
+    run_config: dict[str, Any] = full_refresh() if full else {}
+    run_config["loggers"] = {"console": {"config": {"log_level": "WARNING"}}}
+    home = os.environ.get("DAGSTER_HOME")
+    instance = dg.DagsterInstance.get() if home else dg.DagsterInstance.ephemeral()
+    with instance:
+        result = definitions.resolve_job_def("refresh").execute_in_process(
+            run_config=run_config, instance=instance, raise_on_error=False
+        )
+    record = Record.load(settings.record_file)
+    if not result.success and record.failure is None:
+        record.failure = Failure.of(_first_error(result))
+    return record
+
+
+def _first_error(result: Any) -> BaseException:
+    """What ended a run outside of its steps."""
+    for event in result.all_events:
+        info = getattr(event.event_specific_data, "error", None) if event.is_failure else None
+        if info is not None:
+            return RuntimeError(info.message.strip())
+    return RuntimeError("the run failed without a message")
+
+
+def _remember(settings: Settings, record: Record) -> None:
+    """Keep how the refresh ended, for `voronka status`."""
+    failure = record.failure
+    state = {
+        "started_at": record.started_at,
+        "finished_at": utc_now(),
+        "published": failure is None,
+        "publication_id": record.publication_id,
+        "raw_dir": record.raw_dir or settings.raw_zone,
+        "failure": failure and failure.__dict__,
+    }
+    with contextlib.suppress(OSError):
+        write_json(settings.last_refresh_file, state)
+
+
+@contextlib.contextmanager
+def _logged(settings: Settings) -> Iterator[None]:
+    """What the tools print goes to the refresh's log, not to the person."""
+    settings.build_dir.mkdir(parents=True, exist_ok=True)
+    with (
+        settings.log_file.open("w", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        handler = logging.StreamHandler(log)
+        root = logging.getLogger()
+        before = list(root.handlers)
+        root.handlers = [handler]
+        logging.captureWarnings(True)
+        try:
+            yield
+        finally:
+            root.handlers = before
+            logging.captureWarnings(False)
+
+
+def interrupt_on_terminate() -> None:
+    """Let SIGTERM end a refresh as Ctrl-C does: in order, with nothing left behind."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)

@@ -1,0 +1,188 @@
+"""Everything that can be set from outside, in one typed object.
+
+Only this module reads the environment. Relative paths are relative to the project, wherever the
+command is called from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestration.lib.errors import WrongUse
+from orchestration.lib.raw_zone import FILE_NAME as RAW_ZONE_FILE
+from orchestration.lib.raw_zone import OBJECT_STORES
+
+DEMO_DIR = Path("seeds/demo")
+ORIGIN_SET = "set"
+ORIGIN_DATA = "data/raw"
+ORIGIN_DEMO = "demo"
+
+
+class Settings(BaseSettings):
+    """Settings of one refresh; each is the environment variable VORONKA_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="VORONKA_", frozen=True, extra="ignore")
+
+    project_dir: Path = Field(
+        default_factory=lambda: Path(__file__).resolve().parents[2],
+        description="Where dbt_project.yml is.",
+    )
+    raw_dir: str | None = Field(default=None, description="The raw zone; a directory or s3://…")
+    data_dir: Path = Field(default=Path("data"), description="Builds, publications and state.")
+    threads: int = Field(default=2, ge=1, le=256, description="Models that dbt builds at once.")
+    dbt_vars: dict[str, Any] = Field(
+        default_factory=dict, description="JSON mapping; overrides vars of dbt_project.yml."
+    )
+
+    @field_validator("raw_dir", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @cached_property
+    def root(self) -> Path:
+        """The project directory, absolute."""
+        return self.project_dir.absolute()
+
+    @cached_property
+    def data(self) -> Path:
+        """The data directory, absolute."""
+        return Path(os.path.normpath(self.root / self.data_dir))
+
+    @cached_property
+    def raw_zone(self) -> str:
+        """The raw zone: an absolute directory or an object store's prefix."""
+        if self.raw_dir is None:
+            own = self.root / ORIGIN_DATA
+            return str(own if own.is_dir() else self.root / DEMO_DIR)
+        if self.raw_dir.startswith(OBJECT_STORES):
+            return self.raw_dir.rstrip("/")
+        return os.path.normpath(self.root / self.raw_dir)
+
+    @property
+    def raw_origin(self) -> str:
+        """Why it is this raw zone: set by the user, found in data/raw, or the demo."""
+        if self.raw_dir is not None:
+            return ORIGIN_SET
+        return ORIGIN_DATA if self.raw_zone == str(self.root / ORIGIN_DATA) else ORIGIN_DEMO
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the raw zone is the demo company, named or by default."""
+        return self.raw_zone == str(self.root / DEMO_DIR)
+
+    @property
+    def build_dir(self) -> Path:
+        """Private files of the build."""
+        return self.data / "build"
+
+    @property
+    def build_file(self) -> Path:
+        """The database that dbt writes; BI never reads it."""
+        return self.build_dir / "voronka_build.duckdb"
+
+    @property
+    def raw_zone_file(self) -> Path:
+        """Views over the raw files."""
+        return self.build_dir / RAW_ZONE_FILE
+
+    @property
+    def target_dir(self) -> Path:
+        """dbt's artifacts: manifest, run results, compiled SQL, logs."""
+        return self.build_dir / "target"
+
+    @property
+    def record_file(self) -> Path:
+        """What the current build found, step by step."""
+        return self.build_dir / "refresh.json"
+
+    @property
+    def log_file(self) -> Path:
+        """What the tools of the last refresh printed."""
+        return self.build_dir / "refresh.log"
+
+    @property
+    def published_dir(self) -> Path:
+        """What BI reads."""
+        return self.data / "published"
+
+    @property
+    def published_file(self) -> Path:
+        """The database that BI reads; replaced as a whole."""
+        return self.published_dir / "voronka.duckdb"
+
+    @property
+    def last_refresh_file(self) -> Path:
+        """How the last refresh ended."""
+        return self.data / "last_refresh.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while a refresh runs."""
+        return self.data / "refresh.lock"
+
+    def dbt_environment(self) -> dict[str, str]:
+        """The environment of dbt's process: profiles.yml reads these."""
+        return {
+            **os.environ,
+            "VORONKA_DATA_DIR": str(self.data),
+            "VORONKA_THREADS": str(self.threads),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def dbt_arguments(self) -> list[str]:
+        """Arguments of every dbt command."""
+        arguments = ["--project-dir", str(self.root), "--profiles-dir", str(self.root)]
+        arguments += ["--target-path", str(self.target_dir), "--log-path", str(self.target_dir)]
+        if self.dbt_vars:
+            arguments += ["--vars", json.dumps(self.dbt_vars, sort_keys=True)]
+        return arguments
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, with overrides for what is not None.
+
+    Raises WrongUse where a value cannot be right.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except (ValidationError, ValueError) as error:
+        raise WrongUse(f"A setting is wrong: {_first_line(error)}", _REMEDY) from error
+
+
+def parse_vars(assignments: list[str], base: Mapping[str, Any]) -> dict[str, Any]:
+    """`name=value` pairs as a mapping on top of `base`; values are read as JSON, else as text."""
+    found = dict(base)
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise WrongUse(
+                f"--var {assignment} is not name=value.", "Write for example --var churn_days=60"
+            )
+        try:
+            found[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name.strip()] = value
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"VORONKA_{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        )
+    return str(error).splitlines()[0]
+
+
+_REMEDY = "Correct the VORONKA_* environment variable or the option; `voronka doctor` shows them."

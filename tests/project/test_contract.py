@@ -1,0 +1,37 @@
+"""The raw contract in YAML against what the project makes of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestration.lib.contract import load_contract
+
+PROJECT = Path(__file__).resolve().parents[2]
+TABLES = sorted(load_contract(PROJECT).tables.values(), key=lambda table: table.full_name)
+
+
+def test_the_macro_raw_tables_names_every_table_of_the_contract() -> None:
+    """dbt needs the list before it has read the sources, so it stands in a macro too."""
+    macro = (PROJECT / "dbt_project/macros/staging/raw_tables.sql").read_text(encoding="utf-8")
+    returned = re.search(r"return\((.*)\)", macro, flags=re.DOTALL)
+    assert returned, "The macro raw_tables returns no list."
+    listed = [f"{source}.{table}" for source, table in ast.literal_eval(returned[1])]
+    assert sorted(listed) == [table.full_name for table in TABLES]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.full_name)
+def test_every_table_is_judged_staged_and_quarantined(table) -> None:  # type: ignore[no-untyped-def]
+    """By three models, each of them a call of its macro with the table's own names."""
+    folder = PROJECT / "dbt_project/models/staging" / table.source
+    models = {
+        f"base/base_{table.source}__{table.name}.sql": "judge",
+        f"stg_{table.source}__{table.name}.sql": "current_versions",
+        f"quarantine/{table.source}_{table.name}.sql": "quarantined_rows",
+    }
+    found = {name: (folder / name).read_text(encoding="utf-8").strip() for name in models}
+    arguments = f"'{table.source}', '{table.name}'"
+    assert found == {name: f"{{{{ {macro}({arguments}) }}}}" for name, macro in models.items()}

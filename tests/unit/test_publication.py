@@ -1,0 +1,234 @@
+import hashlib
+import os
+import resource
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.lib.dbt import PublishedModel
+from orchestration.lib.errors import ChecksFailed, PublicationFailed
+from orchestration.lib.publication import publish
+from orchestration.lib.record import STEPS, CheckOutcome, Record
+from orchestration.lib.settings import Settings
+from tests.conftest import query
+
+FACTS = PublishedModel(
+    "marts", "fct_things", ("thing_id",), "One row per 'thing'.", {"amount": "Money; base currency."}
+)
+DAILY = PublishedModel("marts", "kpi_daily", (), "", {})
+BAD = PublishedModel("quarantine", "crm_things", (), "Rows that broke a rule.", {})
+MODELS = [DAILY, FACTS, BAD]
+PASSED = CheckOutcome("unique", "dbt", "marts.fct_things", "error", "pass", 0)
+WARNED = CheckOutcome("codes", "gx", "crm.things", "warn", "warn", 3, "3 unknown codes")
+
+
+def checked(*outcomes: CheckOutcome) -> Record:
+    return Record(
+        raw_dir="/raw", raw_files=2, raw_rows=10, checks=list(outcomes),
+        finished_steps=list(STEPS[:-1]),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    found = Settings(project_dir=tmp_path, data_dir=tmp_path / "data")
+    found.build_dir.mkdir(parents=True)
+    build(found)
+    with duckdb.connect(str(found.raw_zone_file)) as connection:
+        connection.execute(
+            "create schema zone; "
+            "create table zone.files as select 'crm.things' as table_name, 'a' as file, "
+            "2::bigint as rows, 99::bigint as bytes; "
+            "create table zone.schema_drift (table_name varchar, file varchar, "
+            "column_name varchar, data_type varchar)"
+        )
+    return found
+
+
+def build(settings: Settings, rows: int = 1_000, order: str = "asc") -> None:
+    """A build file as dbt makes it; quarantine is a view that names its catalogue."""
+    settings.build_file.unlink(missing_ok=True)
+    with duckdb.connect(str(settings.build_file)) as connection:
+        connection.execute(
+            f"""
+            create schema marts; create schema quarantine; create schema intermediate;
+            create schema staging;
+            create table marts.fct_things as
+            select 'id' || (i * 7919 % {rows}) as thing_id, (i * 7919 % {rows})::decimal(18, 4) as amount,
+                make_timestamptz(2026, 1, 1, 0, 0, 0.0, 'UTC') as happened_at, [i * 7919 % {rows}] as list
+            from range({rows}) as t(i) order by i {order};
+            create table marts.kpi_daily as select date '2026-01-01' as date_day, 'a' as manager_id;
+            create table staging.base as select 'x' as thing_id, ['amount: range'] as reasons;
+            create view quarantine.crm_things as select * from voronka_build.staging.base;
+            create table intermediate.int_refresh__as_of as select date '2026-02-28' as as_of_date;
+            """
+        )
+
+
+def digests(settings: Settings) -> dict[str, str]:
+    folder = settings.published_dir / "parquet"
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
+    }
+
+
+def names(settings: Settings) -> set[str]:
+    """What lies in the published directory, folders of publications by one name."""
+    return {
+        "parquet-*" if path.name.startswith("parquet-") else path.name
+        for path in settings.published_dir.iterdir()
+    }
+
+
+def test_what_is_published(settings):
+    done = publish(settings, MODELS, checked(PASSED, WARNED), "1.2.3")
+    file = settings.published_file
+    assert done.as_of_date == date(2026, 2, 28)
+    assert done.rows == {"marts.fct_things": 1_000, "marts.kpi_daily": 1, "quarantine.crm_things": 1}
+    assert query(file, "select min(amount), typeof(any_value(amount)) from marts.fct_things") == [
+        (0, "DECIMAL(18,4)")
+    ]
+    assert query(
+        file,
+        "select publication_id, project_version, as_of_date, raw_dir, raw_files, raw_rows, "
+        "rows_quarantined, checks_passed, checks_warned, checks_failed from quality.publication",
+    ) == [(done.publication_id, "1.2.3", date(2026, 2, 28), "/raw", 2, 10, 1, 1, 1, 0)]
+    assert query(file, "select check_name, status, failing_rows from quality.checks") == [
+        ("unique", "pass", 0),
+        ("codes", "warn", 3),
+    ]
+    assert query(file, "select * from quality.raw_files") == [("crm.things", "a", 2, 99)]
+    assert query(file, "select reasons from quarantine.crm_things") == [(["amount: range"],)]
+
+
+def test_descriptions_are_comments(settings):
+    publish(settings, MODELS, checked(), "1")
+    assert query(
+        settings.published_file,
+        "select comment from duckdb_tables() where table_name = 'fct_things' union all "
+        "select comment from duckdb_columns() where column_name = 'amount'",
+    ) == [("One row per 'thing'.",), ("Money; base currency.",)]
+
+
+def test_rows_lie_in_the_order_of_the_grain(settings):
+    publish(settings, MODELS, checked(), "1")
+    found = query(settings.published_file, "select thing_id from marts.fct_things")
+    assert found == sorted(found)
+
+
+def test_parquet_files_have_the_same_bytes_for_the_same_rows_in_any_order(settings):
+    build(settings, rows=300_000)
+    publish(settings, MODELS, checked(), "1")
+    first = digests(settings)
+    build(settings, rows=300_000, order="desc")
+    publish(settings, MODELS, checked(), "1")
+    assert set(first) == {"fct_things.parquet", "kpi_daily.parquet"}
+    assert digests(settings) == first
+    folder = settings.published_dir / "parquet"
+    assert duckdb.sql(f"select count(*) from '{folder}/fct_things.parquet'").fetchall() == [
+        (300_000,)
+    ]
+
+
+def test_nobody_can_write_the_published_files(settings):
+    publish(settings, MODELS, checked(), "1")
+    paths = [settings.published_file, *(settings.published_dir / "parquet").iterdir()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o444}
+
+
+def test_a_reader_keeps_the_version_it_opened(settings):
+    publish(settings, MODELS, checked(), "1")
+    with duckdb.connect(str(settings.published_file), read_only=True) as reader:
+        build(settings, rows=5)
+        publish(settings, MODELS, checked(), "1")
+        assert reader.execute("select count(*) from marts.fct_things").fetchall() == [(1_000,)]
+    assert query(settings.published_file, "select count(*) from marts.fct_things") == [(5,)]
+
+
+def test_the_set_before_stays_for_its_readers_and_older_ones_go(settings):
+    for _ in range(4):
+        publish(settings, MODELS, checked(), "1")
+    folders = sorted(settings.published_dir.glob("parquet-*"))
+    assert len(folders) == 2
+    assert os.readlink(settings.published_dir / "parquet") == folders[-1].name
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        checked(replace(PASSED, status="fail", failing_rows=1)),
+        checked(replace(PASSED, status="error")),
+        replace(checked(), finished_steps=["raw zone", "models"]),
+        Record(),
+    ],
+    ids=["failed", "broken", "unchecked", "nothing built"],
+)
+def test_nothing_is_published_without_passed_checks(settings, record):
+    publish(settings, MODELS, checked(), "1")
+    before = settings.published_file.stat().st_ino
+    with pytest.raises(ChecksFailed):
+        publish(settings, MODELS, record, "1")
+    assert settings.published_file.stat().st_ino == before
+
+
+def test_a_failed_publication_leaves_the_old_set_and_nothing_else(settings):
+    publish(settings, MODELS, checked(), "1")
+    before = (settings.published_file.stat().st_ino, digests(settings))
+    missing = PublishedModel("marts", "not_built", (), "", {})
+    with pytest.raises(PublicationFailed, match="The published file is the old one"):
+        publish(settings, [*MODELS, missing], checked(), "1")
+    assert (settings.published_file.stat().st_ino, digests(settings)) == before
+    assert names(settings) == {"voronka.duckdb", "parquet", "parquet-*"}
+
+
+def test_a_full_disk_leaves_the_old_set_and_nothing_else(settings, tmp_path):
+    publish(settings, MODELS, checked(), "1")
+    before = (settings.published_file.stat().st_ino, digests(settings))
+    build(settings, rows=400_000)
+    script = tmp_path / "publish.py"
+    script.write_text(
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from orchestration.lib.errors import PublicationFailed\n"
+        "from orchestration.lib.publication import publish\n"
+        "from orchestration.lib.settings import Settings\n"
+        "from tests.unit.test_publication import MODELS, checked\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
+        f"settings = Settings(project_dir=Path({str(tmp_path)!r}), data_dir=Path({str(settings.data)!r}))\n"
+        "try:\n"
+        "    publish(settings, MODELS, checked(), '1')\n"
+        "except PublicationFailed as error:\n"
+        "    print(error)\n"
+        "    sys.exit(1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, cwd=Path.cwd(),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "The disk is full" in done.stdout
+    assert (settings.published_file.stat().st_ino, digests(settings)) == before
+    assert names(settings) == {"voronka.duckdb", "parquet", "parquet-*"}
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_what_a_killed_publication_left_is_removed(settings):
+    settings.published_dir.mkdir(parents=True)
+    (settings.published_dir / "voronka.duckdb.123.tmp").write_text("half")
+    (settings.published_dir / "voronka.duckdb.123.tmp.wal").write_text("half")
+    (settings.published_dir / "parquet-20260101T000000000Z-0.tmp").mkdir()
+    publish(settings, MODELS, checked(), "1")
+    assert names(settings) == {"voronka.duckdb", "parquet", "parquet-*"}
+
+
+def test_an_empty_zone_has_no_day(settings):
+    with duckdb.connect(str(settings.build_file)) as connection:
+        connection.execute("update intermediate.int_refresh__as_of set as_of_date = null")
+    assert publish(settings, MODELS, checked(), "1").as_of_date is None
+    assert query(settings.published_file, "select as_of_date from quality.publication") == [(None,)]

@@ -1,0 +1,77 @@
+import pytest
+
+from orchestration.lib.errors import WrongUse
+from orchestration.lib.settings import load_settings, parse_vars
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    for name in ("RAW_DIR", "DATA_DIR", "THREADS", "DBT_VARS"):
+        monkeypatch.delenv(f"VORONKA_{name}", raising=False)
+    monkeypatch.setenv("VORONKA_PROJECT_DIR", str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_a_raw_zone_the_demo_is_taken(tmp_path):
+    settings = load_settings()
+    assert settings.raw_zone == str(tmp_path / "project/seeds/demo")
+    assert (settings.raw_origin, settings.is_demo) == ("demo", True)
+
+
+def test_data_raw_comes_before_the_demo(tmp_path):
+    (tmp_path / "project/data/raw").mkdir(parents=True)
+    settings = load_settings()
+    assert settings.raw_zone == str(tmp_path / "project/data/raw")
+    assert (settings.raw_origin, settings.is_demo) == ("data/raw", False)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("../exports", "exports"), ("exports", "project/exports"), ("", "project/seeds/demo")],
+)
+def test_a_relative_raw_zone_is_relative_to_the_project(monkeypatch, tmp_path, given, expected):
+    monkeypatch.setenv("VORONKA_RAW_DIR", given)
+    assert load_settings().raw_zone == str(tmp_path / expected)
+
+
+def test_an_object_store_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv("VORONKA_RAW_DIR", "s3://bucket/raw/")
+    assert load_settings().raw_zone == "s3://bucket/raw"
+
+
+def test_the_state_is_below_the_data_directory(monkeypatch, tmp_path):
+    monkeypatch.setenv("VORONKA_DATA_DIR", str(tmp_path / "elsewhere"))
+    settings = load_settings()
+    assert settings.published_file == tmp_path / "elsewhere/published/voronka.duckdb"
+    assert settings.dbt_environment()["VORONKA_DATA_DIR"] == str(tmp_path / "elsewhere")
+
+
+def test_an_option_comes_before_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("VORONKA_RAW_DIR", "/one")
+    assert load_settings(raw_dir="/two").raw_zone == "/two"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("THREADS", "many"), ("THREADS", "0"), ("DBT_VARS", "{churn_days")]
+)
+def test_a_value_that_cannot_be_right_is_wrong_use(monkeypatch, name, value):
+    monkeypatch.setenv(f"VORONKA_{name}", value)
+    with pytest.raises(WrongUse, match="A setting is wrong") as caught:
+        load_settings()
+    assert name.lower() in str(caught.value).lower()
+
+
+def test_variables_are_json_where_they_read_as_it():
+    given = ["churn_days=60", "as_of=2026-01-31", "working_weekdays=[1, 2]", "base_currency=EUR"]
+    assert parse_vars(given, {"churn_days": 90, "diagnostic_drop": 0.5}) == {
+        "churn_days": 60,
+        "diagnostic_drop": 0.5,
+        "as_of": "2026-01-31",
+        "working_weekdays": [1, 2],
+        "base_currency": "EUR",
+    }
+
+
+def test_a_variable_without_a_value_is_wrong_use():
+    with pytest.raises(WrongUse, match="is not name=value"):
+        parse_vars(["churn_days"], {})
