@@ -16,16 +16,17 @@ from orchestration.lib.contract import load_contract
 from orchestration.lib.raw_zone import register, scan
 
 PROJECT = Path(__file__).resolve().parents[2]
-# The one table whose file has types of its own; the values of all others come as text.
-TYPED_TABLE = "finance.sales_costs"
-TYPED_COLUMNS = {
-    "month": "date",
-    "team": "varchar",
-    "cost": "decimal(38, 6)",
-    "currency": "varchar",
-    "updated_at": "timestamp",
-    "is_deleted": "boolean",
-    "_loaded_at": "timestamp with time zone",
+# The columns of the one table whose file has types of its own; all other values come as text.
+TYPED = {
+    "finance.sales_costs": {
+        "month": "date",
+        "team": "varchar",
+        "cost": "bigint",
+        "currency": "varchar",
+        "updated_at": "timestamp",
+        "is_deleted": "boolean",
+        "_loaded_at": "timestamp with time zone",
+    }
 }
 # Not the default, and a zone that changes its clocks.
 SOURCE_TIMEZONE = "Europe/Berlin"
@@ -35,8 +36,8 @@ SOURCE_TIMEZONE = "Europe/Berlin"
 def compiled_sql(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """The SQL of every staging model and of int_phones__owner_spans, by name.
 
-    As dbt compiles it for a raw zone of texts (but TYPED_TABLE) whose times without offset
-    are in SOURCE_TIMEZONE.
+    As dbt compiles it for a raw zone of texts (but TYPED) whose times without offset are in
+    SOURCE_TIMEZONE.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -48,12 +49,19 @@ def compiled_sql(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in models}
 
 
+@pytest.fixture(scope="session")
+def typed_columns() -> Mapping[str, Mapping[str, str]]:
+    """Tables whose columns have types in the raw zone that the SQL was compiled for."""
+    return TYPED
+
+
 def _compile(data_dir: Path, target: Path) -> None:
     raw = data_dir / "raw"
-    file = raw / TYPED_TABLE.replace(".", "/") / "typed.parquet"
-    file.parent.mkdir(parents=True)
-    values = ", ".join(f'null::{kind} as "{name}"' for name, kind in TYPED_COLUMNS.items())
-    duckdb.sql(f"copy (select {values}) to '{file}' (format parquet)")
+    for table, columns in TYPED.items():
+        file = raw / table.replace(".", "/") / "typed.parquet"
+        file.parent.mkdir(parents=True)
+        values = ", ".join(f'null::{kind} as "{name}"' for name, kind in columns.items())
+        duckdb.sql(f"copy (select {values}) to '{file}' (format parquet)")
     register(scan(raw, load_contract(PROJECT)), data_dir / "build" / "raw_zone.duckdb")
     compilation = subprocess.run(
         [

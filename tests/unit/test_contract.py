@@ -18,7 +18,7 @@ def source(table, columns):
 
 def test_the_project_describes_every_table_of_the_contract():
     contract = load_contract(ROOT)
-    counts = {name: 0 for name in contract.sources}
+    counts = dict.fromkeys(contract.sources, 0)
     for table in contract.tables.values():
         counts[table.source] += 1
     assert counts == {"crm": 14, "finance": 2, "marketing": 1, "telephony": 3}
@@ -46,7 +46,9 @@ def test_a_decimal_may_name_its_digits(tmp_path):
     write(
         tmp_path,
         "rates",
-        source("rates", ["{name: rate, data_type: 'decimal(18, 8)'}", "{name: a, data_type: text}"]),
+        source(
+            "rates", ["{name: rate, data_type: 'decimal(18, 8)'}", "{name: a, data_type: text}"]
+        ),
     )
     rate, text = load_contract(tmp_path).tables["crm.rates"].columns
     assert (rate.data_type, rate.precision, rate.scale) == ("decimal", 18, 8)

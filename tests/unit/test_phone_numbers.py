@@ -181,7 +181,7 @@ def test_russian_national_numbers_are_what_the_library_makes_of_them(identify: I
     """Ten digits bare, or eleven with 8 or 7 before them, however punctuated."""
     dice = random.Random(20260303)
     expected = {}
-    for number in valid_numbers("RU", dice, 10 * NUMBERS_OF_A_REGION):
+    for number in valid_numbers("RU", dice, 4 * NUMBERS_OF_A_REGION):
         digits = str(number.national_number)
         spellings = [
             phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL),
@@ -192,7 +192,7 @@ def test_russian_national_numbers_are_what_the_library_makes_of_them(identify: I
             parsed = phonenumbers.parse(text, "RU")
             assert phonenumbers.is_valid_number_for_region(parsed, "RU"), text
             expected[text] = e164(parsed)
-    assert len(expected) > 6 * 10 * NUMBERS_OF_A_REGION
+    assert len(expected) > 6 * 4 * NUMBERS_OF_A_REGION
     assert differences(identify(expected), expected) == {}
 
 

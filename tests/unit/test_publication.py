@@ -19,7 +19,11 @@ from orchestration.lib.settings import Settings
 from tests.conftest import query
 
 FACTS = PublishedModel(
-    "marts", "fct_things", ("thing_id",), "One row per 'thing'.", {"amount": "Money; base currency."}
+    "marts",
+    "fct_things",
+    ("thing_id",),
+    "One row per 'thing'.",
+    {"amount": "Money; base currency."},
 )
 DAILY = PublishedModel("marts", "kpi_daily", (), "", {})
 BAD = PublishedModel("quarantine", "crm_things", (), "Rows that broke a rule.", {})
@@ -60,8 +64,10 @@ def build(settings: Settings, rows: int = 1_000, order: str = "asc") -> None:
             create schema marts; create schema quarantine; create schema intermediate;
             create schema staging;
             create table marts.fct_things as
-            select 'id' || (i * 7919 % {rows}) as thing_id, (i * 7919 % {rows})::decimal(18, 4) as amount,
-                make_timestamptz(2026, 1, 1, 0, 0, 0.0, 'UTC') as happened_at, [i * 7919 % {rows}] as list
+            select 'id' || (i * 7919 % {rows}) as thing_id,
+                (i * 7919 % {rows})::decimal(18, 4) as amount,
+                make_timestamptz(2026, 1, 1, 0, 0, 0.0, 'UTC') as happened_at,
+                [i * 7919 % {rows}] as list
             from range({rows}) as t(i) order by i {order};
             create table marts.kpi_daily as select date '2026-01-01' as date_day, 'a' as manager_id;
             create table staging.base as select 'x' as thing_id, ['amount: range'] as reasons;
@@ -73,9 +79,7 @@ def build(settings: Settings, rows: int = 1_000, order: str = "asc") -> None:
 
 def digests(settings: Settings) -> dict[str, str]:
     folder = settings.published_dir / "parquet"
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
-    }
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
 def names(settings: Settings) -> set[str]:
@@ -90,7 +94,11 @@ def test_what_is_published(settings):
     done = publish(settings, MODELS, checked(PASSED, WARNED), "1.2.3")
     file = settings.published_file
     assert done.as_of_date == date(2026, 2, 28)
-    assert done.rows == {"marts.fct_things": 1_000, "marts.kpi_daily": 1, "quarantine.crm_things": 1}
+    assert done.rows == {
+        "marts.fct_things": 1_000,
+        "marts.kpi_daily": 1,
+        "quarantine.crm_things": 1,
+    }
     assert query(file, "select min(amount), typeof(any_value(amount)) from marts.fct_things") == [
         (0, "DECIMAL(18,4)")
     ]
@@ -200,7 +208,8 @@ def test_a_full_disk_leaves_the_old_set_and_nothing_else(settings, tmp_path):
         "from orchestration.lib.settings import Settings\n"
         "from tests.unit.test_publication import MODELS, checked\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
-        f"settings = Settings(project_dir=Path({str(tmp_path)!r}), data_dir=Path({str(settings.data)!r}))\n"
+        f"root, data = Path({str(tmp_path)!r}), Path({str(settings.data)!r})\n"
+        "settings = Settings(project_dir=root, data_dir=data)\n"
         "try:\n"
         "    publish(settings, MODELS, checked(), '1')\n"
         "except PublicationFailed as error:\n"

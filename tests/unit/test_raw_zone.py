@@ -278,9 +278,9 @@ def test_many_files_are_read_in_batches(tmp_path):
         things(raw, f"{number:04}", thing_id=[str(number)])
     zone, file = registered(raw)
     assert (len(zone.files), zone.rows) == (1_100, 1_100)
-    assert query(file, "select count(distinct thing_id), count(distinct _file) from crm.things") == [
-        (1_100, 1_100)
-    ]
+    assert query(
+        file, "select count(distinct thing_id), count(distinct _file) from crm.things"
+    ) == [(1_100, 1_100)]
 
 
 def test_a_directory_that_is_not_there_is_wrong_use(tmp_path):

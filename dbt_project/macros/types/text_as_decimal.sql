@@ -7,12 +7,28 @@
 {%- endmacro %}
 
 {% macro duckdb__text_as_decimal(value, data_type) -%}
-    {#- A long mantissa with an exponent reads only through the wider type. -#}
+    {#-
+      The engine misreads exponents (5e-17 is 0.0001 to it), so the point is moved in
+      the text. Beyond 199 places either way any value is none or nothing.
+    -#}
+    {%- set digits -%}
+        repeat('0', 199) || replace(regexp_extract({{ value }}, '[0-9.]+'), '.', '')
+        || repeat('0', 199)
+    {%- endset -%}
+    {%- set point -%}
+        199 + length(regexp_extract({{ value }}, '[0-9]+')) + cast(greatest(-199, least(199,
+            try_cast(regexp_extract({{ value }}, '[eE](.+)$', 1) as double)
+        )) as integer)
+    {%- endset -%}
     case
-        when regexp_matches({{ value }}, '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$')
-            then coalesce(
-                try_cast({{ value }} as {{ data_type }}),
-                try_cast(try_cast({{ value }} as decimal(38, 20)) as {{ data_type }})
+        when regexp_matches({{ value }}, '^[+-]?[0-9]+([.][0-9]+)?$')
+            then try_cast({{ value }} as {{ data_type }})
+        when regexp_matches({{ value }}, '^[+-]?[0-9]+([.][0-9]+)?[eE][+-]?[0-9]+$')
+            then try_cast(
+                regexp_extract({{ value }}, '^-?')
+                || substr({{ digits }}, 1, {{ point }}) || '.'
+                || substr({{ digits }}, {{ point }} + 1)
+                as {{ data_type }}
             )
     end
 {%- endmacro %}

@@ -1,0 +1,98 @@
+"""Dagster loads the project as it is, with no configuration."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, clean_environment
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    from orchestration.lib.settings import Settings
+
+    return Settings(project_dir=ROOT, data_dir=tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def definitions(settings):
+    from orchestration.defs.build import build_definitions
+
+    return build_definitions(settings)
+
+
+def test_the_code_location_loads_without_configuration(tmp_path):
+    done = subprocess.run(
+        [os.path.join(os.path.dirname(sys.executable), "dagster"), "definitions", "validate"],
+        env={**clean_environment(), "VORONKA_DATA_DIR": str(tmp_path), "DAGSTER_HOME": ""},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_there_is_a_way_from_every_raw_table_to_the_published_file(definitions):
+    import dagster as dg
+
+    graph = definitions.resolve_asset_graph()
+    published = dg.AssetKey(["published", "voronka"])
+    upstream = graph.get_ancestor_asset_keys(published)
+    raw = {key for key in graph.materializable_asset_keys if graph.get(key).group_name == "raw"}
+    assert dg.AssetKey(["telephony", "calls"]) in raw
+    assert raw <= upstream
+
+
+def test_every_dbt_test_and_expectation_is_an_asset_check(definitions, settings):
+    from orchestration.lib.dbt import load_manifest
+    from orchestration.lib.expectations import load_suites
+
+    graph = definitions.resolve_asset_graph()
+    names = {key.name for key in graph.asset_check_keys}
+    for suite in load_suites(ROOT / "expectations"):
+        assert {expectation.name for expectation in suite.expectations} <= names
+    manifest = load_manifest(settings)
+    tests = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "test"}
+    assert tests <= names
+
+
+def test_schedules_and_sensor_are_off_and_in_the_companys_time(definitions):
+    import dagster as dg
+
+    schedules = {schedule.name: schedule for schedule in definitions.schedules}
+    assert {name: schedule.cron_schedule for name, schedule in schedules.items()} == {
+        "refresh_in_working_hours": "0 9-18 * * 1-5",
+        "full_refresh_at_night": "30 3 * * *",
+    }
+    for schedule in schedules.values():
+        assert schedule.execution_timezone == "Europe/Moscow"
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    (sensor,) = definitions.sensors
+    assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+
+
+def test_the_sensor_asks_for_a_refresh_once_for_each_set_of_files(tmp_path):
+    import dagster as dg
+
+    from orchestration.defs.jobs import build_raw_files_sensor, build_refresh_job
+    from orchestration.lib.settings import Settings
+
+    settings = Settings(project_dir=ROOT, raw_dir=str(tmp_path))
+    sensor = build_raw_files_sensor(settings, build_refresh_job())
+
+    def evaluate(cursor):
+        with dg.build_sensor_context(cursor=cursor) as context:
+            result = sensor.evaluate_tick(context)
+        return len(result.run_requests or []), result.cursor or cursor
+
+    (tmp_path / "crm/leads").mkdir(parents=True)
+    (tmp_path / "crm/leads/1.parquet").write_bytes(b"1")
+    requests, cursor = evaluate(None)
+    assert requests == 1
+    assert evaluate(cursor) == (0, cursor)
+    (tmp_path / "crm/leads/2.parquet").write_bytes(b"2")
+    requests, changed = evaluate(cursor)
+    assert (requests, changed != cursor) == (1, True)

@@ -1,0 +1,144 @@
+"""Zones that are empty or bad all through, and the same zone in another order."""
+
+import hashlib
+import random
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.conftest import ROOT, query, voronka, write_file, write_zone
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("odd")
+
+
+def refresh(place: Path, raw: Path, *arguments: str, **env: str):
+    done = voronka(
+        "refresh",
+        "--raw-dir",
+        raw,
+        *arguments,
+        env={"VORONKA_DATA_DIR": str(place / "data"), **env},
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done, place / "data/published/voronka.duckdb"
+
+
+def test_an_empty_zone_makes_empty_marts(place):
+    (place / "empty").mkdir()
+    done, file = refresh(place, place / "empty")
+    assert "the zone is empty" in done.stdout
+    assert query(file, "select as_of_date, raw_files, raw_rows from quality.publication") == [
+        (None, 0, 0)
+    ]
+    assert query(file, "select count(*) from marts.kpi_daily") == [(0,)]
+    assert query(file, "select manager_id from marts.dim_manager") == [("unknown",)]
+
+
+def test_a_table_of_bad_rows_is_quarantined_as_a_whole(place):
+    raw = write_zone(
+        place / "bad",
+        {
+            "crm.leads": [
+                {"lead_id": None, "created_at": "2026-01-01"},
+                {"lead_id": "l2", "created_at": "soon"},
+                {"lead_id": "l3", "created_at": "1969-12-31"},
+                {"lead_id": "l4", "created_at": None},
+            ],
+            "crm.managers": [{"manager_id": "m1", "full_name": "Анна"}],
+        },
+    )
+    _, file = refresh(place, raw)
+    assert query(
+        file, "select lead_id, reasons from quarantine.crm_leads order by reasons, lead_id"
+    ) == [
+        ("l3", ["created_at: range"]),
+        ("l4", ["created_at: required"]),
+        ("l2", ["created_at: type"]),
+        (None, ["lead_id: required"]),
+    ]
+    assert query(file, "select count(*) from marts.fct_leads") == [(0,)]
+    assert query(file, "select count(*) from marts.dim_manager") == [(2,)]
+
+
+def test_the_same_rows_give_the_same_bytes_in_any_order_of_files_and_threads(place):
+    digests = []
+    for seed, threads in ((1, "1"), (2, "4")):
+        raw = shuffled(ROOT / "seeds/demo", place / f"demo-{seed}", seed)
+        shutil.rmtree(place / "data/published")
+        refresh(place, raw, "--full", VORONKA_THREADS=threads)
+        folder = place / "data/published/parquet"
+        digests.append(
+            {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+        )
+    assert len(digests[0]) > 20
+    assert digests[0] == digests[1]
+
+
+def shuffled(demo: Path, target: Path, seed: int) -> Path:
+    """The demo with rows and files in another order: one file for each table."""
+    tables = {path.parent.relative_to(demo) for path in demo.rglob("*.parquet")}
+    for table in sorted(tables):
+        files = sorted((demo / table).glob("*.parquet"))
+        for number, file in enumerate(files):
+            rows = duckdb.sql(f"select * from '{file}'").arrow().read_all()
+            order = list(range(rows.num_rows))
+            random.Random(f"{seed}{file}").shuffle(order)
+            name = f"{number if seed == 1 else len(files) - number:04}.parquet"
+            path = target / table / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            import pyarrow.parquet as pq
+
+            pq.write_table(rows.take(order), path)
+    return target
+
+
+def test_a_zone_that_is_not_there_is_wrong_use(place):
+    done = voronka(
+        "refresh", "--raw-dir", place / "nowhere", env={"VORONKA_DATA_DIR": str(place / "data")}
+    )
+    assert done.returncode == 2
+    assert "There is no raw zone at" in done.stderr
+
+
+def test_a_data_directory_that_cannot_be_made_is_wrong_use(place):
+    (place / "file").write_text("")
+    done = voronka("refresh", env={"VORONKA_DATA_DIR": str(place / "file" / "data")})
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_an_unknown_option_is_wrong_use(place):
+    done = voronka("refresh", "--rawdir", place, env={})
+    assert done.returncode == 2
+
+
+def test_help_names_the_commands_and_exit_codes():
+    done = voronka("--help", env={})
+    assert done.returncode == 0
+    for text in ("refresh", "status", "doctor", "Exit codes", "VORONKA_RAW_DIR"):
+        assert text in done.stdout
+
+
+def test_status_without_a_publication(tmp_path):
+    done = voronka("status", env={"VORONKA_DATA_DIR": str(tmp_path)})
+    assert done.returncode == 1
+    assert "Run `voronka refresh`" in done.stdout
+
+
+def test_doctor_reports_drift_and_missing_values_without_loading(tmp_path):
+    raw = write_zone(
+        tmp_path / "raw",
+        {"crm.leads": [{"lead_id": "", "created_at": "2026-01-01", "colour": 1}]},
+    )
+    write_file(raw / "crm/ghosts/1.parquet", [{"id": "1"}])
+    data = tmp_path / "data"
+    done = voronka("doctor", "--raw-dir", raw, env={"VORONKA_DATA_DIR": str(data)})
+    assert done.returncode == 0, done.stdout
+    assert "column colour (BIGINT) in 1 file is ignored" in done.stdout
+    assert "crm.leads: lead_id is missing in 1 of 1" in done.stdout
+    assert not data.exists()

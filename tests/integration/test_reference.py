@@ -1,0 +1,47 @@
+"""Random hostile zones: what is published equals what the reference computes, to the last value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import query, voronka
+from tests.reference.compare import CALENDAR, differences
+from tests.reference.variables import read_calendar, variables_from_text
+from tests.reference.zones import generate
+
+OTHER_VARIABLES = [
+    "source_timezone=Europe/Berlin",
+    "reporting_timezone=America/New_York",
+    "base_currency=EUR",
+    "as_of=2026-02-10",
+    "lead_match_tolerance_seconds=60",
+    "meaningful_call_seconds=30",
+    "recovery_window_hours=6",
+    "churn_days=30",
+    "diagnostic_drop=0.9",
+    "working_weekdays=[1, 2, 3, 6]",
+    "working_from=10:00",
+    "working_to=16:30",
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed", "assignments"),
+    [("mild", 101, []), ("hostile", 102, OTHER_VARIABLES), ("extreme", 103, [])],
+)
+def test_published_marts_equal_the_reference(
+    tmp_path: Path, kind: str, seed: int, assignments: list[str]
+) -> None:
+    variables = variables_from_text(assignments)
+    raw = generate(tmp_path / "raw", seed, kind, variables.source_timezone)
+    given = [part for assignment in assignments for part in ("--var", assignment)]
+    done = voronka(
+        "refresh", "--raw-dir", raw, *given, env={"VORONKA_DATA_DIR": str(tmp_path / "data")}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    published = tmp_path / "data/published/voronka.duckdb"
+    assert differences(published, raw, variables, read_calendar(CALENDAR)) == []
+    assert query(published, "select count(*) from marts.kpi_daily")[0][0] > 100

@@ -1,0 +1,291 @@
+"""A small company from raw files to published marts, and everything that can go wrong after."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, clean_environment, query, voronka, write_file, write_zone
+
+# Two managers, two leads, one won deal with two payments; a call that reaches a lead.
+COMPANY = {
+    "crm.managers": [
+        {"manager_id": "m1", "full_name": "Анна Ким", "role": "lead_generator"},
+        {"manager_id": "m2", "full_name": "Борис Лев", "role": "hunter"},
+    ],
+    "crm.sources": [{"source_id": "s1", "name": "Поиск", "channel": "yandex_direct"}],
+    "crm.contacts": [
+        {"contact_id": "c1", "name": "ООО «Ель»", "created_at": "2026-01-10", "source_id": "s1"}
+    ],
+    "crm.contact_phones": [{"contact_id": "c1", "phone": "8 (912) 000-11-22"}],
+    "crm.pipelines": [{"pipeline_id": "p1", "name": "Продажи"}],
+    "crm.stages": [
+        {"stage_id": "st1", "pipeline_id": "p1", "name": "Новая", "position": 1, "kind": "open"},
+        {"stage_id": "st2", "pipeline_id": "p1", "name": "Успех", "position": 2, "kind": "won"},
+    ],
+    "crm.leads": [
+        {"lead_id": "l1", "contact_id": "c1", "manager_id": "m1", "created_at": "2026-01-12 09:00"},
+        {"lead_id": "l2", "contact_id": "c1", "manager_id": "m1", "created_at": "2026-02-03 09:00"},
+        {"lead_id": "l3", "contact_id": "c1", "manager_id": "m1", "created_at": "yesterday"},
+    ],
+    "crm.deals": [
+        {
+            "deal_id": "d1",
+            "lead_id": "l1",
+            "manager_id": "m2",
+            "pipeline_id": "p1",
+            "stage_id": "st2",
+            "amount": "1000.50",
+            "created_at": "2026-01-15 10:00",
+            "closed_at": "2026-02-10 10:00",
+        }
+    ],
+    "crm.payments": [
+        {"payment_id": "y1", "deal_id": "d1", "paid_at": "2026-02-11", "amount": "600", "kind": k}
+        for k in ("payment",)
+    ]
+    + [{"payment_id": "y2", "deal_id": "d1", "paid_at": "2026-02-27", "amount": "400.5",
+        "kind": "payment"}],
+    "telephony.calls": [
+        {
+            "call_id": "k1",
+            "direction": "out",
+            "to_number": "+7 912 000-11-22",
+            "extension": "101",
+            "started_at": "2026-01-12 09:30:00",
+            "answered_at": "2026-01-12 09:30:05",
+            "ended_at": "2026-01-12 09:32:05",
+            "disposition": "ANSWERED",
+            "talk_seconds": 120,
+        }
+    ],
+    "telephony.extensions": [
+        {"extension": "101", "valid_from": "2025-01-01", "manager_id": "m1"}
+    ],
+}  # fmt: skip
+
+
+class Company:
+    """A copy of the project with its own data, and the zone that it is refreshed from."""
+
+    def __init__(self, directory: Path) -> None:
+        self.project = directory / "project"
+        for part in ("dbt_project", "seeds/reference", "expectations"):
+            shutil.copytree(ROOT / part, self.project / part)
+        for part in ("dbt_project.yml", "profiles.yml", "requirements.lock"):
+            shutil.copy(ROOT / part, self.project / part)
+        self.raw = write_zone(directory / "raw", COMPANY)
+        self.data = directory / "data"
+        self.published = self.data / "published" / "voronka.duckdb"
+        self.env = {
+            "VORONKA_PROJECT_DIR": str(self.project),
+            "VORONKA_DATA_DIR": str(self.data),
+            "VORONKA_RAW_DIR": str(self.raw),
+        }
+
+    def run(self, *arguments):
+        return voronka(*arguments, env=self.env)
+
+    def state(self):
+        """What readers see: it must not change when a refresh fails."""
+        parquet = self.data / "published" / "parquet"
+        return (self.published.stat().st_ino, os.readlink(parquet))
+
+    def leftovers(self):
+        return [path.name for path in self.data.rglob("*.tmp*")]
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory) -> Company:
+    return Company(tmp_path_factory.mktemp("company"))
+
+
+@pytest.fixture(scope="module")
+def first(company):
+    """The first refresh; another one is started while it runs."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "orchestration.cli", "refresh"],
+        env={**clean_environment(), **company.env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    holder = company.data / "refresh.holder.json"
+    while not holder.exists() and running.poll() is None:
+        time.sleep(0.05)
+    second = company.run("refresh")
+    out, err = running.communicate(timeout=400)
+    return subprocess.CompletedProcess([], running.returncode, out, err), second
+
+
+def test_the_small_company_is_published(company, first):
+    done, _ = first
+    assert (done.returncode, done.stderr) == (0, "")
+    assert query(
+        company.published,
+        "select sum(revenue), sum(deals_won), sum(leads_created), sum(calls), sum(talk_seconds), "
+        "sum(new_customers) from marts.kpi_daily",
+    ) == [(pytest.approx(1000.5), 1, 2, 1, 120, 1)]
+    assert query(company.published, "select manager_id, calls from marts.kpi_daily where calls > 0")
+    assert query(company.published, "select as_of_date::varchar from quality.publication") == [
+        ("2026-02-27",)
+    ]
+    assert query(company.published, "select lead_id, reasons from quarantine.crm_leads") == [
+        ("l3", ["created_at: type"])
+    ]
+
+
+def test_the_summary_fits_a_screen_and_says_what_matters(company, first):
+    out = first[0].stdout
+    for text in (
+        "11 files",
+        "Revenue",
+        "1 000",
+        "created_at: type",
+        "crm.leads",
+        "as of 2026-02-27",
+    ):
+        assert text in out, text
+    assert len(out.splitlines()) <= 60
+
+
+def test_the_second_refresh_is_told_who_runs(first):
+    _, second = first
+    assert (second.returncode, second.stdout) == (2, "")
+    assert "A refresh runs already: process" in second.stderr
+
+
+def test_parquet_copies_hold_the_same_rows(company, first):
+    import duckdb
+
+    copy = company.data / "published/parquet/kpi_daily.parquet"
+    rows = duckdb.sql(f"select * from '{copy}'").fetchall()
+    assert rows == query(company.published, "select * from marts.kpi_daily")
+
+
+def test_status_says_that_all_is_well(company, first):
+    done = company.run("status")
+    assert done.returncode == 0
+    assert "The last refresh published." in done.stdout
+    assert "crm.leads: created_at: type" in done.stdout
+
+
+def test_dbt_unit_tests_pass(company, first):
+    target = company.data / "build" / "unit_tests"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "dbt.cli.main", "test", "--select", "test_type:unit",
+            "--project-dir", company.project, "--profiles-dir", company.project,
+            "--target-path", target, "--log-path", target, "--no-use-colors",
+        ],
+        env={**clean_environment(), **company.env},
+        cwd=company.project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:]
+
+
+def test_a_truncated_file_stops_before_anything_is_touched(company, first):
+    before = company.state()
+    whole = company.raw / "crm/leads/2026-03-01.parquet"
+    cut = company.raw / "crm/leads/2026-03-02.parquet"
+    cut.write_bytes(whole.read_bytes()[:300])
+    try:
+        done = company.run("refresh")
+        doctor = company.run("doctor")
+    finally:
+        cut.unlink()
+    assert done.returncode == 2
+    assert "crm.leads: crm/leads/2026-03-02.parquet: not a whole Parquet file" in done.stderr
+    assert (doctor.returncode, "2026-03-02.parquet" in doctor.stdout) == (2, True)
+    assert company.state() == before
+
+
+def test_a_missing_required_column_stops_and_status_remembers(company, first):
+    before = company.state()
+    bad = write_file(company.raw / "crm/deals/2026-03-02.parquet", [{"deal_id": "d9"}])
+    try:
+        done = company.run("refresh")
+    finally:
+        bad.unlink()
+    assert done.returncode == 2
+    for column in ("created_at", "pipeline_id", "stage_id"):
+        assert f"crm.deals: column {column} is missing in crm/deals/2026-03-02.parquet" in (
+            done.stderr
+        )
+    assert done.stderr.count("column") >= 3
+    assert company.state() == before
+    status = company.run("status")
+    assert status.returncode == 1
+    assert "did not publish" in status.stdout
+
+
+def test_a_failing_check_keeps_the_last_good_version(company, first):
+    before = company.state()
+    test = company.project / "dbt_project/tests/singular/no_revenue_at_all.sql"
+    test.parent.mkdir(parents=True, exist_ok=True)
+    test.write_text("select * from {{ ref('kpi_daily') }} where revenue > 0")
+    suite = company.project / "expectations/marts/dim_manager.yml"
+    suite.write_text(
+        "meta: {table: marts.dim_manager}\nexpectations:\n"
+        "  - type: expect_table_row_count_to_equal\n    kwargs: {value: 77}\n"
+        "    severity: critical\n    meta: {name: there_are_77}\n"
+    )
+    try:
+        by_dbt = company.run("refresh")
+        test.unlink()
+        by_gx = company.run("refresh")
+    finally:
+        test.unlink(missing_ok=True)
+        suite.unlink()
+    assert by_dbt.returncode == 1
+    assert "no_revenue_at_all" in by_dbt.stderr
+    assert by_gx.returncode == 1
+    assert "there_are_77" in by_gx.stderr
+    assert company.state() == before
+
+
+def test_a_killed_refresh_leaves_the_published_file_and_the_next_one_works(company, first):
+    before = company.state()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "orchestration.cli", "refresh"],
+        env={**clean_environment(), **company.env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    record = company.data / "build/refresh.json"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        # In the middle of dbt's work: the raw zone is done, the models are not.
+        done = json.loads(record.read_text())["finished_steps"] if record.exists() else []
+        if done == ["raw zone"]:
+            break
+        time.sleep(0.1)
+    time.sleep(1)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert company.state() == before
+    # A read-only zone with one more file: the refresh after a crash also sees what came.
+    write_file(
+        company.raw / "crm/leads/2026-03-02.parquet",
+        [{"lead_id": "l4", "manager_id": "m1", "created_at": "2026-02-04"}],
+    )
+    for path in [company.raw, *company.raw.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        done = company.run("refresh")
+    finally:
+        for path in [company.raw, *company.raw.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert company.state() != before
+    assert query(company.published, "select count(*) from marts.fct_leads") == [(3,)]
+    assert company.leftovers() == []
