@@ -50,7 +50,7 @@ COMPANY = {
         {"payment_id": "y1", "deal_id": "d1", "paid_at": "2026-02-11", "amount": "600", "kind": k}
         for k in ("payment",)
     ]
-    + [{"payment_id": "y2", "deal_id": "d1", "paid_at": "2026-02-27", "amount": "400.5",
+    + [{"payment_id": "y2", "deal_id": "d1", "paid_at": "2026-02-28", "amount": "400.5",
         "kind": "payment"}],
     "telephony.calls": [
         {
@@ -134,7 +134,7 @@ def test_the_small_company_is_published(company, first):
     ) == [(pytest.approx(1000.5), 1, 2, 1, 120, 1)]
     assert query(company.published, "select manager_id, calls from marts.kpi_daily where calls > 0")
     assert query(company.published, "select as_of_date::varchar from quality.publication") == [
-        ("2026-02-27",)
+        ("2026-02-28",)
     ]
     assert query(company.published, "select lead_id, reasons from quarantine.crm_leads") == [
         ("l3", ["created_at: type"])
@@ -149,7 +149,7 @@ def test_the_summary_fits_a_screen_and_says_what_matters(company, first):
         "1 000",
         "created_at: type",
         "crm.leads",
-        "as of 2026-02-27",
+        "as of 2026-02-28",
     ):
         assert text in out, text
     assert len(out.splitlines()) <= 60

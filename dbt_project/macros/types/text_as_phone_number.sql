@@ -8,26 +8,26 @@
 {%- endmacro %}
 
 {% macro duckdb__text_as_phone_number(value) -%}
+    {#- Lambdas over lists of one item, so that each step is computed once. -#}
     {%- set before_extension -%}
         regexp_replace(lower({{ value }}), '(?s)^([^0-9]*[0-9].*?)(доб|ext|x|[,;#]).*$', '\1')
     {%- endset -%}
-    {%- set digits -%}
-        regexp_replace({{ before_extension }}, '[^0-9]', '', 'g')
-    {%- endset -%}
-    {%- set number -%}
-        case
-            when regexp_matches({{ value }}, '^[^0-9]*[+]') then '+' || {{ digits }}
-            when {{ digits }} like '810%' then '+' || substr({{ digits }}, 4)
-            when {{ digits }} like '00%' then '+' || substr({{ digits }}, 3)
-            when {{ digits }} like '8%' and length({{ digits }}) = 11
-                then '+7' || substr({{ digits }}, 2)
-            when length({{ digits }}) = 10 and substr({{ digits }}, 1, 1) in ('9', '8', '4', '3')
-                then '+7' || {{ digits }}
-            when length({{ digits }}) between 11 and 15 then '+' || {{ digits }}
-            else {{ digits }}
+    list_transform(
+        list_transform(
+            [regexp_replace({{ before_extension }}, '[^0-9]', '', 'g')],
+            lambda digits: case
+                when regexp_matches({{ value }}, '^[^0-9]*[+]') then '+' || digits
+                when digits like '810%' then '+' || substr(digits, 4)
+                when digits like '00%' then '+' || substr(digits, 3)
+                when digits like '8%' and length(digits) = 11 then '+7' || substr(digits, 2)
+                when length(digits) = 10 and substr(digits, 1, 1) in ('9', '8', '4', '3')
+                    then '+7' || digits
+                when length(digits) between 11 and 15 then '+' || digits
+                else digits
+            end
+        ),
+        lambda number: case
+            when length(replace(number, '+', '')) between 7 and 15 then number
         end
-    {%- endset -%}
-    case
-        when length(replace({{ number }}, '+', '')) between 7 and 15 then {{ number }}
-    end
+    )[1]
 {%- endmacro %}

@@ -10,11 +10,17 @@
 {% macro duckdb__text_as_timestamp(value) -%}
     {#- The engine wants seconds before an offset. -#}
     {%- set with_seconds -%}
-        regexp_replace({{ value }}, '([T ]..:..)(Z|[+-].*)?$', '\1:00\2')
+        case
+            when substr({{ value }}, 17, 1) = ':' then {{ value }}
+            else regexp_replace({{ value }}, '([T ]..:..)(Z|[+-].*)?$', '\1:00\2')
+        end
     {%- endset -%}
     case
         when not regexp_matches({{ value }}, '{{ timestamp_grammar() }}') then null
-        when regexp_matches(substr({{ value }}, 11), '[Z+-]')
+        when
+            {{ value }} like '%Z'
+            or substr({{ value }}, 17) like '%+%'
+            or substr({{ value }}, 17) like '%-%'
             then try_cast({{ with_seconds }} as timestamp with time zone)
         else {{ instant_of_wall_time('try_cast(' ~ with_seconds ~ ' as timestamp)') }}
     end

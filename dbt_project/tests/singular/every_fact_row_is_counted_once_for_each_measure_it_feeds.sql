@@ -166,11 +166,11 @@ final as (
     {%- for measure in measures %}
     select
         '{{ measure }}' as measure,
-        cast(in_mart.{{ measure }} as {{ dbt.type_string() }}) as in_kpi_daily,
+        cast(in_mart.{{ measure }} as string) as in_kpi_daily,
         {%- if measure == 'cycle_days_won' %}
-        cast(in_{{ fact }}.{{ measure }} / 86400000000 as {{ dbt.type_string() }}) as in_facts
+        cast(in_{{ fact }}.{{ measure }} / 86400000000 as string) as in_facts
         {%- else %}
-        cast(in_{{ fact }}.{{ measure }} as {{ dbt.type_string() }}) as in_facts
+        cast(in_{{ fact }}.{{ measure }} as string) as in_facts
         {%- endif %}
     from in_mart
     cross join in_{{ fact }}

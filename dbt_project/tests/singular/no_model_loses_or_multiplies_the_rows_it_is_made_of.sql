@@ -114,7 +114,10 @@ with final as (
             select coalesce(sum(deals_lost), 0) from {{ ref('lost_reasons') }}
             where period_grain = '{{ grain }}'
         ) as rows_there,
-        (select count(*) from {{ ref('fct_deals') }} where outcome = 'lost') as rows_expected
+        (
+            select count(*) from {{ ref('fct_deals') }}
+            where outcome = 'lost'
+        ) as rows_expected
 
     union all
 

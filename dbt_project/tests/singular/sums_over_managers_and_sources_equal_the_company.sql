@@ -79,25 +79,42 @@ kpi_daily as (
 final as (
 
     {% for mart, columns in marts.items() %}
-    {%- set last_mart = loop.last %}
-    {%- for column in columns %}
     select
         '{{ mart }}' as mart,
-        '{{ column }}' as column_name,
-        period_grain,
-        period_start,
-        cast({{ column }} as {{ dbt.type_string() }}) as sum_over_members,
-        cast(company_{{ column }} as {{ dbt.type_string() }}) as company
-    from {{ mart }}_compared
-    {%- if column in ['cycle_days_won', 'talk_minutes'] %}
-    where abs({{ column }} - company_{{ column }})
-        > 1e-9 * greatest(abs({{ column }}), abs(company_{{ column }}), 1)
-    {%- else %}
-    where {{ column }} != company_{{ column }}
-    {%- endif %}
-    {% if not (loop.last and last_mart) %}union all{% endif %}
-    {%- endfor %}
-    {%- endfor %}
+        names.column_name,
+        compared.period_grain,
+        compared.period_start,
+        case names.column_name
+            {%- for column in columns %}
+            when '{{ column }}' then cast(compared.{{ column }} as string)
+            {%- endfor %}
+        end as sum_over_members,
+        case names.column_name
+            {%- for column in columns %}
+            when '{{ column }}' then cast(compared.company_{{ column }} as string)
+            {%- endfor %}
+        end as company
+    from {{ mart }}_compared as compared
+    cross join (
+        {%- for column in columns %}
+        select '{{ column }}' as column_name
+        {%- if not loop.last %} union all{% endif %}
+        {%- endfor %}
+    ) as names
+    where
+        case names.column_name
+            {%- for column in columns %}
+            {%- set ours, companys = 'compared.' ~ column, 'compared.company_' ~ column %}
+            {%- if column in ['cycle_days_won', 'talk_minutes'] %}
+            when '{{ column }}' then abs({{ ours }} - {{ companys }})
+                > 1e-9 * greatest(abs({{ ours }}), abs({{ companys }}), 1)
+            {%- else %}
+            when '{{ column }}' then {{ ours }} != {{ companys }}
+            {%- endif %}
+            {%- endfor %}
+        end
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 )
 
