@@ -35,7 +35,7 @@ status: $(READY) ## What is published and what is wrong
 
 .PHONY: test
 test: $(READY) ## Run all tests (ARGS="tests/unit -k raw_zone")
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types and SQL

@@ -28,9 +28,7 @@ def build_expectations(
     """The step that runs the suites: those of the raw zone ran beside dbt and are collected."""
     specs = [_spec(suite, expectation) for suite in suites for expectation in suite.expectations]
 
-    @dg.multi_asset_check(
-        specs=specs, name="expectations", required_resource_keys={REFRESH_LOCK}
-    )
+    @dg.multi_asset_check(specs=specs, name="expectations", required_resource_keys={REFRESH_LOCK})
     def expectations() -> Iterator[dg.AssetCheckResult]:
         progress.tell(STEP, total=len(specs))
         with step(settings.record_file, STEP) as record:
@@ -40,7 +38,8 @@ def build_expectations(
             results += tools.raw_results([suite for suite in suites if suite.layer == RAW])
             record.merge_checks([result.outcome() for result in results])
             for result in results:
-                progress.tell(STEP, result.expectation.name, result.status)
+                name = f"{result.suite.full_name}: {result.expectation.name}"
+                progress.tell(STEP, name, result.status)
                 yield _check_result(result)
             stopping = [check for check in record.blocking if check.kind == "gx"]
             if stopping:

@@ -35,7 +35,7 @@ BUILD = ["build", "--exclude-resource-type", "unit_test"]
 _SHOWN_FAILURES = 20
 
 
-class Translator(DagsterDbtTranslator):
+class Translator(DagsterDbtTranslator):  # type: ignore[misc]
     """Asset keys are `<schema>/<name>`, those of raw tables `<source>/<table>`."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
@@ -49,9 +49,7 @@ class Translator(DagsterDbtTranslator):
         return str(dbt_resource_props["schema"])
 
 
-def build_models(
-    settings: Settings, manifest: Manifest, tools: WarmTools
-) -> dg.AssetsDefinition:
+def build_models(settings: Settings, manifest: Manifest, tools: WarmTools) -> dg.AssetsDefinition:
     """The step in which dbt builds and tests everything in the private file."""
     translator = Translator()
     specs, check_specs = _specs(manifest, translator)
@@ -175,7 +173,7 @@ def _judge(
 def outcomes(
     manifest: Manifest, results: list[dict[str, Any]], rows: Mapping[str, int]
 ) -> tuple[list[ModelOutcome], list[CheckOutcome]]:
-    """dbt's run results as models and checks of the record."""
+    """Dbt's run results as models and checks of the record."""
     models, checks = [], []
     for result in results:
         node = manifest["nodes"].get(result["unique_id"])

@@ -26,7 +26,7 @@ def build_publication(settings: Settings, models: list[PublishedModel]) -> dg.As
         required_resource_keys={REFRESH_LOCK},
         description="The file that BI opens, and Parquet copies of the marts beside it.",
     )
-    def voronka() -> dg.MaterializeResult:
+    def voronka() -> dg.MaterializeResult[None]:
         progress.tell(STEP, total=1)
         with step(settings.record_file, STEP) as record:
             done = publish(settings, models, record, importlib.metadata.version("voronka"))

@@ -39,7 +39,7 @@ def build_raw_zone(
     ]
 
     @dg.multi_asset(specs=specs, name="raw_zone", required_resource_keys={REFRESH_LOCK})
-    def raw_zone(config: RefreshConfig) -> Iterator[dg.MaterializeResult]:
+    def raw_zone(config: RefreshConfig) -> Iterator[dg.MaterializeResult[None]]:
         progress.tell(STEP)
         if config.full:
             forget_build(settings)
@@ -65,6 +65,7 @@ def note(record: Record, zone: RawZone, settings: Settings) -> None:
     record.raw_dir = zone.raw_dir
     record.raw_origin = settings.raw_origin
     record.is_demo = settings.is_demo
+    record.raw_tables = len(zone.tables) - len(zone.missing_tables)
     record.raw_files = len(zone.files)
     record.raw_rows = zone.rows
     record.missing_tables = zone.missing_tables

@@ -170,9 +170,7 @@ def with_attached_tests(manifest: dict[str, Any]) -> Manifest:
     for node in manifest["nodes"].values():
         if node["resource_type"] != "test" or node.get("attached_node"):
             continue
-        parents = [
-            parent for parent in node["depends_on"]["nodes"] if parent in manifest["nodes"]
-        ]
+        parents = [parent for parent in node["depends_on"]["nodes"] if parent in manifest["nodes"]]
         if parents:
             node["attached_node"] = max(parents, key=lambda name: (_depth(manifest, name), name))
             # A test of one source and one model would otherwise be attached to neither.

@@ -41,7 +41,7 @@ class Runner:
 
         try:
             manifest = Manifest.from_msgpack(path.read_bytes())
-        except Exception:  # any damage only costs the time of a parse
+        except Exception:  # noqa: BLE001  any damage only costs the time of a parse
             return
         manifest.build_flat_graph()
         self._manifest = manifest

@@ -33,9 +33,7 @@ def only_refresh(settings: Settings) -> Iterator[None]:
     lock = _take(settings.lock_file, holder)
     _held.add(path)
     try:
-        write_json(
-            holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": utc_now()}
-        )
+        write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": utc_now()})
         yield
     finally:
         _held.discard(path)

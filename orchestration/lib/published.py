@@ -107,9 +107,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Published:
     )
 
 
-def _quarantine(
-    connection: duckdb.DuckDBPyConnection, tables: list[str]
-) -> list[QuarantineReason]:
+def _quarantine(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> list[QuarantineReason]:
     if not tables:
         return []
     parts = [
@@ -138,8 +136,8 @@ def _kpis(connection: duckdb.DuckDBPyConnection, as_of: date | None) -> list[Kpi
     sums = ", ".join(f"coalesce(sum({column}), 0)::decimal(38, 2)" for column in HEADLINES)
     values = [
         connection.execute(
-            f"select {sums} from marts.kpi_daily where date_day >= ? and date_day < ?",
-            [start, end],
+            f"select {sums} from marts.kpi_daily "
+            f"where date_day >= date '{start}' and date_day < date '{end}'"
         ).fetchone()
         for start, end in ((month, after), (previous, month))
     ]

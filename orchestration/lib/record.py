@@ -83,6 +83,7 @@ class Record:
     raw_dir: str = ""
     raw_origin: str = ""
     is_demo: bool = False
+    raw_tables: int = 0
     raw_files: int = 0
     raw_rows: int = 0
     missing_tables: list[str] = field(default_factory=list)

@@ -38,12 +38,12 @@ _TITLES = {
     "expectations": "Expectations",
     "publication": "Publication",
 }
-_BAD = {"error", "fail", "warn", "runtime error"}
+_BAD = {"error", "fail", "runtime error"}
 _MARKS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
 class ProgressScreen:
-    """A line for each step while the refresh runs; gone when it ends well."""
+    """A line for each step while the refresh runs; where nobody watches, only its name."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -56,6 +56,7 @@ class ProgressScreen:
             TextColumn("[dim]{task.fields[item]}"),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -86,7 +87,7 @@ class ProgressScreen:
         if seen.item:
             self._bars.update(task, advance=1, item=seen.item)
             if seen.status in _BAD:
-                self._console.print(f"  {_MARKS['note']} {escape(seen.item)}: {seen.status}")
+                self._console.print(f"  {_MARKS['bad']} {escape(seen.item)}: {seen.status}")
 
     def _begin(self, step: str, title: str, total: int | None) -> None:
         if self._current is not None:
@@ -94,6 +95,8 @@ class ProgressScreen:
             self._bars.update(done, total=self._bars.tasks[done].completed or 1, item="")
             self._bars.update(done, completed=self._bars.tasks[done].total)
             self._bars.stop_task(done)
+        if step != "start" and not self._console.is_terminal:
+            self._console.print(f"{title} …")
         self._tasks[step] = self._bars.add_task(title, total=total, item="")
         self._current = step
 
@@ -175,7 +178,7 @@ def _layer_table(record: Record, published: Published) -> Table:
     table.add_column("layer")
     table.add_column("tables", justify="right")
     table.add_column("rows", justify="right")
-    table.add_row("raw", str(20 - len(record.missing_tables)), f"{record.raw_rows:,}")
+    table.add_row("raw", str(record.raw_tables), f"{record.raw_rows:,}")
     for schema in ("staging", "intermediate", "marts"):
         models = [model for model in record.models if model.schema == schema]
         rows = sum(model.rows or 0 for model in models)

@@ -96,7 +96,7 @@ class Settings(BaseSettings):
 
     @property
     def target_dir(self) -> Path:
-        """dbt's artifacts: manifest, run results, compiled SQL, logs."""
+        """Dbt's artifacts: manifest, run results, compiled SQL, logs."""
         return self.build_dir / "target"
 
     @property

@@ -20,7 +20,7 @@ class WarmTools:
         self._raw_results: Future[list[ExpectationResult]] | None = None
 
     def start_dbt(self) -> DbtProcess:
-        """dbt's process, started at the first call."""
+        """Dbt's process, started at the first call."""
         with self._lock:
             if self._dbt is None:
                 self._dbt = DbtProcess(self._settings)

@@ -178,11 +178,12 @@ def test_the_columns_of_the_contract_come_in_its_order_with_the_file(tmp_path):
     assert row[-1] == "crm/things/2026-01-01 it's [1] *?é.parquet"
 
 
-def test_wildcards_in_the_directory_are_taken_literally(tmp_path):
-    raw = tmp_path / "r[a]w * 'x'"
-    things(raw, name=["a"])
-    things(tmp_path / "raw x", name=["b"])
-    assert column(raw, "name") == ("VARCHAR", ["a"])
+def test_wildcards_in_names_are_taken_literally(tmp_path):
+    raw = tmp_path / "r[a]w"
+    for name in ("a", "b", "[ab]", "?", "*"):
+        things(raw, name, name=[name])
+    things(tmp_path / "raw", "a", name=["another zone"])
+    assert sorted(column(raw, "name")[1]) == ["*", "?", "[ab]", "a", "b"]
 
 
 def test_a_column_of_the_files_called_filename_is_only_drift(tmp_path):
