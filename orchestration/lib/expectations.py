@@ -8,10 +8,13 @@ it asserts. Great Expectations takes seconds to import: only `run_suites` does i
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -247,6 +250,25 @@ def _great_expectations() -> Any:
     from sqlalchemy.dialects import registry
 
     registry.register("duckdb.voronka", "orchestration.lib.gx_dialect", "ReadOnlyDialect")
-    import great_expectations
+    with _without_plots_and_statistics():
+        import great_expectations
 
     return great_expectations
+
+
+@contextmanager
+def _without_plots_and_statistics() -> Iterator[None]:
+    """Import Great Expectations with empty modules for altair and scipy.
+
+    They are a third of its import and serve three expectations on distributions, which suites
+    here do not use.
+    """
+    names = [name for name in ("altair", "scipy", "scipy.stats") if name not in sys.modules]
+    sys.modules.update({name: ModuleType(name) for name in names})
+    if "scipy.stats" in names and "scipy" in names:
+        sys.modules["scipy"].stats = sys.modules["scipy.stats"]  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
