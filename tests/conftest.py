@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADED_AT = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
@@ -76,3 +77,16 @@ def zone(tmp_path: Path) -> Callable[..., Path]:
         return write_zone(tmp_path / name, tables)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def demo_publication(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The DuckDB file published from the committed demo, made once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    data = shared / "demo"
+    with FileLock(shared / "demo.lock"):
+        if not (data / "published").exists():
+            done = voronka("refresh", env={"VORONKA_DATA_DIR": str(data)})
+            assert done.returncode == 0, done.stdout + done.stderr
+    return data / "published/voronka.duckdb"
