@@ -54,6 +54,10 @@ format: $(READY) ## Format Python and SQL in place
 demo: $(READY) ## Write the demo company in seeds/demo anew (ARGS are the generator's)
 	$(BIN)/python -m seeds.demo $(ARGS)
 
+.PHONY: docs
+docs: $(READY) ## Write the mart index in README.md and docs/marts.md
+	@$(BIN)/python -m orchestration.lib.mart_index
+
 .PHONY: dev
 dev: $(READY) ## Open Dagster on this machine, its history in data/dagster
 	@mkdir -p data/dagster
