@@ -123,8 +123,12 @@ def _suite(layer: str, document: Mapping[str, Any]) -> Suite:
     return Suite(layer, schema, table, key, expectations)
 
 
-def run_suites(database: Path, suites: Sequence[Suite]) -> list[ExpectationResult]:
+def run_suites(
+    database: Path, suites: Sequence[Suite], extension: Path | None = None
+) -> list[ExpectationResult]:
     """Run suites on the tables of a DuckDB file, which is only read.
+
+    `extension` is a DuckDB extension that its views need, as those over an object store do.
 
     Every expectation gives a result: one that raised has the status `error`, whatever its
     severity, and so have all expectations of a table that is not there.
@@ -137,6 +141,7 @@ def run_suites(database: Path, suites: Sequence[Suite]) -> list[ExpectationResul
     source = context.data_sources.add_sql(
         name=database.stem,
         connection_string=f"duckdb+voronka:///{database}?access_mode=read_only",
+        kwargs={"connect_args": {"preload_extensions": [f"'{extension}'"]}} if extension else {},
     )
     results: list[ExpectationResult] = []
     try:

@@ -128,7 +128,7 @@ def scan(raw_dir: Path | str, contract: Contract) -> RawZone:
     root = str(raw_dir).rstrip("/") or "/"
     with duckdb.connect() as connection:
         if root.startswith(OBJECT_STORES):
-            load_object_store(connection)
+            load_object_store(connection, root)
             listing = _list_object_store(connection, root, contract)
         else:
             root = os.path.abspath(root)
@@ -158,8 +158,7 @@ def register(zone: RawZone, path: Path) -> None:
     draft.unlink(missing_ok=True)
     try:
         with duckdb.connect(str(draft)) as connection:
-            if zone.raw_dir.startswith(OBJECT_STORES):
-                load_object_store(connection)
+            load_object_store(connection, zone.raw_dir)
             for source in sorted({table.contract.source for table in zone.tables}):
                 connection.execute(f"create schema {quote(source)}")
             for table in zone.tables:
@@ -187,15 +186,27 @@ def view_sql(zone: RawZone, table: RawTable) -> str:
     return f"create view {name} as\n" + "\nunion all\n".join(selects)
 
 
-def load_object_store(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load DuckDB's httpfs from its package: nothing is downloaded at run time."""
+def object_store_extension(raw_dir: str) -> Path | None:
+    """DuckDB's httpfs as its package brought it, for a zone that needs it; nothing is downloaded.
+
+    Raises WrongUse where it is needed and not there.
+    """
+    if not raw_dir.startswith(OBJECT_STORES):
+        return None
     extension = find_extension("httpfs")
     if extension is None:
         raise WrongUse(
             "The raw zone is in an object store, and DuckDB's httpfs extension is not installed.",
             "Install it into the environment: uv pip install duckdb-extension-httpfs==1.5.5",
         )
-    connection.execute(f"load {literal(str(extension))}")
+    return extension
+
+
+def load_object_store(connection: duckdb.DuckDBPyConnection, raw_dir: str) -> None:
+    """Let a session read the zone where it is in an object store."""
+    extension = object_store_extension(raw_dir)
+    if extension is not None:
+        connection.execute(f"load {literal(str(extension))}")
 
 
 def find_extension(name: str) -> Path | None:

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.lib.errors import WrongUse
 from orchestration.lib.raw_zone import FILE_NAME as RAW_ZONE_FILE
-from orchestration.lib.raw_zone import OBJECT_STORES
+from orchestration.lib.raw_zone import OBJECT_STORES, object_store_extension
 
 DEMO_DIR = Path("seeds/demo")
 ORIGIN_SET = "set"
@@ -135,6 +135,7 @@ class Settings(BaseSettings):
             **os.environ,
             "VORONKA_DATA_DIR": str(self.data),
             "VORONKA_THREADS": str(self.threads),
+            "VORONKA_HTTPFS": str(object_store_extension(self.raw_zone) or ""),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "PYTHONUNBUFFERED": "1",
         }

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from orchestration.lib.dbt import DbtProcess
 from orchestration.lib.expectations import ExpectationResult, Suite, run_suites
+from orchestration.lib.raw_zone import object_store_extension
 from orchestration.lib.settings import Settings
 
 
@@ -29,14 +30,18 @@ class WarmTools:
     def start_raw_suites(self, suites: list[Suite]) -> None:
         """Run the suites of the raw zone in the background, Great Expectations' import included."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="expectations")
-        self._raw_results = pool.submit(run_suites, self._settings.raw_zone_file, suites)
+        self._raw_results = pool.submit(self._run_raw_suites, suites)
         pool.shutdown(wait=False)
 
     def raw_results(self, suites: list[Suite]) -> list[ExpectationResult]:
         """Results of the raw suites, from the background if they were started there."""
         if self._raw_results is None:
-            return run_suites(self._settings.raw_zone_file, suites)
+            return self._run_raw_suites(suites)
         return self._raw_results.result()
+
+    def _run_raw_suites(self, suites: list[Suite]) -> list[ExpectationResult]:
+        extension = object_store_extension(self._settings.raw_zone)
+        return run_suites(self._settings.raw_zone_file, suites, extension)
 
     def close(self) -> None:
         """End dbt's process; a new one is started if it is asked for again."""

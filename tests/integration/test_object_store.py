@@ -1,0 +1,113 @@
+"""A raw zone under an s3:// prefix, in a small stand-in for an object store on this machine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
+
+import pytest
+
+from tests.conftest import query, voronka, write_zone
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """Lists and serves the files of one directory as the objects of a bucket named `sales`."""
+
+    def __init__(self, root: Path, *arguments) -> None:
+        self.root = root
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        """A listing of keys, or (a range of) an object."""
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """An object's size."""
+        self._answer(with_body=False)
+
+    def _answer(self, with_body: bool) -> None:
+        url = urlsplit(self.path)
+        key = url.path.removeprefix("/sales").strip("/")
+        if not key:
+            prefix = parse_qs(url.query).get("prefix", [""])[0]
+            return self._send(200, self._listing(prefix), with_body)
+        if not (self.root / key).is_file():
+            return self._send(404, b"", with_body)
+        body = (self.root / key).read_bytes()
+        wanted = self.headers.get("Range")
+        if wanted is None:
+            return self._send(200, body, with_body)
+        first, last = (int(end) for end in wanted.removeprefix("bytes=").split("-"))
+        return self._send(
+            206, body[first : last + 1], with_body, f"bytes {first}-{last}/{len(body)}"
+        )
+
+    def _listing(self, prefix: str) -> bytes:
+        files = sorted(path for path in self.root.rglob("*") if path.is_file())
+        keys = [str(path.relative_to(self.root)) for path in files]
+        contents = "".join(
+            f"<Contents><Key>{escape(key)}</Key>"
+            f"<Size>{(self.root / key).stat().st_size}</Size></Contents>"
+            for key in keys
+            if key.startswith(prefix)
+        )
+        return (
+            "<ListBucketResult><IsTruncated>false</IsTruncated>" + contents + "</ListBucketResult>"
+        ).encode()
+
+    def _send(self, code: int, body: bytes, with_body: bool, content_range: str = "") -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Accept-Ranges", "bytes")
+        if content_range:
+            self.send_header("Content-Range", content_range)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """The bucket's directory, and the environment that finds it."""
+    root = tmp_path / "bucket"
+    root.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Bucket, root))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield (
+            root,
+            {
+                "DUCKDB_S3_ENDPOINT": f"localhost:{server.server_port}",
+                "DUCKDB_S3_USE_SSL": "false",
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+                "AWS_REGION": "local",
+            },
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_zone_in_an_object_store_is_published(tmp_path, store):
+    root, environment = store
+    write_zone(
+        root / "exports/raw",
+        {
+            "crm.managers": [{"manager_id": "m1", "full_name": "Анна"}],
+            "crm.leads": [{"lead_id": "l1", "manager_id": "m1", "created_at": "2026-02-01"}],
+        },
+    )
+    environment["VORONKA_DATA_DIR"] = str(tmp_path / "data")
+    done = voronka("refresh", "--raw-dir", "s3://sales/exports/raw", env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    published = tmp_path / "data/published/voronka.duckdb"
+    assert query(published, "select lead_id, manager_id from marts.fct_leads") == [("l1", "m1")]
