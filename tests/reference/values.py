@@ -145,7 +145,7 @@ def _moment(cell: Any) -> tuple[datetime | None, timedelta | None]:
     try:
         year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
         # A wall-clock time has no zone yet.
-        wall = datetime(year, month, day, hour, minute, second, microsecond)  # noqa: DTZ001
+        wall = datetime(year, month, day, hour, minute, second, microsecond)
         return wall, _offset(offset)
     except ValueError:
         return None, None
