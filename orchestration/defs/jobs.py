@@ -9,6 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
+from orchestration.lib.raw_zone import OBJECT_STORES
 from orchestration.lib.settings import Settings
 
 WORKING_HOURS = "0 9-18 * * 1-5"
@@ -68,6 +69,8 @@ def build_raw_files_sensor(
         description="Refreshes when a file appears in the raw zone.",
     )
     def new_raw_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        if settings.raw_zone.startswith(OBJECT_STORES):
+            return dg.SensorResult(skip_reason="An object store is not watched: use the schedule.")
         found = files_digest(Path(settings.raw_zone))
         if found == context.cursor:
             return dg.SensorResult(skip_reason="No new file in the raw zone.")

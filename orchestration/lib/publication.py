@@ -70,10 +70,14 @@ def publish(
         sync(draft)
         final = parquet.with_suffix("")
         os.rename(parquet, final)
+        link = directory / PARQUET_LINK
+        link_draft = _link_draft(link, final.name)
+        # Nothing but two renames stands between the old set and the new one.
         os.replace(draft, settings.published_file)
-        _point(directory / PARQUET_LINK, final.name)
+        os.replace(link_draft, link)
         sync(directory)
     except (duckdb.Error, OSError) as error:
+        _remove_unnamed(directory, parquet.with_suffix(""))
         raise _failure(error, directory) from error
     finally:
         draft.unlink(missing_ok=True)
@@ -253,15 +257,22 @@ def _write_parquet(database: Path, folder: Path, models: Sequence[PublishedModel
     sync(folder)
 
 
-def _point(link: Path, target: str) -> None:
-    """Let the link name another folder, at once."""
+def _link_draft(link: Path, target: str) -> Path:
+    """A link to the new folder, ready to take the place of `link`."""
     if link.is_dir() and not link.is_symlink():
         # Somebody copied the folder instead of the link; what is in it is ours and old.
         shutil.rmtree(link)
     draft = link.with_name(f"{link.name}.{os.getpid()}{_DRAFT}")
     draft.unlink(missing_ok=True)
     draft.symlink_to(target)
-    os.replace(draft, link)
+    return draft
+
+
+def _remove_unnamed(directory: Path, folder: Path) -> None:
+    """Remove a new folder that the link does not name: nobody reads it."""
+    link = directory / PARQUET_LINK
+    if not link.is_symlink() or os.readlink(link) != folder.name:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_old_folders(directory: Path) -> None:

@@ -223,8 +223,11 @@ def _file_line(settings: Settings) -> str:
 
 
 def _time_line(record: Record) -> str:
-    parts = [f"{name} {record.phases[name]:.1f} s" for name in STEPS if name in record.phases]
-    total = record.phases.get("total", sum(record.phases.values()))
+    phases = {name: record.phases[name] for name in STEPS if name in record.phases}
+    total = record.phases.get("total", sum(phases.values()))
+    # Imports, reading the dbt project after a change, and Dagster's own bookkeeping.
+    phases["starting the tools"] = total - sum(phases.values())
+    parts = [f"{name} {seconds:.1f} s" for name, seconds in phases.items()]
     return f"Time: [bold]{total:.1f} s[/] [dim]({', '.join(parts)})[/]"
 
 

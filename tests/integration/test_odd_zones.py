@@ -142,3 +142,41 @@ def test_doctor_reports_drift_and_missing_values_without_loading(tmp_path):
     assert "column colour (BIGINT) in 1 file is ignored" in done.stdout
     assert "crm.leads: lead_id is missing in 1 of 1" in done.stdout
     assert not data.exists()
+
+
+def test_a_deal_that_closed_at_its_last_change_long_ago_has_its_days(place):
+    raw = write_zone(
+        place / "long_ago",
+        {
+            "crm.pipelines": [{"pipeline_id": "p", "name": "Sales"}],
+            "crm.stages": [
+                {
+                    "stage_id": "won",
+                    "pipeline_id": "p",
+                    "name": "Won",
+                    "position": 1,
+                    "kind": "won",
+                }
+            ],
+            "crm.deals": [
+                {
+                    "deal_id": "d1",
+                    "pipeline_id": "p",
+                    "stage_id": "won",
+                    "created_at": "2026-02-01T10:00:00Z",
+                    "updated_at": "2001-01-01T10:00:00Z",
+                }
+            ],
+        },
+    )
+    _, file = refresh(place, raw)
+    assert query(
+        file,
+        """select kpi.date_day::varchar, kpi.deals_won, dates.is_working_day
+           from marts.kpi_daily as kpi
+           inner join marts.dim_date as dates using (date_day)
+           where kpi.deals_won > 0""",
+    ) == [("2001-01-01", 1, True)]
+    assert query(
+        file, "select count(*) from marts.kpi_company_period where period_grain = 'month'"
+    ) == [(302,)]

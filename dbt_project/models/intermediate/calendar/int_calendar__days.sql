@@ -13,6 +13,18 @@ events as (
 
 ),
 
+deal_outcomes as (
+
+    select * from {{ ref('int_deals__outcome') }}
+
+),
+
+deal_stays as (
+
+    select * from {{ ref('int_deals__stays') }}
+
+),
+
 as_of as (
 
     select * from {{ ref('int_refresh__as_of') }}
@@ -34,6 +46,10 @@ known_dates as (
     select first_on as date_day from events
     union all
     select last_on as date_day from events
+    union all
+    select {{ local_date('closed_at') }} as date_day from deal_outcomes
+    union all
+    select {{ local_date('entered_at') }} as date_day from deal_stays
     union all
     select as_of_date as date_day from as_of
 
