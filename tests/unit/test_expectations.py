@@ -105,6 +105,22 @@ def test_what_comes_in_never_blocks(tmp_path):
         load_suites(tmp_path)
 
 
+CELL = "date '2026-01-01' as date_day, 'a' as manager_id, 's' as source_id"
+MANAGER = (
+    "* from (select date '2026-01-01' as period_start, 'a' as manager_id, "
+    "1::double as answer_rate, "
+    "1::double as win_rate, 1::double as target_lead_rate, 1::double as responded_in_5min_rate, "
+    "1::double as csat, 1::double as needs_found_rate, 1::double as presentation_rate, "
+    "1::double as objections_rate, 1::double as next_step_rate, 100::double as avg_call_score, "
+    "3 as calls, 2 as leads_created, 1 as deals_won, 10.5 as revenue)"
+)
+# What suites read beside their own mart.
+OTHERS = """
+    create schema intermediate;
+    create table intermediate.int_refresh__as_of as select date '2026-02-10' as as_of_date;
+    create table if not exists marts.kpi_daily as
+    select 3 as calls, 2 as leads_created, 1 as deals_won, 10.5 as revenue;
+"""
 # A good and a bad version of what each mart suite reads; columns that it does not read are left
 # out. Good data passes all its expectations, bad data fails each of them.
 MARTS = {
@@ -136,15 +152,29 @@ MARTS = {
         "select 'p' as pipeline_id, unnest([1, 2]) as stage_no, unnest([3, 5]) as reached, "
         "unnest([4, 2]) as entered, unnest([4, 0]) as advanced",
     ),
-    "marts.pipeline_daily": (
-        "select date '2026-01-01' + unnest([0, 1, 2])::int as date_day, 'p' as pipeline_id, "
-        "'s' as stage_id, 'a' as manager_id, unnest([2, 3, 0]) as open_deals, "
-        "unnest([2, 1, 0]) as entered, unnest([0, 0, 3]) as exited",
-        "select date '2026-01-01' + unnest([0, 2])::int as date_day, 'p' as pipeline_id, "
-        "'s' as stage_id, 'a' as manager_id, unnest([2, 3]) as open_deals, "
-        "unnest([2, 1]) as entered, unnest([0, 0]) as exited",
+    "marts.kpi_daily": (
+        f"select {CELL}, 60 as talk_seconds, 2 as calls, 2 as calls_answered, 1 as calls_60s",
+        f"select {CELL}, -1 as talk_seconds, 1 as calls, 2 as calls_answered, 3 as calls_60s",
+    ),
+    "marts.kpi_company_period": (
+        "select 'month' as period_grain, unnest([date '2026-01-01', date '2026-02-01']) "
+        "as period_start, 0.5::double as churn_rate, 1::double as missed_recovery_rate",
+        "select 'month' as period_grain, date '2026-01-01' as period_start, "
+        "1.5::double as churn_rate, 2::double as missed_recovery_rate",
+    ),
+    "marts.kpi_manager_period": (
+        f"select unnest(['day', 'week', 'month', 'quarter', 'year']) as period_grain, {MANAGER}",
+        "select unnest(['day', 'week', 'month', 'quarter']) as period_grain, "
+        + MANAGER.replace("1::double as win_rate", "1.5::double as win_rate").replace(
+            "100::double", "101::double"
+        ),
     ),
 }
+
+
+def test_every_mart_suite_is_tried():
+    suites = load_suites(ROOT / "expectations")
+    assert {suite.full_name for suite in suites if suite.layer == "marts"} == set(MARTS)
 
 
 @pytest.mark.parametrize("table", MARTS)
@@ -153,6 +183,6 @@ def test_a_mart_suite_passes_good_data_and_fails_bad(tmp_path, table):
     for is_bad, sql in enumerate(MARTS[table]):
         file = tmp_path / f"{is_bad}.duckdb"
         with duckdb.connect(str(file)) as connection:
-            connection.execute(f"create schema marts; create table {table} as {sql}")
+            connection.execute(f"create schema marts; create table {table} as {sql}; {OTHERS}")
         statuses = {result.status for result in run_suites(file, [wanted])}
         assert statuses == ({"fail"} if is_bad else {"pass"}), sql
