@@ -28,7 +28,7 @@ final as (
             and first_payments.first_paid_at >= meetings.held_at
     qualify row_number() over (
         partition by first_payments.deal_id
-        order by meetings.held_at desc, meetings.meeting_id
+        order by meetings.held_at desc, meetings.meeting_id asc
     ) = 1
 
 )

@@ -43,7 +43,7 @@ figures as (
         quotas.target,
         actuals.actual,
         case
-            when quotas.metric in ('{{ additive_metrics() | join("', '") }}')
+            when quotas.metric in ('{{ additive_metrics() | join("', '") }}') -- noqa: LT05
                 then quotas.target * {{ ratio('pacing.elapsed_seconds', 'pacing.working_seconds') }}
             else quotas.target
         end as target_to_date

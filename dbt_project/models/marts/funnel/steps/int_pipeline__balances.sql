@@ -43,7 +43,7 @@ moves as (
     select entered_on as moved_on, stage_id, manager_id, 1 as entered, 0 as exited, amount
     from open_stays
     union all
-    select exited_on as moved_on, stage_id, manager_id, 0 as entered, 1 as exited, -amount
+    select exited_on as moved_on, stage_id, manager_id, 0 as entered, 1 as exited, -amount as amount
     from open_stays
     where exited_on is not null
 

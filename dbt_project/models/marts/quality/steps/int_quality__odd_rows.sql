@@ -59,25 +59,28 @@ odd_rows as (
 
     union all
 
-    select 'crm.payments' as table_name, {{ local_date('paid_at') }} as event_on, 'no_rate'
+    select
+        'crm.payments' as table_name,
+        {{ local_date('paid_at') }} as event_on,
+        'no_rate' as check_name
     from payments
     where has_no_rate
 
     union all
 
-    select 'marketing.ad_spend' as table_name, spend_date as event_on, 'no_rate'
+    select 'marketing.ad_spend' as table_name, spend_date as event_on, 'no_rate' as check_name
     from ad_spend
     where has_no_rate
 
     union all
 
-    select 'finance.sales_costs' as table_name, month as event_on, 'no_rate'
+    select 'finance.sales_costs' as table_name, month as event_on, 'no_rate' as check_name
     from sales_costs
     where has_no_rate
 
     union all
 
-    select 'crm.deal_stage_history' as table_name, history.event_on, 'orphan_history'
+    select 'crm.deal_stage_history' as table_name, history.event_on, 'orphan_history' as check_name
     from history
     left join deals
         on history.deal_id = deals.deal_id
@@ -85,7 +88,7 @@ odd_rows as (
 
     union all
 
-    select 'crm.quotas' as table_name, quotas.event_on, 'orphan_quota'
+    select 'crm.quotas' as table_name, quotas.event_on, 'orphan_quota' as check_name
     from quotas
     left join managers
         on quotas.manager_id = managers.manager_id
@@ -93,7 +96,7 @@ odd_rows as (
 
     union all
 
-    select 'crm.deals' as table_name, created_on as event_on, 'negative_cycle'
+    select 'crm.deals' as table_name, created_on as event_on, 'negative_cycle' as check_name
     from deals
     where cycle_microseconds < 0
 
