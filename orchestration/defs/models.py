@@ -35,7 +35,7 @@ BUILD = ["build", "--exclude-resource-type", "unit_test"]
 _SHOWN_FAILURES = 20
 
 
-class Translator(DagsterDbtTranslator):  # type: ignore[misc]
+class Translator(DagsterDbtTranslator):  # type: ignore[misc]  # imported without types
     """Asset keys are `<schema>/<name>`, those of raw tables `<source>/<table>`."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:

@@ -11,7 +11,7 @@ from typing import Any
 from duckdb_engine import Dialect
 
 
-class ReadOnlyDialect(Dialect):  # type: ignore[misc]
+class ReadOnlyDialect(Dialect):  # type: ignore[misc]  # imported without types
     """duckdb_engine's dialect without transactions."""
 
     supports_statement_cache = True
