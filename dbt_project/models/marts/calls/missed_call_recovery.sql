@@ -23,8 +23,7 @@ cells as (
         count(*) filter (where recovery = 'by_client') as recovered_by_client,
         count(*) filter (where recovery = 'lost') as missed_calls_lost,
         count(*) filter (where recovery = 'open') as missed_calls_open,
-        cast(coalesce(sum({{ seconds_between('started_at', 'recovered_at') }}), 0) as bigint)
-            as recovery_seconds
+        cast(coalesce(sum(recovery_seconds), 0) as bigint) as recovery_seconds
     from sessions
     where recovery is not null
     group by 1, 2, 3

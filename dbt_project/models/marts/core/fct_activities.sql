@@ -18,7 +18,8 @@ final as (
         deal_id,
         coalesce(source_id, 'unknown') as source_id,
         happened_at,
-        {{ local_date('happened_at') }} as happened_on
+        {{ local_date('happened_at') }} as happened_on,
+        {{ local_hour_start('happened_at') }} as happened_hour
     from activities
 
 )

@@ -27,6 +27,7 @@ final as (
         sessions.line,
         sessions.started_at,
         {{ local_date('sessions.started_at') }} as started_on,
+        {{ local_hour_start('sessions.started_at') }} as started_hour,
         sessions.ended_at,
         sessions.is_answered,
         sessions.answered_at,
@@ -44,7 +45,8 @@ final as (
             order by sessions.started_at, sessions.session_id
         ) = 1 as is_first_contact,
         recovery.recovery,
-        recovery.recovered_at
+        recovery.recovered_at,
+        {{ seconds_between('sessions.started_at', 'recovery.recovered_at') }} as recovery_seconds
     from sessions
     inner join session_identity
         on sessions.session_id = session_identity.session_id

@@ -8,13 +8,7 @@ with parts as (
 
 sessions as (
 
-    select * from {{ ref('int_calls__sessions') }}
-
-),
-
-session_identity as (
-
-    select * from {{ ref('int_calls__session_identity') }}
+    select * from {{ ref('fct_call_sessions') }}
 
 ),
 
@@ -25,11 +19,13 @@ final as (
         parts.manager_id,
         parts.call_id,
         sessions.direction,
-        coalesce(session_identity.contact_id, 'unknown') as contact_id,
-        session_identity.lead_id,
-        coalesce(session_identity.source_id, 'unknown') as source_id,
+        sessions.contact_id,
+        sessions.lead_id,
+        sessions.source_id,
         parts.started_at,
-        {{ local_date('sessions.started_at') }} as session_started_on,
+        sessions.started_on as session_started_on,
+        sessions.started_hour as session_started_hour,
+        sessions.is_first_contact,
         parts.is_answered,
         parts.is_answered
         and parts.talk_seconds >= {{ var('meaningful_call_seconds') }} as is_meaningful,
@@ -37,8 +33,6 @@ final as (
     from parts
     inner join sessions
         on parts.session_id = sessions.session_id
-    inner join session_identity
-        on parts.session_id = session_identity.session_id
 
 )
 

@@ -21,6 +21,7 @@ final as (
         coalesce(leads.source_id, 'unknown') as source_id,
         leads.created_at,
         {{ local_date('leads.created_at') }} as created_on,
+        {{ local_hour_start('leads.created_at') }} as created_hour,
         leads.taken_at,
         {{ local_date('leads.taken_at') }} as taken_on,
         leads.qualified_at,

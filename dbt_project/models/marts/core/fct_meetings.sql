@@ -6,32 +6,42 @@ with meetings as (
 
 ),
 
+paid_meetings as (
+
+    select * from {{ ref('int_deals__paid_meeting') }}
+
+),
+
 final as (
 
     select
-        meeting_id,
-        lead_id,
-        deal_id,
-        coalesce(contact_id, 'unknown') as contact_id,
-        coalesce(set_by, 'unknown') as set_by,
-        coalesce(held_by, 'unknown') as held_by,
-        coalesce(source_id, 'unknown') as source_id,
-        kind,
+        meetings.meeting_id,
+        meetings.lead_id,
+        meetings.deal_id,
+        coalesce(meetings.contact_id, 'unknown') as contact_id,
+        coalesce(meetings.set_by, 'unknown') as set_by,
+        coalesce(meetings.held_by, 'unknown') as held_by,
+        coalesce(meetings.source_id, 'unknown') as source_id,
+        meetings.kind,
         case
-            when held_at is not null then 'held'
-            when cancelled_at is not null then 'cancelled'
-            when confirmed_at is not null then 'confirmed'
+            when meetings.held_at is not null then 'held'
+            when meetings.cancelled_at is not null then 'cancelled'
+            when meetings.confirmed_at is not null then 'confirmed'
             else 'set'
         end as status,
-        set_at,
-        {{ local_date('set_at') }} as set_on,
-        scheduled_for,
-        confirmed_at,
-        {{ local_date('confirmed_at') }} as confirmed_on,
-        held_at,
-        {{ local_date('held_at') }} as held_on,
-        cancelled_at
+        meetings.set_at,
+        {{ local_date('meetings.set_at') }} as set_on,
+        meetings.scheduled_for,
+        meetings.confirmed_at,
+        {{ local_date('meetings.confirmed_at') }} as confirmed_on,
+        meetings.held_at,
+        {{ local_date('meetings.held_at') }} as held_on,
+        meetings.cancelled_at,
+        paid_meetings.first_paid_at,
+        {{ local_date('paid_meetings.first_paid_at') }} as first_paid_on
     from meetings
+    left join paid_meetings
+        on meetings.meeting_id = paid_meetings.meeting_id
 
 )
 

@@ -6,7 +6,7 @@ with payments as (
 
 ),
 
-final as (
+numbered as (
 
     select
         payment_id,
@@ -26,6 +26,20 @@ final as (
             order by paid_at, payment_id
         ) = 1 as is_first_of_contact
     from payments
+
+),
+
+final as (
+
+    select
+        *,
+        case
+            when paid_at >= min(case when is_first_of_contact then paid_at end) over contacts
+                then {{ period_start("'month'",
+                    'min(case when is_first_of_contact then paid_on end) over contacts') }}
+        end as cohort_month
+    from numbered
+    window contacts as (partition by contact_id)
 
 )
 

@@ -12,6 +12,12 @@ stages as (
 
 ),
 
+deals as (
+
+    select * from {{ ref('fct_deals') }}
+
+),
+
 ordered as (
 
     select
@@ -21,7 +27,7 @@ ordered as (
         stays.stage_id,
         coalesce(stages.pipeline_id, 'unknown') as pipeline_id,
         stages.stage_no,
-        stages.kind,
+        coalesce(stages.kind, 'open') as kind,
         stages.live_stages_so_far,
         stages.live_stages_before,
         stays.is_inferred,
@@ -45,7 +51,13 @@ final as (
         stays.entry_no,
         stays.event_id,
         stays.stage_id,
+        stays.kind as stage_kind,
         stays.pipeline_id,
+        deals.manager_id,
+        deals.source_id,
+        deals.created_on as deal_created_on,
+        stays.pipeline_id = deals.pipeline_id as is_in_present_pipeline,
+        deals.amount,
         stays.entered_at,
         {{ local_date('stays.entered_at') }} as entered_on,
         stays.exited_at,
@@ -66,6 +78,8 @@ final as (
         end as movement,
         stays.is_inferred
     from ordered as stays
+    inner join deals
+        on stays.deal_id = deals.deal_id
     left join ordered as previous
         on
             stays.deal_id = previous.deal_id

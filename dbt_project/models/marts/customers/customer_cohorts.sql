@@ -19,24 +19,13 @@ as_of as (
 
 ),
 
-customers as (
-
-    select
-        contact_id,
-        min(paid_at) as first_paid_at,
-        {{ period_start("'month'", 'min(paid_on)') }} as cohort_month
-    from payments
-    where kind = 'payment' and contact_id != 'unknown'
-    group by 1
-
-),
-
 cohort_sizes as (
 
     select
         cohort_month,
         count(*) as customers
-    from customers
+    from payments
+    where is_first_of_contact
     group by 1
 
 ),
@@ -59,16 +48,12 @@ cohort_months as (
 monthly as (
 
     select
-        customers.cohort_month,
-        {{ period_start("'month'", 'payments.paid_on') }} as month_start,
-        count(distinct case when payments.kind = 'payment' then payments.contact_id end)
-            as active,
-        sum(payments.amount) as revenue
+        cohort_month,
+        {{ period_start("'month'", 'paid_on') }} as month_start,
+        count(distinct case when kind = 'payment' then contact_id end) as active,
+        sum(amount) as revenue
     from payments
-    inner join customers
-        on
-            payments.contact_id = customers.contact_id
-            and payments.paid_at >= customers.first_paid_at
+    where cohort_month is not null
     group by 1, 2
 
 ),

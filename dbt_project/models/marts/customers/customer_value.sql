@@ -26,7 +26,7 @@ sources as (
 
 active_spans as (
 
-    select * from {{ ref('int_customers__active_spans') }}
+    select * from {{ ref('fct_customer_spans') }}
 
 ),
 

@@ -3,7 +3,7 @@
 
 with progress as (
 
-    select * from {{ ref('int_funnel__deal_stages') }}
+    select * from {{ ref('fct_deal_stages') }}
 
 ),
 

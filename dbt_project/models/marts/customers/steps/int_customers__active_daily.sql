@@ -2,7 +2,7 @@
 
 with spans as (
 
-    select * from {{ ref('int_customers__active_spans') }}
+    select * from {{ ref('fct_customer_spans') }}
 
 ),
 

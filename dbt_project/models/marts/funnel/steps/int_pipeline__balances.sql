@@ -9,32 +9,16 @@ with stays as (
 
 ),
 
-deals as (
-
-    select * from {{ ref('fct_deals') }}
-
-),
-
-stages as (
-
-    select * from {{ ref('dim_stage') }}
-
-),
-
 open_stays as (
 
     select
-        stays.entered_on,
-        stays.exited_on,
-        stays.stage_id,
-        deals.manager_id,
-        coalesce(deals.amount, 0) as amount
+        entered_on,
+        exited_on,
+        stage_id,
+        manager_id,
+        coalesce(amount, 0) as amount
     from stays
-    inner join deals
-        on stays.deal_id = deals.deal_id
-    inner join stages
-        on stays.stage_id = stages.stage_id
-    where stages.kind in ('open', 'presale')
+    where stage_kind in ('open', 'presale')
 
 ),
 

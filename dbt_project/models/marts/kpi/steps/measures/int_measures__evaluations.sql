@@ -2,16 +2,16 @@
 
 with evaluations as (
 
-    select * from {{ ref('int_calls__evaluations') }}
+    select * from {{ ref('fct_call_evaluations') }}
 
 ),
 
 final as (
 
     select
-        {{ local_date('credited_at') }} as date_day,
-        coalesce(manager_id, 'unknown') as manager_id,
-        coalesce(source_id, 'unknown') as source_id,
+        credited_on as date_day,
+        manager_id,
+        source_id,
         count(*) as evaluated_calls,
         cast(sum(score) as decimal(38, 4)) as evaluation_score,
         count(*) filter (where needs_found) as needs_found,

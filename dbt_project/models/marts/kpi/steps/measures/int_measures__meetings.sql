@@ -7,12 +7,6 @@ with meetings as (
 
 ),
 
-paid_meetings as (
-
-    select * from {{ ref('int_deals__paid_meeting') }}
-
-),
-
 dated as (
 
     select set_on as date_day, set_by as manager_id, source_id, kind, 'set' as what
@@ -39,12 +33,13 @@ dated as (
     union all
 
     select
-        {{ local_date('first_paid_at') }} as date_day,
-        coalesce(set_by, 'unknown') as manager_id,
-        coalesce(source_id, 'unknown') as source_id,
-        {{ null_text() }} as kind,
+        first_paid_on as date_day,
+        set_by as manager_id,
+        source_id,
+        kind,
         'paid' as what
-    from paid_meetings
+    from meetings
+    where first_paid_at is not null
 
 ),
 

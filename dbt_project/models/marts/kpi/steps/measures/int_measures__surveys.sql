@@ -2,16 +2,16 @@
 
 with surveys as (
 
-    select * from {{ ref('int_surveys__resolved') }}
+    select * from {{ ref('fct_surveys') }}
 
 ),
 
 final as (
 
     select
-        {{ local_date('answered_at') }} as date_day,
-        coalesce(manager_id, 'unknown') as manager_id,
-        coalesce(source_id, 'unknown') as source_id,
+        answered_on as date_day,
+        manager_id,
+        source_id,
         count(*) as surveys,
         count(*) filter (where score >= 4) as surveys_positive,
         cast(sum(score) as bigint) as survey_score

@@ -2,7 +2,7 @@
 
 with ad_spend as (
 
-    select * from {{ ref('int_ad_spend__converted') }}
+    select * from {{ ref('fct_ad_spend') }}
 
 ),
 

@@ -10,13 +10,13 @@ with kpi_daily as (
 
 ad_spend as (
 
-    select * from {{ ref('int_ad_spend__converted') }}
+    select * from {{ ref('fct_ad_spend') }}
 
 ),
 
 sales_costs as (
 
-    select * from {{ ref('int_sales_costs__converted') }}
+    select * from {{ ref('fct_sales_costs') }}
 
 ),
 

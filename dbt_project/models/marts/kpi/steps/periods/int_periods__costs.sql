@@ -3,13 +3,13 @@
 
 with ad_spend as (
 
-    select * from {{ ref('int_ad_spend__converted') }}
+    select * from {{ ref('fct_ad_spend') }}
 
 ),
 
 sales_costs as (
 
-    select * from {{ ref('int_sales_costs__converted') }}
+    select * from {{ ref('fct_sales_costs') }}
 
 ),
 

@@ -13,9 +13,20 @@ active_daily as (
 
 ),
 
+churn as (
+
+    select * from {{ ref('fct_customer_churn') }}
+
+),
+
 churned as (
 
-    select * from {{ ref('int_customers__churned_by_period') }}
+    select
+        period_grain,
+        period_start,
+        count(*) as churned_customers
+    from churn
+    group by 1, 2
 
 ),
 

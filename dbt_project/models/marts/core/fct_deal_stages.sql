@@ -33,6 +33,7 @@ final as (
     select
         deals.deal_id,
         deals.cohort_month,
+        stages.pipeline_id,
         stages.stage_id,
         deals.manager_id,
         deals.source_id,

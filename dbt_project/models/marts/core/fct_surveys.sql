@@ -1,6 +1,6 @@
 -- One row per existing survey answer, with the manager it speaks of (its own, else
 -- the deal's owner) and the source (the deal's, else the contact's: its own, else
--- the deal's). NULL: none found.
+-- the deal's).
 
 with surveys as (
 
@@ -31,11 +31,12 @@ final as (
     select
         surveys.survey_id,
         deals.deal_id,
-        coalesce(contacts.contact_id, deals.contact_id) as contact_id,
-        coalesce({{ found('managers.manager_id') }}, deals.manager_id) as manager_id,
-        coalesce(deals.source_id, contacts.source_id) as source_id,
+        coalesce(contacts.contact_id, deals.contact_id, 'unknown') as contact_id,
+        coalesce({{ found('managers.manager_id') }}, deals.manager_id, 'unknown') as manager_id,
+        coalesce(deals.source_id, contacts.source_id, 'unknown') as source_id,
         surveys.score,
-        surveys.answered_at
+        surveys.answered_at,
+        {{ local_date('surveys.answered_at') }} as answered_on
     from surveys
     left join deals
         on surveys.deal_id = deals.deal_id

@@ -1,9 +1,9 @@
--- One row per grain and period with a customer who left in it: active on the day
--- before the period, not active on its last day (the as-of date where it still runs).
+-- One row per grain, period and customer who left in it: active on the day before the
+-- period, not active on its last day (the as-of date where it still runs).
 
 with spans as (
 
-    select * from {{ ref('int_customers__active_spans') }}
+    select * from {{ ref('fct_customer_spans') }}
 
 ),
 
@@ -33,7 +33,7 @@ final as (
     select
         ended.period_grain,
         ended.period_start,
-        count(*) as churned_customers
+        ended.contact_id
     from ended
     left join spans as returned
         on
@@ -41,7 +41,6 @@ final as (
             and ended.snapshot_on >= returned.active_from
             and ended.snapshot_on < returned.active_until
     where returned.contact_id is null
-    group by 1, 2
 
 )
 

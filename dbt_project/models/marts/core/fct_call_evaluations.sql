@@ -31,8 +31,8 @@ final as (
     select
         evaluations.call_id,
         sessions.session_id,
-        legs.manager_id,
-        session_identity.source_id,
+        coalesce(legs.manager_id, 'unknown') as manager_id,
+        coalesce(session_identity.source_id, 'unknown') as source_id,
         evaluations.evaluator,
         evaluations.score,
         evaluations.needs_found,
@@ -40,7 +40,7 @@ final as (
         evaluations.objections_handled,
         evaluations.next_step_agreed,
         evaluations.evaluated_at,
-        coalesce(sessions.started_at, evaluations.evaluated_at) as credited_at
+        {{ local_date('coalesce(sessions.started_at, evaluations.evaluated_at)') }} as credited_on
     from evaluations
     left join legs
         on evaluations.call_id = legs.call_id

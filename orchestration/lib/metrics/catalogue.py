@@ -1,0 +1,147 @@
+"""What the metrics layer knows: every metric with its names, unit and good direction.
+
+Read from dbt's semantic manifest, without MetricFlow: a list needs no planner.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+GRAINS = ("day", "week", "month", "quarter", "year")
+ALL_GRAINS = ("hour", *GRAINS)
+ENGLISH, RUSSIAN = "en", "ru"
+LANGUAGES = (ENGLISH, RUSSIAN)
+
+UNITS = (
+    *("count", "seconds", "minutes", "hours", "days"),
+    *("currency", "ratio", "score"),
+)
+DIRECTIONS = ("up", "down", "none")
+GROUPS = ("activity", "funnel", "productivity", "result", "call_quality")
+# How a longer period's figure comes from its parts: it is their sum, the last one, or neither.
+SUM, LAST, NEITHER = "sum", "last", "none"
+OVER_TIME = (SUM, LAST, NEITHER)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric. Texts by language; `grains` are those that it can be asked at.
+
+    `is_zero_of_nothing`: where nothing happened it is 0, as a count is; a quotient is unknown.
+    `at_grain` names the metrics that stand for it at other grains than `grains`, `variant_of` the
+    one that it stands for.
+    """
+
+    name: str
+    type: str
+    labels: Mapping[str, str]
+    descriptions: Mapping[str, str]
+    unit: str
+    good_direction: str
+    group: str
+    over_time: str
+    is_zero_of_nothing: bool
+    grains: tuple[str, ...]
+    at_grain: Mapping[str, str]
+    variant_of: str | None
+
+
+    def name_at(self, grain: str | None) -> str | None:
+        """The metric to ask at a grain for this one; None where it has no figure there."""
+        if grain is None or grain in self.grains:
+            return self.name
+        return self.at_grain.get(grain)
+
+
+class Catalogue:
+    """The metrics of one semantic manifest."""
+
+    def __init__(self, manifest_text: str) -> None:
+        self._manifest: dict[str, Any] = json.loads(manifest_text)
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """All metrics by name, in the manifest's order."""
+        return {item["name"]: _metric(item) for item in self._manifest["metrics"]}
+
+    @property
+    def public(self) -> list[Metric]:
+        """The metrics that people ask for: variants for one grain are left out."""
+        return [metric for metric in self.metrics.values() if metric.variant_of is None]
+
+    @cached_property
+    def saved_queries(self) -> list[dict[str, Any]]:
+        """The saved queries as the manifest has them."""
+        return list(self._manifest["saved_queries"])
+
+    def definition(self, name: str) -> dict[str, Any]:
+        """The manifest's entry of a metric."""
+        return next(item for item in self._manifest["metrics"] if item["name"] == name)
+
+    def search(self, words: Sequence[str], group: str | None = None) -> list[Metric]:
+        """Public metrics that hold all words in a name or text of either language."""
+        needles = [word.casefold() for word in words]
+        return [
+            metric
+            for metric in self.public
+            if (group is None or metric.group == group)
+            and all(needle in _haystack(metric) for needle in needles)
+        ]
+
+    def relations(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Schemas and tables of the facts that the metrics are measured on, sorted."""
+        measured: set[str] = set()
+        for name in names:
+            self._collect_measures(name, measured)
+        return sorted(
+            {
+                (model["node_relation"]["schema_name"], model["node_relation"]["alias"])
+                for model in self._manifest["semantic_models"]
+                if any(measure["name"] in measured for measure in model["measures"])
+            }
+        )
+
+    def _collect_measures(self, name: str, found: set[str]) -> None:
+        params = self.definition(name)["type_params"]
+        for measure in params.get("input_measures") or []:
+            found.add(measure["name"])
+        for part in inputs_of(self.definition(name)):
+            self._collect_measures(part, found)
+
+
+def inputs_of(definition: Mapping[str, Any]) -> list[str]:
+    """Names of the metrics that a metric is computed from, each once."""
+    params = definition["type_params"]
+    parts = [params.get("numerator"), params.get("denominator"), *(params.get("metrics") or [])]
+    return list(dict.fromkeys(part["name"] for part in parts if part))
+
+
+def _metric(item: Mapping[str, Any]) -> Metric:
+    meta = (item.get("config") or {}).get("meta") or {}
+    return Metric(
+        name=item["name"],
+        type=item["type"],
+        labels={ENGLISH: item.get("label") or "", RUSSIAN: meta.get("label_ru", "")},
+        descriptions={
+            ENGLISH: (item.get("description") or "").strip(),
+            RUSSIAN: meta.get("description_ru", "").strip(),
+        },
+        unit=meta.get("unit", ""),
+        good_direction=meta.get("good_direction", ""),
+        group=meta.get("group", ""),
+        over_time=meta.get("over_time", ""),
+        is_zero_of_nothing=meta.get("over_time") in (SUM, LAST)
+        or (item["type_params"].get("measure") or {}).get("fill_nulls_with") == 0,
+        grains=tuple(meta.get("grains") or ALL_GRAINS),
+        at_grain=meta.get("at_grain") or {},
+        variant_of=meta.get("variant_of"),
+    )
+
+
+def _haystack(metric: Metric) -> str:
+    texts = (*metric.labels.values(), *metric.descriptions.values())
+    return " ".join((metric.name, *texts)).casefold()

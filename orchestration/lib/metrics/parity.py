@@ -1,0 +1,223 @@
+"""That the metrics layer and the marts say the same.
+
+Both count from the same facts, the marts in SQL of their own, the layer through MetricFlow. For
+every figure that both hold they are laid side by side; a difference is an error of one of them.
+A mart says in its `config.meta.metrics` how its columns are asked for:
+
+    time: period_start          the column that holds the period's first day
+    grain: day                  its grain; not given: the column `period_grain` says it
+    by: {manager_id: manager}   columns of the key and what MetricFlow calls them
+    names: {entered: ...}       columns that are metrics of another name (null: of none)
+    known: [cohort_month]       keys without which the mart counts nothing: the layer's rows
+                                that lack them have no counterpart
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.lib.metrics.catalogue import GRAINS, Catalogue, Metric
+from orchestration.lib.metrics.engine import METRIC_TIME, Compiler, Question
+from orchestration.lib.raw_zone import literal, quote
+
+# Sums of doubles depend on the order of adding; nothing else may differ.
+TOLERANCE = 1e-9
+SHOWN = 5
+_PERIOD_GRAIN = "period_grain"
+
+
+@dataclass(frozen=True)
+class ComparedMart:
+    """A mart that the layer can be compared with; see this module's head."""
+
+    schema: str
+    name: str
+    time: str
+    grain: str | None
+    by: Mapping[str, str]
+    names: Mapping[str, str | None]
+    known: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def full_name(self) -> str:
+        """`marts.kpi_daily`."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def grains(self) -> tuple[str, ...]:
+        """The grains that its rows have."""
+        return (self.grain,) if self.grain else GRAINS
+
+    @property
+    def usual_grain(self) -> str:
+        """The one grain to compare where one has to do."""
+        return self.grain or "month"
+
+    def metrics(self, catalogue: Catalogue) -> dict[str, Metric]:
+        """The mart's columns that are metrics."""
+        named = {column: self.names.get(column, column) for column in self.columns}
+        return {
+            column: catalogue.metrics[name]
+            for column, name in named.items()
+            if name in catalogue.metrics
+        }
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure that mart and layer do not agree on; values as text, None for NULL."""
+
+    mart: str
+    metric: str
+    grain: str
+    key: Mapping[str, str | None]
+    mart_value: str | None
+    layer_value: str | None
+
+    def __str__(self) -> str:
+        """The difference in one line."""
+        key = ", ".join(f"{column} {value}" for column, value in self.key.items())
+        return (
+            f"{self.metric} by {self.grain}, {key}: {self.mart} has {self.mart_value}, "
+            f"the metrics layer {self.layer_value}"
+        )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a comparison of one mart found: how many figures, how many differ, some of those."""
+
+    mart: ComparedMart
+    figures: int
+    differing: int
+    examples: Sequence[Difference]
+
+
+def compared_marts(manifest: Mapping[str, Any]) -> list[ComparedMart]:
+    """The marts of dbt's manifest that say how they are compared, by name."""
+    found = []
+    for node in manifest["nodes"].values():
+        terms = ((node["config"].get("meta") or {}).get("metrics")) or {}
+        if node["resource_type"] == "model" and terms:
+            found.append(
+                ComparedMart(
+                    schema=node["schema"],
+                    name=node["alias"],
+                    time=terms["time"],
+                    grain=terms.get("grain"),
+                    by=terms.get("by") or {},
+                    names=terms.get("names") or {},
+                    known=tuple(terms.get("known") or ()),
+                    columns=tuple(node["columns"]),
+                )
+            )
+    return sorted(found, key=lambda mart: mart.full_name)
+
+
+def compare(
+    database: Path,
+    compiler: Compiler,
+    catalogue: Catalogue,
+    marts: Iterable[ComparedMart],
+    all_grains: bool = False,
+) -> Iterator[Agreement]:
+    """Compare marts in a DuckDB file with the layer: at their usual grain, or at all of theirs."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach {literal(str(database))} as build (read_only)")
+        connection.execute("use build")
+        for mart in marts:
+            parts = [
+                _compare_grain(connection, compiler, catalogue, mart, grain)
+                for grain in (mart.grains if all_grains else (mart.usual_grain,))
+            ]
+            yield Agreement(
+                mart=mart,
+                figures=sum(part.figures for part in parts),
+                differing=sum(part.differing for part in parts),
+                examples=[example for part in parts for example in part.examples][:SHOWN],
+            )
+
+
+def _compare_grain(
+    connection: duckdb.DuckDBPyConnection,
+    compiler: Compiler,
+    catalogue: Catalogue,
+    mart: ComparedMart,
+    grain: str,
+) -> Agreement:
+    asked = {column: metric.name_at(grain) for column, metric in mart.metrics(catalogue).items()}
+    time = f"{METRIC_TIME}__{grain}"
+    names = [name for name in asked.values() if name]
+    layer = compiler.sql(Question(tuple(dict.fromkeys(names)), (time, *mart.by.values())))
+    keys = {mart.time: time, **mart.by}
+    rows = f" where {_PERIOD_GRAIN} = {literal(grain)}" if mart.grain is None else ""
+    table = f"{quote(mart.schema)}.{quote(mart.name)}"
+    connection.execute(
+        f"create or replace temp table in_mart as select * from {table}{rows}"
+    )
+    connection.execute(f"create or replace temp table in_layer as {layer}")
+    for column in mart.known:
+        connection.execute(f"delete from in_layer where {quote(mart.by[column])} is null")
+    join = " and ".join(
+        f"in_mart.{quote(column)} is not distinct from "
+        + (f"in_layer.{quote(item)}::date" if item.startswith(METRIC_TIME) else f"in_layer.{quote(item)}")
+        for column, item in keys.items()
+    )
+    types = dict(
+        connection.execute("select column_name, column_type from (describe in_mart)").fetchall()
+    )
+    key_texts = ", ".join(
+        f"coalesce(in_mart.{quote(column)}::varchar, in_layer.{quote(item)}::varchar)"
+        for column, item in keys.items()
+    )
+    tests = " union all ".join(
+        _test(column, name, catalogue, types[column], key_texts, join)
+        for column, name in asked.items()
+    )
+    found = connection.execute(f"select *, count(*) over () from ({tests}) order by all limit {SHOWN}")
+    rows_found = found.fetchall()
+    counted = connection.execute("select count(*) from in_mart").fetchone()
+    examples = [
+        Difference(
+            mart=mart.full_name,
+            metric=row[0],
+            grain=grain,
+            key=dict(zip(keys, row[1], strict=True)),
+            mart_value=row[2],
+            layer_value=row[3],
+        )
+        for row in rows_found
+    ]
+    return Agreement(
+        mart=mart,
+        figures=(counted[0] if counted else 0) * len(asked),
+        differing=rows_found[0][-1] if rows_found else 0,
+        examples=examples,
+    )
+
+
+def _test(
+    column: str, name: str | None, catalogue: Catalogue, type_: str, key_texts: str, join: str
+) -> str:
+    """A select of the cells of one column that differ."""
+    left = f"in_mart.{quote(column)}"
+    right = f"in_layer.{quote(name)}" if name else "null"
+    if name and catalogue.metrics[name].is_zero_of_nothing:
+        # No row is no event: 0, not unknown.
+        left, right = f"coalesce({left}, 0)", f"coalesce({right}, 0)"
+    differ = f"{left} is distinct from {right}"
+    if type_ == "DOUBLE" and name:
+        differ += (
+            f" and coalesce(abs({left} - {right}) > {TOLERANCE} * "
+            f"greatest(abs({left}), abs({right})), true)"
+        )
+    return (
+        f"select {literal(column)} as metric, [{key_texts}] as key, {left}::varchar as mart_value, "
+        f"{right}::varchar as layer_value from in_mart full join in_layer on {join} where {differ}"
+    )
