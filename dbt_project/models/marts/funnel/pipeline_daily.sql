@@ -1,9 +1,9 @@
 -- The open pipeline day by day: one row per local day, stage and deal owner with an
 -- open deal at its end, or a deal that came or went.
 
-with balances as (
+with pipeline_days as (
 
-    select * from {{ ref('int_pipeline__balances') }}
+    select * from {{ ref('fct_pipeline_days') }}
 
 ),
 
@@ -19,49 +19,46 @@ managers as (
 
 ),
 
-days as (
+totals as (
 
-    select * from {{ ref('dim_date') }}
-
-),
-
-as_of as (
-
-    select * from {{ ref('int_refresh__as_of') }}
+    select
+        date_day,
+        pipeline_id,
+        stage_id,
+        stage_kind,
+        manager_id,
+        cast(sum(open_deals) as bigint) as open_deals,
+        cast(sum(open_amount) as {{ type_money() }}) as open_amount,
+        cast(sum(entered) as bigint) as entered,
+        cast(sum(exited) as bigint) as exited
+    from pipeline_days
+    group by 1, 2, 3, 4, 5
 
 ),
 
 final as (
 
     select
-        days.date_day,
-        stages.pipeline_id,
+        totals.date_day,
+        totals.pipeline_id,
         stages.pipeline_name,
-        balances.stage_id,
+        totals.stage_id,
         stages.stage_name,
         stages.stage_no,
-        stages.kind as stage_kind,
-        balances.manager_id,
+        totals.stage_kind,
+        totals.manager_id,
         managers.manager_name,
         managers.team,
-        cast(balances.open_deals as bigint) as open_deals,
-        cast(balances.open_amount as {{ type_money() }}) as open_amount,
-        cast(case when days.date_day = balances.moved_on then balances.entered else 0 end
-            as bigint) as entered,
-        cast(case when days.date_day = balances.moved_on then balances.exited else 0 end
-            as bigint) as exited
-    from balances
-    cross join as_of
-    inner join days
-        on
-            days.date_day >= balances.moved_on
-            and days.date_day < coalesce(balances.next_moved_on, date '9999-12-31')
-            and days.date_day <= as_of.as_of_date
-            and (balances.open_deals != 0 or days.date_day = balances.moved_on)
+        totals.open_deals,
+        totals.open_amount,
+        totals.entered,
+        totals.exited
+    from totals
     inner join stages
-        on balances.stage_id = stages.stage_id
+        on totals.stage_id = stages.stage_id
     inner join managers
-        on balances.manager_id = managers.manager_id
+        on totals.manager_id = managers.manager_id
+    where {{ any_not_zero(['totals.open_deals', 'totals.entered', 'totals.exited']) }}
 
 )
 

@@ -1,4 +1,4 @@
--- How the open pipeline changed: one row per stage, deal owner and local day on which
+-- How the open pipeline changed: one row per stage, deal owner, source and local day on which
 -- a deal came or went, with the running balance until the next such day. A stay is
 -- open from the day it was entered until the day before it was left; an unknown stage
 -- counts as open.
@@ -16,6 +16,7 @@ open_stays as (
         exited_on,
         stage_id,
         manager_id,
+        source_id,
         coalesce(amount, 0) as amount
     from stays
     where stage_kind in ('open', 'presale')
@@ -24,10 +25,17 @@ open_stays as (
 
 moves as (
 
-    select entered_on as moved_on, stage_id, manager_id, 1 as entered, 0 as exited, amount
+    select entered_on as moved_on, stage_id, manager_id, source_id, 1 as entered, 0 as exited, amount
     from open_stays
     union all
-    select exited_on as moved_on, stage_id, manager_id, 0 as entered, 1 as exited, -amount as amount
+    select
+        exited_on as moved_on,
+        stage_id,
+        manager_id,
+        source_id,
+        0 as entered,
+        1 as exited,
+        -amount as amount
     from open_stays
     where exited_on is not null
 
@@ -39,11 +47,12 @@ daily_moves as (
         moved_on,
         stage_id,
         manager_id,
+        source_id,
         sum(entered) as entered,
         sum(exited) as exited,
         sum(amount) as amount
     from moves
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
 
 ),
 
@@ -53,17 +62,18 @@ final as (
         moved_on,
         stage_id,
         manager_id,
+        source_id,
         entered,
         exited,
         sum(entered - exited) over running as open_deals,
         sum(amount) over running as open_amount,
         lead(moved_on) over (
-            partition by stage_id, manager_id
+            partition by stage_id, manager_id, source_id
             order by moved_on
         ) as next_moved_on
     from daily_moves
     window running as (
-        partition by stage_id, manager_id
+        partition by stage_id, manager_id, source_id
         order by moved_on
         rows between unbounded preceding and current row
     )

@@ -7,9 +7,19 @@ with snapshot_days as (
 
 ),
 
+customer_base as (
+
+    select * from {{ ref('fct_customer_base') }}
+
+),
+
 active_daily as (
 
-    select * from {{ ref('int_customers__active_daily') }}
+    select
+        date_day,
+        cast(sum(active_customers) as bigint) as active_customers
+    from customer_base
+    group by 1
 
 ),
 
@@ -35,11 +45,11 @@ final as (
     select
         snapshot_days.period_grain,
         snapshot_days.period_start,
-        last_days.active_customers,
+        coalesce(last_days.active_customers, 0) as active_customers,
         coalesce(days_before.active_customers, 0) as active_customers_before,
         coalesce(churned.churned_customers, 0) as churned_customers
     from snapshot_days
-    inner join active_daily as last_days
+    left join active_daily as last_days
         on snapshot_days.snapshot_on = last_days.date_day
     left join active_daily as days_before
         on {{ add_days('snapshot_days.period_start', -1) }} = days_before.date_day

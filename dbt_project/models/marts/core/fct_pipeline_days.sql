@@ -1,0 +1,91 @@
+-- The open pipeline day by day: one row per local day up to the as-of date, stage, deal
+-- owner and source with an open deal at its end, or a deal that came or went; and one of
+-- the unknown members for every day, so that no day is missing.
+
+with balances as (
+
+    select * from {{ ref('int_pipeline__balances') }}
+
+),
+
+stages as (
+
+    select * from {{ ref('dim_stage') }}
+
+),
+
+calendar_days as (
+
+    select * from {{ ref('dim_date') }}
+
+),
+
+as_of as (
+
+    select * from {{ ref('int_refresh__as_of') }}
+
+),
+
+days as (
+
+    select calendar_days.date_day
+    from calendar_days
+    inner join as_of
+        on calendar_days.date_day <= as_of.as_of_date
+
+),
+
+cells as (
+
+    select
+        days.date_day,
+        balances.stage_id,
+        balances.manager_id,
+        balances.source_id,
+        balances.open_deals,
+        balances.open_amount,
+        case when days.date_day = balances.moved_on then balances.entered else 0 end as entered,
+        case when days.date_day = balances.moved_on then balances.exited else 0 end as exited
+    from balances
+    inner join days
+        on
+            days.date_day >= balances.moved_on
+            and days.date_day < coalesce(balances.next_moved_on, date '9999-12-31')
+            and (balances.open_deals != 0 or days.date_day = balances.moved_on)
+
+    union all
+
+    select
+        date_day,
+        'unknown' as stage_id,
+        'unknown' as manager_id,
+        'unknown' as source_id,
+        0 as open_deals,
+        0 as open_amount,
+        0 as entered,
+        0 as exited
+    from days
+
+),
+
+final as (
+
+    select
+        cells.date_day,
+        stages.pipeline_id,
+        cells.stage_id,
+        stages.kind as stage_kind,
+        cells.manager_id,
+        cells.source_id,
+        cast(sum(cells.open_deals) as bigint) as open_deals,
+        cast(sum(cells.open_amount) as {{ type_money() }}) as open_amount,
+        cast(sum(cells.entered) as bigint) as entered,
+        cast(sum(cells.exited) as bigint) as exited
+    from cells
+    inner join stages
+        on cells.stage_id = stages.stage_id
+    group by 1, 2, 3, 4, 5, 6
+
+)
+
+select * from final
