@@ -55,7 +55,7 @@ demo: $(READY) ## Write the demo company in seeds/demo anew (ARGS are the genera
 	$(BIN)/python -m seeds.demo $(ARGS)
 
 .PHONY: docs
-docs: $(READY) ## Write the mart index in README.md and docs/marts.md
+docs: $(READY) ## Write the mart index in README.md, docs/marts.md and the KPI glossary
 	@$(BIN)/python -m orchestration.lib.mart_index
 
 .PHONY: dev

@@ -54,6 +54,11 @@ Vars = Annotated[
     ),
 ]
 
+Language = Annotated[
+    str,
+    typer.Option("--lang", help="Names in this language: en or ru.", show_default=True),
+]
+
 
 @app.command(
     epilog="[bold]Examples[/]\n\n"
@@ -117,6 +122,133 @@ def doctor(raw_dir: RawDir = None) -> None:
     console, _ = _consoles()
     is_good = show_findings(console, examine(_settings(raw_dir, None)))
     raise typer.Exit(EXIT_GOOD if is_good else EXIT_WRONG_USE)
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n"
+    "voronka query revenue new_customers --grain month --compare previous\n\n"
+    "voronka query set_meetings_held meeting_show_rate --by manager --order -set_meetings_held\n\n"
+    "voronka query win_rate --by source --where \"metric_time >= '2026-07-01'\"\n\n"
+    "voronka query open_amount --by stage --grain week --format csv > pipeline.csv"
+)
+def query(
+    metrics: Annotated[list[str], typer.Argument(help="Metrics; `voronka metrics` lists them.")],
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            "-b",
+            metavar="DIMENSION",
+            help="manager, team, role, source, channel, pipeline, stage …; again for more. "
+            "[dim]`voronka metrics NAME` says which.[/]",
+            show_default=False,
+        ),
+    ] = None,
+    grain: Annotated[
+        str | None,
+        typer.Option("--grain", "-g", help="hour, day, week, month, quarter or year."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            "-w",
+            metavar="CONDITION",
+            help="SQL over dimensions: \"manager__team = 'North'\"; again for more.",
+            show_default=False,
+        ),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", "-c", help="previous or year: the figure of then beside it."),
+    ] = None,
+    order: Annotated[
+        list[str] | None,
+        typer.Option("--order", "-o", metavar="COLUMN", help="-COLUMN: the greatest first."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=0, help="Rows at most.")] = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="table, csv, json or parquet.")
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", help="A file for csv, json or parquet.")
+    ] = None,
+    language: Language = "en",
+) -> None:
+    """Ask the [bold]published[/] metrics by any dimension.
+
+    Members are shown with their names, counts of nothing as 0, quotients of nothing as –.
+    """
+    from orchestration.lib.errors import WrongUse
+    from orchestration.lib.metrics import show
+    from orchestration.lib.metrics.query import FORMATS, Request, published_metrics
+
+    format_ = output.suffix.lstrip(".") if output and format_ == "table" else format_
+    if format_ not in FORMATS or (output and format_ == "table"):
+        raise WrongUse(f"There is no format {format_}.", f"One of {', '.join(FORMATS)}.")
+    if format_ == "parquet" and output is None:
+        raise WrongUse("Parquet is no text for a screen.", "Name a file: --output answer.parquet")
+    console, errors = _consoles()
+    request = Request(
+        metrics=tuple(metrics),
+        by=_listed(by),
+        where=tuple(where or ()),
+        grain=grain,
+        compare=compare,
+        order=_listed(order),
+        limit=limit,
+    )
+    with published_metrics(_settings(None, None).published_file) as published:
+        if output:
+            rows = published.export(request, format_, output)
+            errors.print(f"{rows} rows in {output}")
+            return
+        answer = published.answer(request)
+    if format_ == "csv":
+        show.write_csv(answer)
+    elif format_ == "json":
+        show.write_json(answer)
+    else:
+        show.show_answer(console, answer, language)
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\nvoronka metrics\n\nvoronka metrics встреч --lang ru\n\n"
+    "voronka metrics win_rate"
+)
+def metrics(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="A metric's name, or words of either language.", show_default=False),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="activity, funnel, productivity, result or call_quality."),
+    ] = None,
+    language: Language = "en",
+) -> None:
+    """List and search the [bold]catalogue[/] of metrics, or show one with its dimensions."""
+    from orchestration.lib.metrics import show
+    from orchestration.lib.metrics.query import published_metrics
+
+    console, errors = _consoles()
+    with published_metrics(_settings(None, None).published_file) as published:
+        catalogue = published.catalogue
+        if words and len(words) == 1 and words[0] in catalogue.metrics:
+            metric = catalogue.metrics[words[0]]
+            dimensions = published.dimensions([metric.name])
+            show.show_metric(console, metric, dimensions, catalogue.formula(metric.name))
+            return
+        found = catalogue.search(words or [], group)
+    if not found:
+        errors.print("No metric has these words.", style="yellow")
+        raise typer.Exit(EXIT_WRONG_USE)
+    show.show_metrics(console, found, language)
+
+
+def _listed(values: list[str] | None) -> tuple[str, ...]:
+    """`--by a --by b` and `--by a,b` are the same."""
+    return tuple(part.strip() for value in values or () for part in value.split(","))
 
 
 def main() -> None:

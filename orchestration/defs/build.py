@@ -10,6 +10,7 @@ from orchestration.defs.jobs import (
     build_refresh_job,
     build_schedules,
 )
+from orchestration.defs.metrics import build_metrics
 from orchestration.defs.models import build_models, reporting_timezone
 from orchestration.defs.publication import build_publication
 from orchestration.defs.raw_zone import build_raw_zone
@@ -17,6 +18,7 @@ from orchestration.defs.resources import REFRESH_LOCK, build_refresh_lock
 from orchestration.lib.contract import load_contract
 from orchestration.lib.dbt import load_manifest, published_models
 from orchestration.lib.expectations import load_suites
+from orchestration.lib.metrics.layer import MetricsLayer
 from orchestration.lib.settings import Settings
 from orchestration.lib.warm import WarmTools
 
@@ -27,14 +29,17 @@ def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.
     manifest = load_manifest(settings, tools.start_dbt() if tools else None)
     contract = load_contract(settings.root)
     suites = load_suites(settings.root / "expectations")
+    layer = MetricsLayer(settings, manifest)
+    metrics = build_metrics(settings, layer)
     job = build_refresh_job()
     return dg.Definitions(
         assets=[
             build_raw_zone(settings, contract, own_tools, suites),
             build_models(settings, manifest, own_tools),
-            build_publication(settings, published_models(manifest)),
+            metrics,
+            build_publication(settings, layer.published(published_models(manifest))),
         ],
-        asset_checks=[build_expectations(settings, suites, own_tools)] if suites else [],
+        asset_checks=[build_expectations(settings, suites, own_tools, sorted(metrics.keys))],
         jobs=[job],
         schedules=build_schedules(job, reporting_timezone(settings)),
         sensors=[build_raw_files_sensor(settings, job)],

@@ -1,6 +1,6 @@
 """Great Expectations' suites as asset checks of the raw tables and of the marts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -23,10 +23,17 @@ STEP = "expectations"
 
 
 def build_expectations(
-    settings: Settings, suites: list[Suite], tools: WarmTools
+    settings: Settings, suites: list[Suite], tools: WarmTools, after: Sequence[dg.AssetKey]
 ) -> dg.AssetChecksDefinition:
-    """The step that runs the suites: those of the raw zone ran beside dbt and are collected."""
-    specs = [_spec(suite, expectation) for suite in suites for expectation in suite.expectations]
+    """The step that runs the suites, after the assets `after`.
+
+    Those of the raw zone ran beside dbt and are collected.
+    """
+    specs = [
+        _spec(suite, expectation, after if suite.layer == MARTS else ())
+        for suite in suites
+        for expectation in suite.expectations
+    ]
 
     @dg.multi_asset_check(specs=specs, name="expectations", required_resource_keys={REFRESH_LOCK})
     def expectations() -> Iterator[dg.AssetCheckResult]:
@@ -53,12 +60,16 @@ def build_expectations(
     return expectations
 
 
-def _spec(suite: Suite, expectation: Expectation) -> dg.AssetCheckSpec:
+def _spec(
+    suite: Suite, expectation: Expectation, after: Sequence[dg.AssetKey]
+) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name=expectation.name,
         asset=dg.AssetKey([suite.schema, suite.table]),
         description=expectation.description,
         blocking=expectation.is_blocking,
+        # The metrics step writes to the build file, which these only read.
+        additional_deps=after,
     )
 
 

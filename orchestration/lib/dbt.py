@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from orchestration.lib.errors import BuildFailed
 from orchestration.lib.files import read_json, write_json
 from orchestration.lib.settings import Settings
 
-PUBLISHED_SCHEMAS = ("marts", "quarantine", "quality")
+PUBLISHED_SCHEMAS = ("marts", "metrics", "quarantine", "quality")
 _PARTS = ("dbt_project", "seeds/reference", "dbt_project.yml", "profiles.yml")
 
 Manifest = Mapping[str, Any]
@@ -185,13 +185,17 @@ def _depth(manifest: Manifest, unique_id: str) -> int:
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A dbt model that is published: where it is, its key and what it says about itself."""
+    """A table that is published: where it is, its key and what it says about itself.
+
+    A table with `russian_names` of its columns is also published as a view that has them.
+    """
 
     schema: str
     name: str
     grain: tuple[str, ...]
     description: str
     columns: Mapping[str, str]
+    russian_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:

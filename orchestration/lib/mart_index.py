@@ -1,6 +1,6 @@
-"""The mart index: README's table and docs/marts.md, written from the marts' YAML files.
+"""The mart index (README's table, docs/marts.md) and the KPI glossary, from the YAML files.
 
-`python -m orchestration.lib.mart_index` writes both, `--check` says which is stale.
+`python -m orchestration.lib.mart_index` writes them, `--check` says which is stale.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from orchestration.lib.errors import EXIT_GOOD, EXIT_STOPPED, VoronkaError, WrongUse
+from orchestration.lib.metrics import glossary
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 MARTS_DIR = Path("dbt_project/models/marts")
@@ -116,6 +117,7 @@ def stale_files(project_dir: Path) -> dict[Path, str]:
     expected = {
         README: _with_section(_text_of(project_dir / README), readme_section(marts)),
         PAGE: page(marts),
+        **glossary.pages(project_dir),
     }
     return {path: text for path, text in expected.items() if _text_of(project_dir / path) != text}
 

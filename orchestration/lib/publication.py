@@ -26,6 +26,7 @@ from orchestration.lib.settings import Settings
 
 PARQUET_LINK = "parquet"
 PARQUET_SCHEMA = "marts"
+RUSSIAN_SCHEMA = "marts_ru"
 REQUIRED_STEPS = STEPS[:-1]
 
 _DRAFT = ".tmp"
@@ -143,6 +144,7 @@ def _write_database(
             rows[model.full_name] = _copy_table(connection, settings.build_file.stem, model)
         as_of = _as_of(connection, settings.build_file.stem)
         _write_quality(connection, settings, record, version, name, now, as_of, rows)
+        _create_russian_views(connection, models)
         connection.execute("commit")
         # Apart from the tables: one transaction for both takes a second and a half longer.
         connection.execute("begin")
@@ -164,6 +166,22 @@ def _copy_table(
         f"create table {table} as select * from {quote(catalogue)}.{table} order by {order}"
     ).fetchone()
     return int(found[0]) if found else 0
+
+
+def _create_russian_views(
+    connection: duckdb.DuckDBPyConnection, models: Sequence[PublishedModel]
+) -> None:
+    """The marts under Russian column names; no view names its catalogue, so any may attach it."""
+    connection.execute(f"create schema {quote(RUSSIAN_SCHEMA)}")
+    for model in models:
+        if model.russian_names:
+            listed = ", ".join(
+                f"{quote(column)} as {quote(name)}" for column, name in model.russian_names.items()
+            )
+            connection.execute(
+                f"create view {quote(RUSSIAN_SCHEMA)}.{quote(model.name)} as "
+                f"select {listed} from {quote(model.schema)}.{quote(model.name)}"
+            )
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, model: PublishedModel) -> None:

@@ -15,16 +15,16 @@ from orchestration.lib.files import read_json, write_json
 
 PASS, WARN, FAIL, ERROR = "pass", "warn", "fail", "error"
 # In this order; each needs the ones before it.
-STEPS = ("raw zone", "models", "expectations", "publication")
+STEPS = ("raw zone", "models", "metrics", "expectations", "publication")
 
 
 @dataclass(frozen=True)
 class CheckOutcome:
     """One check of a refresh.
 
-    `kind` is dbt or gx, `severity` warn or error, `status` pass, warn, fail or error: the last
-    says that the check itself broke, which is never a pass and never bad data. `failing_rows` is
-    None where the check does not count rows.
+    `kind` is dbt, metricflow or gx, `severity` warn or error, `status` pass, warn, fail or error:
+    the last says that the check itself broke, which is never a pass and never bad data.
+    `failing_rows` is None where the check does not count rows.
     """
 
     name: str

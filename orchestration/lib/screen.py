@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _TITLES = {
     "raw zone": "Raw zone",
     "models": "Models and tests",
+    "metrics": "Metrics layer",
     "expectations": "Expectations",
     "publication": "Publication",
 }

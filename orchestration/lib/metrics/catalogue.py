@@ -49,7 +49,6 @@ class Metric:
     at_grain: Mapping[str, str]
     variant_of: str | None
 
-
     def name_at(self, grain: str | None) -> str | None:
         """The metric to ask at a grain for this one; None where it has no figure there."""
         if grain is None or grain in self.grains:
@@ -78,9 +77,25 @@ class Catalogue:
         """The saved queries as the manifest has them."""
         return list(self._manifest["saved_queries"])
 
+    @cached_property
+    def entities(self) -> frozenset[str]:
+        """What figures can be asked by as a key: manager, source, deal and so on."""
+        return frozenset(
+            entity["name"]
+            for model in self._manifest["semantic_models"]
+            for entity in model["entities"]
+        )
+
     def definition(self, name: str) -> dict[str, Any]:
         """The manifest's entry of a metric."""
         return next(item for item in self._manifest["metrics"] if item["name"] == name)
+
+    def formula(self, name: str) -> str:
+        """How a metric comes from others; empty for one that is measured."""
+        params = self.definition(name)["type_params"]
+        if params.get("numerator"):
+            return f"{params['numerator']['name']} / {params['denominator']['name']}"
+        return str(params.get("expr") or "")
 
     def search(self, words: Sequence[str], group: str | None = None) -> list[Metric]:
         """Public metrics that hold all words in a name or text of either language."""

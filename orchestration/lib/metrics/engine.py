@@ -82,7 +82,7 @@ class Compiler:
     def group_bys(self, metrics: Sequence[str]) -> list[str]:
         """What the metrics can be asked by, all of them together."""
         found = self._engine.list_group_bys(metric_names=list(metrics))
-        return sorted({str(item.dunder_name) for item in found})
+        return sorted({item.default_search_and_sort_attribute for item in found})
 
     def _compile(self, question: Question) -> str:
         from metricflow.engine.metricflow_engine import MetricFlowQueryRequest

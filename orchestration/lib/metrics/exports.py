@@ -102,7 +102,7 @@ def with_running_figures(manifest_text: str) -> str:
     manifest["metrics"] += running
     for spine in manifest["project_configuration"]["time_spines"]:
         if spine["primary_column"]["time_granularity"] == "day":
-            spine["node_relation"]["relation_name"] = PERIOD_ENDS
+            spine["node_relation"]["relation_name"] = f"temp.main.{PERIOD_ENDS}"
     return json.dumps(manifest, ensure_ascii=False, sort_keys=True)
 
 
@@ -176,9 +176,7 @@ def write_export(
     _temporary(connection, "current_figures", _answer(export, time, compiler, asked))
     _temporary(connection, PERIOD_ENDS, _period_ends_sql(export))
     _temporary(connection, "cells", _cells_sql(export, catalogue))
-    _temporary(
-        connection, "daily_sums", _answer(export, f"{METRIC_TIME}__day", compiler, sums)
-    )
+    _temporary(connection, "daily_sums", _answer(export, f"{METRIC_TIME}__day", compiler, sums))
     names = {f"{item}{_RUNNING_FIGURE}": item for item in running_figures}
     _temporary(connection, "running_figures", _answer(export, time, running, names))
     _temporary(connection, "to_date_parts", _to_date_parts_sql(export, sums, states, names))

@@ -158,15 +158,17 @@ def _compare_grain(
     keys = {mart.time: time, **mart.by}
     rows = f" where {_PERIOD_GRAIN} = {literal(grain)}" if mart.grain is None else ""
     table = f"{quote(mart.schema)}.{quote(mart.name)}"
-    connection.execute(
-        f"create or replace temp table in_mart as select * from {table}{rows}"
-    )
+    connection.execute(f"create or replace temp table in_mart as select * from {table}{rows}")
     connection.execute(f"create or replace temp table in_layer as {layer}")
     for column in mart.known:
         connection.execute(f"delete from in_layer where {quote(mart.by[column])} is null")
     join = " and ".join(
         f"in_mart.{quote(column)} is not distinct from "
-        + (f"in_layer.{quote(item)}::date" if item.startswith(METRIC_TIME) else f"in_layer.{quote(item)}")
+        + (
+            f"in_layer.{quote(item)}::date"
+            if item.startswith(METRIC_TIME)
+            else f"in_layer.{quote(item)}"
+        )
         for column, item in keys.items()
     )
     types = dict(
@@ -180,7 +182,9 @@ def _compare_grain(
         _test(column, name, catalogue, types[column], key_texts, join)
         for column, name in asked.items()
     )
-    found = connection.execute(f"select *, count(*) over () from ({tests}) order by all limit {SHOWN}")
+    found = connection.execute(
+        f"select *, count(*) over () from ({tests}) order by all limit {SHOWN}"
+    )
     rows_found = found.fetchall()
     counted = connection.execute("select count(*) from in_mart").fetchone()
     examples = [

@@ -1,0 +1,111 @@
+"""The metrics layer of a build: its manifest, its tables, and whether the marts agree with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import duckdb
+
+from orchestration.lib.dbt import Manifest, PublishedModel
+from orchestration.lib.metrics.catalogue import Catalogue
+from orchestration.lib.metrics.engine import Compiler, local_manifest
+from orchestration.lib.metrics.exports import (
+    SCHEMA,
+    Export,
+    columns_of,
+    exports_of,
+    with_running_figures,
+    write_export,
+)
+from orchestration.lib.metrics.parity import Agreement, ComparedMart, compare, compared_marts
+from orchestration.lib.metrics.russian import read_names, with_both_languages
+from orchestration.lib.settings import Settings
+
+MANIFEST_TABLE = "semantic_manifest"
+
+
+class MetricsLayer:
+    """What the refresh does with metrics; compiled questions are kept in the build directory."""
+
+    def __init__(self, settings: Settings, manifest: Manifest) -> None:
+        self._settings = settings
+        self.compared = compared_marts(manifest)
+
+    @cached_property
+    def manifest_text(self) -> str:
+        """Dbt's semantic manifest, for any database that holds the facts."""
+        file = self._settings.target_dir / "semantic_manifest.json"
+        return local_manifest(file.read_text(encoding="utf-8"))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The metrics."""
+        return Catalogue(self.manifest_text)
+
+    @cached_property
+    def exports(self) -> list[Export]:
+        """The saved queries that become tables."""
+        return exports_of(self.catalogue)
+
+    def published(self, models: Sequence[PublishedModel]) -> list[PublishedModel]:
+        """All that is published: dbt's models with both languages, and the layer's own tables."""
+        return [
+            *with_both_languages(models, self.catalogue, read_names(self._settings.root)),
+            *self._tables(),
+        ]
+
+    def _tables(self) -> list[PublishedModel]:
+        about = (
+            "What the metrics are, for `voronka query`: dbt's semantic manifest as JSON, one row."
+        )
+        own = PublishedModel(SCHEMA, MANIFEST_TABLE, (), about, {"manifest": "JSON text."})
+        return [own] + [
+            PublishedModel(
+                schema=SCHEMA,
+                name=export.name,
+                grain=export.grain_columns,
+                description=export.description,
+                columns=columns_of(export, self.catalogue),
+            )
+            for export in self.exports
+        ]
+
+    def write_tables(self) -> Iterator[tuple[Export, int]]:
+        """Make the tables in the build file; each with its rows."""
+        compiler = self._compiler
+        running = Compiler(
+            with_running_figures(self.manifest_text), self._settings.build_dir / "running_sql.json"
+        )
+        with duckdb.connect(str(self._settings.build_file)) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            self._write_manifest(connection)
+            for export in self.exports:
+                yield export, write_export(connection, export, self.catalogue, compiler, running)
+        compiler.save()
+        running.save()
+
+    def agreements(self, all_grains: bool = False) -> Iterator[Agreement]:
+        """Compare the marts with the layer; at one grain each, or at all that they have."""
+        yield from compare(
+            self._settings.build_file, self._compiler, self.catalogue, self.compared, all_grains
+        )
+        self._compiler.save()
+
+    def sources_of(self, export: Export) -> Sequence[tuple[str, str]]:
+        """Schemas and tables that a saved query is measured on."""
+        return self.catalogue.relations(export.metrics)
+
+    def mart_metrics(self, mart: ComparedMart) -> int:
+        """How many metrics a mart holds."""
+        return len(mart.metrics(self.catalogue))
+
+    def _write_manifest(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Keep the layer's definitions with the data that they describe."""
+        table = f"{SCHEMA}.{MANIFEST_TABLE}"
+        connection.execute(f"create or replace table {table} (manifest varchar)")
+        connection.execute(f"insert into {table} values (?)", [self.manifest_text])
+
+    @cached_property
+    def _compiler(self) -> Compiler:
+        return Compiler(self.manifest_text, self._settings.build_dir / "metrics_sql.json")
