@@ -116,4 +116,6 @@ def _as_in_manifest(item: Mapping[str, Any]) -> dict[str, Any]:
     for part in ("numerator", "denominator", "measure"):
         if isinstance(params.get(part), str):
             params[part] = {"name": params[part]}
+    parts = params.get("metrics") or []
+    params["metrics"] = [{"name": part} if isinstance(part, str) else part for part in parts]
     return {**item, "type_params": params}

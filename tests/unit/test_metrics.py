@@ -1,0 +1,251 @@
+"""The metrics layer without dbt: what every metric says of itself, and the pure parts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.lib.mart_index import PROJECT_DIR, load_marts
+from orchestration.lib.metrics.catalogue import (
+    ALL_GRAINS,
+    DIRECTIONS,
+    ENGLISH,
+    GROUPS,
+    OVER_TIME,
+    RUSSIAN,
+    UNITS,
+    Catalogue,
+)
+from orchestration.lib.metrics.engine import Question, local_manifest
+from orchestration.lib.metrics.exports import to_date_parts, with_metrics, with_running_figures
+from orchestration.lib.metrics.glossary import read_metrics
+from orchestration.lib.metrics.parity import ComparedMart, compare
+from orchestration.lib.metrics.query import as_template
+from orchestration.lib.metrics.russian import read_names, russian_names
+
+CATALOGUE = read_metrics(PROJECT_DIR)
+MARTS = {mart.name: mart for mart in load_marts(PROJECT_DIR)}
+NO_FIGURES = {
+    *("period_grain", "period_start", "date_day", "manager_id", "manager_name", "team", "role"),
+    *("source_id", "source_name", "channel"),
+}
+
+
+@pytest.mark.parametrize("name", CATALOGUE.metrics)
+def test_every_metric_says_what_it_is_in_both_languages(name: str) -> None:
+    metric = CATALOGUE.metrics[name]
+    for language in (ENGLISH, RUSSIAN):
+        assert metric.labels[language]
+        assert metric.descriptions[language].endswith(".")
+    assert re.search("[а-яё]", metric.labels[RUSSIAN], re.IGNORECASE)
+    assert not re.search("[а-яё]", metric.labels[ENGLISH], re.IGNORECASE)
+    assert metric.unit in UNITS
+    assert metric.good_direction in DIRECTIONS
+    assert metric.group in GROUPS
+    assert metric.over_time in OVER_TIME
+    assert set(metric.grains) | set(metric.at_grain) <= set(ALL_GRAINS)
+    assert set(metric.at_grain.values()) <= set(CATALOGUE.metrics)
+
+
+@pytest.mark.parametrize("language", [ENGLISH, RUSSIAN])
+def test_no_two_metrics_have_the_same_label(language: str) -> None:
+    labels = [metric.labels[language] for metric in CATALOGUE.metrics.values()]
+    assert sorted({label for label in labels if labels.count(label) > 1}) == []
+
+
+@pytest.mark.parametrize(
+    "mart",
+    ["kpi_daily", "kpi_manager_period", "kpi_company_period", "kpi_source_period"],
+)
+def test_every_figure_of_the_kpi_marts_is_a_metric(mart: str) -> None:
+    columns = [column.name for column in MARTS[mart].columns]
+    assert [name for name in columns if name not in {*CATALOGUE.metrics, *NO_FIGURES}] == []
+
+
+def test_there_are_more_than_eighty_metrics() -> None:
+    assert len(CATALOGUE.public) > 80
+
+
+@pytest.mark.parametrize("mart", MARTS)
+def test_every_column_has_a_russian_name_of_its_own(mart: str) -> None:
+    if MARTS[mart].schema != "marts":
+        return
+    columns = [column.name for column in MARTS[mart].columns]
+    names = russian_names(columns, CATALOGUE, read_names(PROJECT_DIR))
+    assert [name for name in names.values() if not re.search("[А-Яа-яЁё]", name)] == []
+    assert len(set(names.values())) == len(columns)
+
+
+def test_russian_names_are_told_apart() -> None:
+    assert russian_names(["a", "b"], Catalogue('{"metrics": []}'), {"a": "Сумма", "b": "Сумма"}) == {
+        "a": "Сумма",
+        "b": "Сумма (b)",
+    }
+
+
+def test_the_catalogue_is_searched_in_both_languages() -> None:
+    assert "meeting_show_rate" in {metric.name for metric in CATALOGUE.search(["ДОХОДИМОСТЬ"])}
+    assert [metric.name for metric in CATALOGUE.search(["win", "rate"])] == ["win_rate"]
+    assert CATALOGUE.search(["win", "rate"], group="funnel") == []
+    # Variants of a metric for one grain are not what people look for.
+    assert {metric.name for metric in CATALOGUE.search(["отток"])} >= {"churn_rate"}
+    assert "churn_rate_by_week" not in {metric.name for metric in CATALOGUE.search(["churn"])}
+
+
+def test_a_metric_knows_the_grains_it_can_be_asked_at() -> None:
+    churn, cost = CATALOGUE.metrics["churn_rate"], CATALOGUE.metrics["sales_cost"]
+    assert churn.name_at("month") == churn.name_at(None) == "churn_rate"
+    assert churn.name_at("week") == "churn_rate_by_week"
+    assert cost.name_at("quarter") == "sales_cost"
+    assert cost.name_at("week") is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "template"),
+    [
+        ("manager__team = 'North'", "{{ Dimension('manager__team') }} = 'North'"),
+        ("manager = 'm-1' or source='a'", "{{ Entity('manager') }} = 'm-1' or {{ Entity('source') }}='a'"),
+        (
+            "metric_time >= '2026-01-01'",
+            "{{ TimeDimension('metric_time', 'day') }} >= '2026-01-01'",
+        ),
+        (
+            "metric_time__month = '2026-01-01'",
+            "{{ TimeDimension('metric_time', 'month') }} = '2026-01-01'",
+        ),
+        ("source__name = 'manager__team'", "{{ Dimension('source__name') }} = 'manager__team'"),
+        ("source__name = 'it''s manager'", "{{ Dimension('source__name') }} = 'it''s manager'"),
+        ("{{ Dimension('a__b') }} = 1", "{{ Dimension('a__b') }} = 1"),
+    ],
+)  # fmt: skip
+def test_conditions_are_written_as_sql(condition: str, template: str) -> None:
+    assert as_template(condition, frozenset({"manager", "source"})) == template
+
+
+def test_a_manifest_for_any_database_names_none() -> None:
+    node = {"alias": "f", "schema_name": "marts", "database": "b", "relation_name": '"b"."marts"."f"'}
+    text = json.dumps(
+        {
+            "semantic_models": [{"node_relation": dict(node)}],
+            "project_configuration": {"time_spines": [{"node_relation": dict(node)}]},
+        }
+    )
+    found = json.loads(local_manifest(text))
+    for item in (*found["semantic_models"], *found["project_configuration"]["time_spines"]):
+        assert item["node_relation"]["relation_name"] == '"marts"."f"'
+        assert item["node_relation"]["database"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("calls", ({"calls"}, set())),
+        ("win_rate", ({"deals_won", "deals_lost"}, set())),
+        ("median_cycle_days", (set(), {"median_cycle_days"})),
+        ("open_deals", (set(), {"open_deals"})),
+        ("arpc", ({"revenue"}, {"active_customers"})),
+        # Known by month only, so days do not add up to it.
+        ("cac", ({"ad_spend", "new_customers"}, {"sales_cost"})),
+        ("churn_rate", None),
+        ("clv", None),
+        ("lead_to_meeting_30d_rate", None),
+    ],
+)
+def test_a_year_to_date_is_made_of_what_adds_up(
+    name: str, parts: tuple[set[str], set[str]] | None
+) -> None:
+    assert to_date_parts(CATALOGUE, name) == parts
+
+
+def test_quotients_are_computed_from_summed_parts() -> None:
+    sql = with_metrics(
+        "select 1 as deals_won, 3 as deals_lost, 0 as surveys, 0 as surveys_positive",
+        CATALOGUE,
+        ["win_rate", "csat"],
+        {"deals_won", "deals_lost", "surveys", "surveys_positive"},
+    )
+    assert duckdb.sql(f"select win_rate, csat from ({sql})").fetchall() == [(0.25, None)]
+
+
+def test_running_figures_are_made_where_days_do_not_add_up() -> None:
+    manifest = {
+        "metrics": [
+            {"name": "m", "type": "simple", "type_params": {"measure": {"name": "m"}},
+             "config": {"meta": {"over_time": "none"}}},
+            {"name": "s", "type": "simple", "type_params": {"measure": {"name": "s"}},
+             "config": {"meta": {"over_time": "sum"}}},
+        ],
+        "project_configuration": {"time_spines": []},
+    }  # fmt: skip
+    found = json.loads(with_running_figures(json.dumps(manifest)))["metrics"]
+    assert [item["name"] for item in found] == ["m", "s", "m__year_to_date"]
+    assert found[-1]["type_params"]["cumulative_type_params"]["grain_to_date"] == "year"
+
+
+class Layer:
+    """A compiler with one answer."""
+
+    def __init__(self, sql: str) -> None:
+        self.answer = sql
+
+    def sql(self, question: Question) -> str:
+        assert question.by == ("metric_time__day", "manager")
+        return self.answer
+
+
+MART = ComparedMart(
+    "marts", "kpi", "date_day", "day", {"manager_id": "manager"}, {}, (), ("calls", "win_rate")
+)
+CALLS = "date '2026-03-01' as metric_time__day, 'ann' as manager"
+
+
+def differences(tmp_path: Path, mart: str, layer: str) -> list[str]:
+    file = tmp_path / "build.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(f"create schema marts; create table marts.kpi as {mart}")
+    (found,) = compare(file, Layer(layer), CATALOGUE, [MART])  # type: ignore[arg-type]  # a stand-in
+    assert found.differing == len(found.examples)
+    return [str(example) for example in found.examples]
+
+
+@pytest.mark.parametrize(
+    ("mart", "layer"),
+    [
+        ("3 as calls, 0.25::double as win_rate", f"select {CALLS}, 3 as calls, 0.25::double as win_rate"),
+        # Doubles may differ by the order of adding.
+        ("3 as calls, 0.3::double as win_rate", f"select {CALLS}, 3 as calls, 0.1::double + 0.2 as win_rate"),
+        # No row of nothing is a 0, and a quotient of nothing is unknown.
+        ("0 as calls, null::double as win_rate", f"select {CALLS}, 1 as calls, 1.0::double as win_rate limit 0"),
+    ],
+)  # fmt: skip
+def test_agreement_is_found(tmp_path: Path, mart: str, layer: str) -> None:
+    row = f"select date '2026-03-01' as date_day, 'ann' as manager_id, {mart}"
+    assert differences(tmp_path, row, layer) == []
+
+
+def test_a_difference_names_metric_grain_key_and_both_values(tmp_path: Path) -> None:
+    row = "select date '2026-03-01' as date_day, 'ann' as manager_id, 3 as calls, null::double as win_rate"
+    layer = f"select {CALLS}, 4 as calls, 0.0::double as win_rate"
+    assert differences(tmp_path, row, layer) == [
+        "calls by day, date_day 2026-03-01, manager_id ann: marts.kpi has 3, the metrics layer 4",
+        "win_rate by day, date_day 2026-03-01, manager_id ann: marts.kpi has None, "
+        "the metrics layer 0.0",
+    ]
+
+
+def test_rows_that_one_side_lacks_are_differences(tmp_path: Path) -> None:
+    row = "select date '2026-03-01' as date_day, 'ann' as manager_id, 3 as calls, 0.5::double as win_rate"
+    layer = (
+        "select date '2026-03-02' as metric_time__day, 'ann' as manager, 2 as calls, "
+        "null::double as win_rate"
+    )
+    assert differences(tmp_path, row, layer) == [
+        "calls by day, date_day 2026-03-01, manager_id ann: marts.kpi has 3, the metrics layer 0",
+        "calls by day, date_day 2026-03-02, manager_id ann: marts.kpi has 0, the metrics layer 2",
+        "win_rate by day, date_day 2026-03-01, manager_id ann: marts.kpi has 0.5, "
+        "the metrics layer None",
+    ]
