@@ -81,7 +81,9 @@ def test_every_column_has_a_russian_name_of_its_own(mart: str) -> None:
 
 
 def test_russian_names_are_told_apart() -> None:
-    assert russian_names(["a", "b"], Catalogue('{"metrics": []}'), {"a": "Сумма", "b": "Сумма"}) == {
+    assert russian_names(
+        ["a", "b"], Catalogue('{"metrics": []}'), {"a": "Сумма", "b": "Сумма"}
+    ) == {
         "a": "Сумма",
         "b": "Сумма (b)",
     }
@@ -127,7 +129,12 @@ def test_conditions_are_written_as_sql(condition: str, template: str) -> None:
 
 
 def test_a_manifest_for_any_database_names_none() -> None:
-    node = {"alias": "f", "schema_name": "marts", "database": "b", "relation_name": '"b"."marts"."f"'}
+    node = {
+        "alias": "f",
+        "schema_name": "marts",
+        "database": "b",
+        "relation_name": '"b"."marts"."f"',
+    }
     text = json.dumps(
         {
             "semantic_models": [{"node_relation": dict(node)}],

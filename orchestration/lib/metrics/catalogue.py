@@ -60,12 +60,12 @@ class Catalogue:
     """The metrics of one semantic manifest."""
 
     def __init__(self, manifest_text: str) -> None:
-        self._manifest: dict[str, Any] = json.loads(manifest_text)
+        self.manifest: dict[str, Any] = json.loads(manifest_text)
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """All metrics by name, in the manifest's order."""
-        return {item["name"]: _metric(item) for item in self._manifest["metrics"]}
+        return {item["name"]: _metric(item) for item in self.manifest["metrics"]}
 
     @property
     def public(self) -> list[Metric]:
@@ -75,20 +75,20 @@ class Catalogue:
     @cached_property
     def saved_queries(self) -> list[dict[str, Any]]:
         """The saved queries as the manifest has them."""
-        return list(self._manifest["saved_queries"])
+        return list(self.manifest["saved_queries"])
 
     @cached_property
     def entities(self) -> frozenset[str]:
         """What figures can be asked by as a key: manager, source, deal and so on."""
         return frozenset(
             entity["name"]
-            for model in self._manifest["semantic_models"]
+            for model in self.manifest["semantic_models"]
             for entity in model["entities"]
         )
 
     def definition(self, name: str) -> dict[str, Any]:
         """The manifest's entry of a metric."""
-        return next(item for item in self._manifest["metrics"] if item["name"] == name)
+        return next(item for item in self.manifest["metrics"] if item["name"] == name)
 
     def formula(self, name: str) -> str:
         """How a metric comes from others; empty for one that is measured."""
@@ -115,7 +115,7 @@ class Catalogue:
         return sorted(
             {
                 (model["node_relation"]["schema_name"], model["node_relation"]["alias"])
-                for model in self._manifest["semantic_models"]
+                for model in self.manifest["semantic_models"]
                 if any(measure["name"] in measured for measure in model["measures"])
             }
         )

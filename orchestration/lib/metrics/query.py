@@ -65,7 +65,7 @@ class PublishedMetrics:
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request. Raises WrongUse where there is none, and says why."""
-        found = self._connection.execute(self.sql(request))
+        found = self._run(self.sql(request))
         columns = tuple(item[0] for item in found.description or ())
         shown = {
             f"{name}{suffix}": self.catalogue.metrics[name]
@@ -167,11 +167,20 @@ class PublishedMetrics:
     def export(self, request: Request, format_: str, file: Path) -> int:
         """Write the answer to a file as csv, json or parquet; returns its rows."""
         options = {"csv": "format csv, header", "json": "format json, array true"}
-        found = self._connection.execute(
+        found = self._run(
             f"copy ({self.sql(request)}) to {literal(str(file))} "
             f"({options.get(format_, 'format parquet')})"
         ).fetchone()
         return int(found[0]) if found else 0
+
+    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(sql)
+        except duckdb.Error as error:
+            raise WrongUse(
+                str(error).splitlines()[0],
+                "Look at --where, --order and --output; columns are named as in the answer.",
+            ) from error
 
 
 @contextmanager
