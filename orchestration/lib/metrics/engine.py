@@ -131,8 +131,14 @@ def _dialect() -> Any:
 
 
 def _first_reason(text: str) -> str:
+    """What MetricFlow's long report comes to: the part of the question that it does not know."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[:12])
+    if "Query Input:" in lines[:-1]:
+        asked = lines[lines.index("Query Input:") + 1]
+        return (
+            f"The metrics cannot be asked by {asked}: it is unknown, or nothing joins it to them."
+        )
+    return " ".join(lines[:6])
 
 
 _REMEDY = "`voronka metrics` lists the metrics, `voronka metrics NAME` what one can be asked by."
