@@ -18,9 +18,9 @@ export GX_ANALYTICS_ENABLED := false
 
 .PHONY: help
 help: ## Show the targets
-	@echo "make refresh     first of all: the environment, then the demo company's marts"
+	@echo "make refresh       first of all: the environment, then the demo company's marts"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(READY) ## Create the environment .venv from requirements.lock
@@ -57,6 +57,16 @@ demo: $(READY) ## Write the demo company in seeds/demo anew (ARGS are the genera
 .PHONY: docs
 docs: $(READY) ## Write the mart index in README.md, docs/marts.md and the KPI glossary
 	@$(BIN)/python -m orchestration.lib.mart_index
+
+.PHONY: metric-diff
+metric-diff: $(READY) ## Say which figures of the demo changed since a commit (BASE=main)
+	@test -n "$(BASE)" || { echo "Name a commit to compare with: make metric-diff BASE=main"; exit 2; }
+	@$(BIN)/python -m orchestration.lib.metrics.diff "$(BASE)"
+
+.PHONY: validate
+validate: $(READY) ## Let MetricFlow try every metric on the demo's build (after make refresh)
+	@VORONKA_DATA_DIR="$(CURDIR)/data" $(BIN)/dbt --quiet parse --profiles-dir .
+	@VORONKA_DATA_DIR="$(CURDIR)/data" DBT_PROFILES_DIR=. $(BIN)/mf validate-configs
 
 .PHONY: dev
 dev: $(READY) ## Open Dagster on this machine, its history in data/dagster

@@ -1,0 +1,101 @@
+"""The report of what a change does to the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from orchestration.lib.metrics.diff import metric_changes, model_changes, report
+from orchestration.lib.metrics.parity import ComparedMart
+
+MART = ComparedMart("marts", "kpi", "period_start", None, {}, {}, (), ("calls",))
+
+
+def published(path: Path, rows: str, column: str = "calls") -> Path:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema marts")
+        connection.execute(
+            f"create table marts.kpi as select * from (values {rows}) "
+            f"as t(period_grain, period_start, {column}, win_rate)"
+        )
+    return path
+
+
+def node(checksum: str, *parents: str, macros: tuple[str, ...] = ()) -> dict:
+    return {
+        "resource_type": "model",
+        "checksum": {"checksum": checksum},
+        "depends_on": {"nodes": list(parents), "macros": list(macros)},
+    }
+
+
+def test_changed_figures_are_told_by_period(tmp_path: Path) -> None:
+    base = published(
+        tmp_path / "b.duckdb",
+        "('month', date '2026-01-01', 10, 0.5), ('month', '2026-02-01', 20, 0.5), "
+        "('day', '2026-02-01', 1, 0.5)",
+    )
+    head = published(
+        tmp_path / "h.duckdb",
+        "('month', date '2026-01-01', 10, 0.5), ('month', '2026-02-01', 25, 0.5), "
+        "('month', '2026-03-01', 5, null), ('day', '2026-02-01', 2, 0.5)",
+    )
+    changes, missing = metric_changes(base, head, [MART])
+    assert missing == []
+    (change,) = changes
+    assert (change.mart, change.column, change.cells) == ("marts.kpi", "calls", 2)
+    assert [(it.period, it.base, it.head) for it in change.periods] == [
+        ("2026-02-01", 20, 25),
+        ("2026-03-01", None, 5),
+    ]
+    text = report("main", changes, missing, model_changes(*[{"nodes": {}, "macros": {}}] * 2))
+    assert "| 2026-02-01 | 20 | 25 | +25.00% |" in text
+    assert "| 2026-03-01 | – | 5 | – |" in text
+
+
+def test_new_and_lost_columns_are_told(tmp_path: Path) -> None:
+    row = "('month', date '2026-01-01', 10, 0.5)"
+    base = published(tmp_path / "b.duckdb", row, "calls")
+    head = published(tmp_path / "h.duckdb", row, "talks")
+    assert metric_changes(base, head, [MART]) == (
+        [],
+        ["marts.kpi.talks is new", "marts.kpi.calls is gone"],
+    )
+
+
+def test_nothing_changed_is_said(tmp_path: Path) -> None:
+    row = "('month', date '2026-01-01', 10, 0.1 + 0.2)"
+    files = [published(tmp_path / f"{name}.duckdb", row) for name in "bh"]
+    changes, missing = metric_changes(*files, [MART])
+    assert (changes, missing) == ([], [])
+    models = model_changes(*[{"nodes": {}, "macros": {}}] * 2)
+    assert "No figure changed." in report("main", changes, missing, models)
+
+
+def test_models_are_changed_by_their_text_and_their_macros() -> None:
+    macros = {"m.ratio": {"macro_sql": "a / b"}, "m.same": {"macro_sql": "x"}}
+    base = {
+        "nodes": {
+            "model.v.text": node("1"),
+            "model.v.uses_ratio": node("1", macros=("m.ratio",)),
+            "model.v.child": node("1", "model.v.text", macros=("m.same",)),
+            "model.v.grandchild": node("1", "model.v.child"),
+            "model.v.untouched": node("1"),
+            "model.v.dropped": node("1"),
+        },
+        "macros": macros,
+    }
+    head = {
+        "nodes": {
+            **{name: it for name, it in base["nodes"].items() if name != "model.v.dropped"},
+            "model.v.text": node("2"),
+            "model.v.added": node("1"),
+        },
+        "macros": {**macros, "m.ratio": {"macro_sql": "a / nullif(b, 0)"}},
+    }
+    found = model_changes(base, head)
+    assert found.changed == ["text", "uses_ratio"]
+    assert found.added == ["added"]
+    assert found.removed == ["dropped"]
+    assert found.affected == ["child", "grandchild"]
