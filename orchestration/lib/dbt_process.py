@@ -67,6 +67,7 @@ class Runner:
 
     def build(self, arguments: list[str]) -> int:
         """Run `dbt` with these arguments and the manifest; the exit code of dbt."""
+        self._kept.read_raw_zone()
         runner = self._runner_class(manifest=self._manifest, callbacks=[self._on_event])
         result = runner.invoke([*arguments, *self._arguments])
         if result.exception is not None:
@@ -131,7 +132,8 @@ def main() -> None:
     os.dup2(2, 1)
     commands: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(commands,), daemon=True).start()
-    kept = dbt_speed.KeptCode(Path(settings["kept_code"]), settings["fingerprint"])
+    files = Path(settings["kept_code"]), Path(settings["raw_zone"])
+    kept = dbt_speed.KeptCode(*files, settings["fingerprint"])
     runner = Runner(settings["arguments"], output, kept)
     if settings["manifest"]:
         runner.load_manifest(Path(settings["manifest"]))

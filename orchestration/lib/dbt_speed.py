@@ -7,10 +7,11 @@ saves. Where dbt has no such place any more, nothing is changed: dbt is then slo
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,22 +101,32 @@ def trust_the_parsed_project() -> None:
         runnable.write_manifest = lambda *arguments, **options: None
 
 
+class _Asked(threading.local):
+    """What the node that a thread compiles has asked for."""
+
+    database = False
+    raw_zone = False
+
+
 class KeptCode:
     """Compiled SQL of the models and tests, kept for the next refresh of the same project.
 
     Compilation depends on the project, its variables and the target, all of which are in the
-    fingerprint. What depends on more is compiled each time: a node that asked the database
-    anything while it was compiled, whose templates name the moment, that has ephemeral parents or
-    constraints. It is a third of dbt's time.
+    fingerprint; where it asks for the columns of a raw table, on the raw zone's columns too. What
+    depends on more is compiled each time: a node that asked the database anything else while it
+    was compiled, whose templates name the moment, that has ephemeral parents or constraints.
+    It is a third of dbt's time.
     """
 
-    def __init__(self, file: Path, fingerprint: str) -> None:
-        self._file, self._fingerprint = file, fingerprint
+    def __init__(self, file: Path, raw_zone: Path, fingerprint: str) -> None:
+        self._file, self._raw_zone, self._fingerprint = file, raw_zone, fingerprint
         state = read_json(file)
         is_current = state.get("fingerprint") == fingerprint
-        self._code: dict[str, str] = state["code"] if is_current else {}
+        # By node: the columns of the raw zone it was compiled for, empty where it asked for none.
+        self._kept: dict[str, tuple[str, str]] = state["kept"] if is_current else {}
         self._is_changed = False
-        self._asked = threading.local()
+        self._columns = ""
+        self._asked = _Asked()
 
     def install(self) -> None:
         """Let dbt's compiler use the kept code and keep new one."""
@@ -126,37 +137,62 @@ class KeptCode:
             compile_code, ask = Compiler._compile_code, RuntimeDatabaseWrapper.__getattr__
 
             def asked(wrapper: Any, name: str) -> Any:
-                self._asked.database = True
-                return ask(wrapper, name)
+                found = ask(wrapper, name)
+                if name != "get_columns_in_relation":
+                    self._asked.database = True
+                    return found
+
+                def columns_of(relation: Any) -> Any:
+                    has_asked = self._asked.database
+                    columns = found(relation)
+                    # dbt's own macro for it also asks; that is nothing more.
+                    if relation.database == self._raw_zone.stem:
+                        self._asked.database, self._asked.raw_zone = has_asked, True
+                    else:
+                        self._asked.database = True
+                    return columns
+
+                return columns_of
 
             def compiled(compiler: Any, node: Any, manifest: Any, extra_context: Any = None) -> Any:
-                if self._restore(node, extra_context):
+                if not extra_context and self._restore(node):
                     return node
-                with self._watched() as has_asked:
-                    node = compile_code(compiler, node, manifest, extra_context)
-                if not has_asked() and not extra_context and _depends_on_project(node, manifest):
-                    self._code[node.unique_id] = node.compiled_code
-                    self._is_changed = True
+                self._asked.database = self._asked.raw_zone = False
+                node = compile_code(compiler, node, manifest, extra_context)
+                if not extra_context and not self._asked.database:
+                    self._keep(node, manifest)
                 return node
 
             Compiler._compile_code, RuntimeDatabaseWrapper.__getattr__ = compiled, asked
 
+    def read_raw_zone(self) -> None:
+        """Note the columns that the raw zone has in this refresh, before anything is compiled."""
+        import duckdb
+
+        with duckdb.connect(str(self._raw_zone), read_only=True) as connection:
+            found = connection.execute(
+                "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+                "where not internal order by all"
+            ).fetchall()
+        self._columns = hashlib.sha256(repr(found).encode()).hexdigest()
+
     def save(self) -> None:
         """Write what is kept, if there is anything new."""
         if self._is_changed:
-            write_json(self._file, {"fingerprint": self._fingerprint, "code": self._code})
+            write_json(self._file, {"fingerprint": self._fingerprint, "kept": self._kept})
 
-    def _restore(self, node: Any, extra_context: Any) -> bool:
-        code = self._code.get(node.unique_id)
-        if code is None or extra_context:
+    def _restore(self, node: Any) -> bool:
+        columns, code = self._kept.get(node.unique_id, ("", None))
+        if code is None or columns not in ("", self._columns):
             return False
         node.compiled_code, node.compiled = code, True
         return True
 
-    @contextmanager
-    def _watched(self) -> Iterator[Callable[[], bool]]:
-        self._asked.database = False
-        yield lambda: bool(self._asked.database)
+    def _keep(self, node: Any, manifest: Any) -> None:
+        if _depends_on_project(node, manifest):
+            columns = self._columns if self._asked.raw_zone else ""
+            self._kept[node.unique_id] = (columns, node.compiled_code)
+            self._is_changed = True
 
 
 def _depends_on_project(node: Any, manifest: Any) -> bool:
