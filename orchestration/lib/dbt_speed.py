@@ -125,7 +125,7 @@ class KeptCode:
         # By node: the columns of the raw zone it was compiled for, empty where it asked for none.
         self._kept: dict[str, tuple[str, str]] = state["kept"] if is_current else {}
         self._is_changed = False
-        self._columns = ""
+        self.columns = ""
         self._asked = _Asked()
 
     def install(self) -> None:
@@ -155,7 +155,7 @@ class KeptCode:
                 return columns_of
 
             def compiled(compiler: Any, node: Any, manifest: Any, extra_context: Any = None) -> Any:
-                if not extra_context and self._restore(node):
+                if not extra_context and self.restore(node):
                     return node
                 self._asked.database = self._asked.raw_zone = False
                 node = compile_code(compiler, node, manifest, extra_context)
@@ -174,28 +174,29 @@ class KeptCode:
                 "select schema_name, table_name, column_name, data_type from duckdb_columns() "
                 "where not internal order by all"
             ).fetchall()
-        self._columns = hashlib.sha256(repr(found).encode()).hexdigest()
+        self.columns = hashlib.sha256(repr(found).encode()).hexdigest()
 
     def save(self) -> None:
         """Write what is kept, if there is anything new."""
         if self._is_changed:
             write_json(self._file, {"fingerprint": self._fingerprint, "kept": self._kept})
 
-    def _restore(self, node: Any) -> bool:
+    def restore(self, node: Any) -> bool:
+        """Give a node its kept code, if it has any for these raw columns."""
         columns, code = self._kept.get(node.unique_id, ("", None))
-        if code is None or columns not in ("", self._columns):
+        if code is None or columns not in ("", self.columns):
             return False
         node.compiled_code, node.compiled = code, True
         return True
 
     def _keep(self, node: Any, manifest: Any) -> None:
-        if _depends_on_project(node, manifest):
-            columns = self._columns if self._asked.raw_zone else ""
+        if depends_on_project(node, manifest):
+            columns = self.columns if self._asked.raw_zone else ""
             self._kept[node.unique_id] = (columns, node.compiled_code)
             self._is_changed = True
 
 
-def _depends_on_project(node: Any, manifest: Any) -> bool:
+def depends_on_project(node: Any, manifest: Any) -> bool:
     """Whether the compiled SQL is all that compilation gives, and the project decides it."""
     if node.resource_type not in ("model", "test") or node.language != "sql" or node.extra_ctes:
         return False
