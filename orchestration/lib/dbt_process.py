@@ -36,6 +36,7 @@ class Runner:
         dbt_speed.drop_debug_events()
         dbt_speed.flatten_macros_once()
         dbt_speed.share_the_empty_table()
+        dbt_speed.draw_no_graphs()
         kept.install()
         self._runner_class = dbtRunner
         self._arguments = [*_QUIET, *arguments]
@@ -51,7 +52,7 @@ class Runner:
             manifest = Manifest.from_msgpack(path.read_bytes())
         except Exception:  # noqa: BLE001  any damage only costs the time of a parse
             return
-        manifest.build_flat_graph()
+        manifest.flat_graph = dbt_speed.LazyGraph(manifest)
         self._manifest = manifest
         dbt_speed.trust_the_parsed_project()
 

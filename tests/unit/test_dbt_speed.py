@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestration.lib.dbt_speed import KeptCode, depends_on_project
+from orchestration.lib.dbt_speed import KeptCode, LazyGraph, depends_on_project
 from tests.conftest import ROOT
 
 MACROS = {
@@ -88,6 +88,26 @@ def test_kept_code_is_of_one_project_and_one_set_of_raw_columns(tmp_path):
     assert restored("another project", "text") == [None, None, None]
 
 
+def test_the_graph_is_made_when_it_is_read():
+    class Manifest:
+        flat_graph = None
+        made = 0
+
+        def build_flat_graph(self):
+            self.made += 1
+            self.flat_graph = {"nodes": {"a": 1}, "sources": {}}
+
+    manifest = Manifest()
+    graph = manifest.flat_graph = LazyGraph(manifest)
+    assert manifest.made == 0
+    assert (graph["nodes"], graph.get("sources"), list(graph)) == (
+        {"a": 1},
+        {},
+        ["nodes", "sources"],
+    )
+    assert (manifest.made, manifest.flat_graph is graph) == (1, True)
+
+
 def test_dbt_has_every_place_that_is_changed():
     """Otherwise refreshes would be slow again, and nobody would know why."""
     check = (
@@ -95,7 +115,7 @@ def test_dbt_has_every_place_that_is_changed():
         "dbt_speed._gone = contextlib.nullcontext()\n"
         "dbt_speed.before_import(); dbt_speed.drop_debug_events()\n"
         "dbt_speed.flatten_macros_once(); dbt_speed.share_the_empty_table()\n"
-        "dbt_speed.trust_the_parsed_project()\n"
+        "dbt_speed.draw_no_graphs(); dbt_speed.trust_the_parsed_project()\n"
         "dbt_speed.KeptCode(Path('none.json'), Path('raw_zone.duckdb'), '').install()\n"
     )
     done = subprocess.run(
