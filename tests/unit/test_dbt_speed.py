@@ -113,6 +113,12 @@ def test_dbt_has_every_place_that_is_changed():
     check = (
         "import contextlib; from pathlib import Path; from orchestration.lib import dbt_speed\n"
         "dbt_speed._gone = contextlib.nullcontext()\n"
+        "from mashumaro.config import BaseConfig; BaseConfig.lazy_compilation\n"
+        "from dbt.task import runnable; runnable.write_manifest\n"
+        "from dbt.compilation import Compiler, Linker\n"
+        "Linker.get_graph_summary, Compiler.write_graph_file\n"
+        "from dbt.contracts.project import Configuration, ProfileConfig, Project, ProjectFlags\n"
+        "[kind.validate for kind in (Configuration, ProfileConfig, Project, ProjectFlags)]\n"
         "dbt_speed.before_import(); dbt_speed.drop_debug_events()\n"
         "dbt_speed.flatten_macros_once(); dbt_speed.share_the_empty_table()\n"
         "dbt_speed.draw_no_graphs(); dbt_speed.trust_the_parsed_project()\n"
