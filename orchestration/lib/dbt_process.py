@@ -19,6 +19,8 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
+from orchestration.lib import dbt_speed
+
 _RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
 _STARTS = {"LogStartLine"}
 _QUIET = ["--log-level", "none", "--log-level-file", "none", "--no-use-colors"]
@@ -27,13 +29,19 @@ _QUIET = ["--log-level", "none", "--log-level-file", "none", "--no-use-colors"]
 class Runner:
     """dbt in this process. `arguments` are those of every command."""
 
-    def __init__(self, arguments: list[str], output: TextIO) -> None:
+    def __init__(self, arguments: list[str], output: TextIO, kept: dbt_speed.KeptCode) -> None:
+        dbt_speed.before_import()
         from dbt.cli.main import dbtRunner
 
-        _drop_debug_events()
+        dbt_speed.drop_debug_events()
+        dbt_speed.flatten_macros_once()
+        dbt_speed.share_the_empty_table()
+        dbt_speed.draw_no_graphs()
+        kept.install()
         self._runner_class = dbtRunner
         self._arguments = [*_QUIET, *arguments]
         self._output = output
+        self._kept = kept
         self._manifest: Any = None
 
     def load_manifest(self, path: Path) -> None:
@@ -44,8 +52,9 @@ class Runner:
             manifest = Manifest.from_msgpack(path.read_bytes())
         except Exception:  # noqa: BLE001  any damage only costs the time of a parse
             return
-        manifest.build_flat_graph()
+        manifest.flat_graph = dbt_speed.LazyGraph(manifest)
         self._manifest = manifest
+        dbt_speed.trust_the_parsed_project()
 
     def parse(self) -> None:
         """Read the project; writes manifest.json."""
@@ -59,11 +68,13 @@ class Runner:
 
     def build(self, arguments: list[str]) -> int:
         """Run `dbt` with these arguments and the manifest; the exit code of dbt."""
+        self._kept.read_raw_zone()
         runner = self._runner_class(manifest=self._manifest, callbacks=[self._on_event])
         result = runner.invoke([*arguments, *self._arguments])
         if result.exception is not None:
             self._write(_error_event(str(result.exception)))
         _close_database()
+        self._kept.save()
         return 0 if result.success else 1
 
     def _on_event(self, message: Any) -> None:
@@ -80,32 +91,6 @@ class Runner:
     def _write(self, event: dict[str, Any]) -> None:
         self._output.write(json.dumps(event, default=str) + "\n")
         self._output.flush()
-
-
-def _drop_debug_events() -> None:
-    """Do not build events that nobody reads: it is a fifth of dbt's time for a model.
-
-    dbt makes a protocol buffer of every debug event before it asks whether it is wanted. Without
-    the names that this relies on, dbt is only slower.
-    """
-    try:
-        from dbt_common.events.base_types import BaseEvent, DebugLevel
-        from dbt_common.events.event_manager import EventManager
-    except ImportError:
-        return
-    build, fire = BaseEvent.__init__, EventManager.fire_event
-
-    def build_wanted(event: Any, *arguments: Any, **values: Any) -> None:
-        if isinstance(event, DebugLevel):
-            event.__dict__["pb_msg"] = None
-        else:
-            build(event, *arguments, **values)
-
-    def fire_wanted(manager: Any, event: Any, level: Any = None, **options: Any) -> None:
-        if not isinstance(event, DebugLevel):
-            fire(manager, event, level=level, **options)
-
-    BaseEvent.__init__, EventManager.fire_event = build_wanted, fire_wanted
 
 
 def _measure(node: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +133,9 @@ def main() -> None:
     os.dup2(2, 1)
     commands: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(commands,), daemon=True).start()
-    runner = Runner(settings["arguments"], output)
+    files = Path(settings["kept_code"]), Path(settings["raw_zone"])
+    kept = dbt_speed.KeptCode(*files, settings["fingerprint"])
+    runner = Runner(settings["arguments"], output, kept)
     if settings["manifest"]:
         runner.load_manifest(Path(settings["manifest"]))
     while True:

@@ -47,17 +47,14 @@ def _run(settings: Settings, tools: WarmTools, full: bool) -> Record:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     # Half a minute among imported modules that stay: collecting them costs more than it frees.
     gc.disable()
-    import dagster as dg
-
     from orchestration.defs.build import build_definitions
     from orchestration.defs.jobs import full_refresh
+    from orchestration.lib.instance import refresh_instance
 
     definitions = build_definitions(settings, tools)
     run_config: dict[str, Any] = full_refresh() if full else {}
     run_config["loggers"] = {"console": {"config": {"log_level": "WARNING"}}}
-    home = os.environ.get("DAGSTER_HOME")
-    instance = dg.DagsterInstance.get() if home else dg.DagsterInstance.ephemeral()
-    with instance:
+    with refresh_instance() as instance:
         result = definitions.resolve_job_def("refresh").execute_in_process(
             run_config=run_config, instance=instance, raise_on_error=False
         )

@@ -1,6 +1,7 @@
 {#
   Every manager, source, stage, pipeline and contact that the model names is in its
-  dimension. Columns are known by their names. Returns column and key.
+  dimension. Columns are known by their names, those of the model's contract. Returns
+  column and key.
 #}
 {% test members_exist(model) %}
 {%- set dimensions = {
@@ -11,7 +12,7 @@
 } -%}
 {%- set keys = {'set_by': 'manager_id', 'held_by': 'manager_id', 'next_stage_id': 'stage_id'} -%}
 {%- if execute -%}
-{%- for column in adapter.get_columns_in_relation(model) if column.name in dimensions %}
+{%- for column in node_of(model).columns.values() if column.name in dimensions %}
 select
     '{{ column.name }}' as column_name,
     facts.{{ column.name }} as missing_key

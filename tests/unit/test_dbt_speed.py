@@ -1,0 +1,130 @@
+"""What dbt is spared: only what the project decides, and only while dbt is as it was."""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from orchestration.lib.dbt_speed import KeptCode, LazyGraph, depends_on_project
+from tests.conftest import ROOT
+
+MACROS = {
+    "macro.voronka.sums": SimpleNamespace(
+        package_name="voronka",
+        macro_sql="{% macro sums() %}sum{% endmacro %}",
+        depends_on=SimpleNamespace(macros=["macro.voronka.now", "macro.dbt.is_incremental"]),
+    ),
+    "macro.voronka.now": SimpleNamespace(
+        package_name="voronka",
+        macro_sql="{% macro now() %}{{ run_started_at }}{% endmacro %}",
+        depends_on=SimpleNamespace(macros=["macro.voronka.sums"]),
+    ),
+    "macro.dbt.is_incremental": SimpleNamespace(
+        package_name="dbt", macro_sql="flags", depends_on=SimpleNamespace(macros=[])
+    ),
+}
+
+
+def node(**changes):
+    return SimpleNamespace(
+        **{
+            "unique_id": "model.voronka.kpi_daily",
+            "resource_type": "model",
+            "language": "sql",
+            "package_name": "voronka",
+            "raw_code": "select {{ var('churn_days') }}",
+            "compiled_code": None,
+            "extra_ctes": [],
+            "all_constraints": [],
+            "depends_on": SimpleNamespace(macros=["macro.dbt.is_incremental"]),
+            **changes,
+        }
+    )
+
+
+def keeps(**changes):
+    return depends_on_project(node(**changes), SimpleNamespace(macros=MACROS))
+
+
+def test_a_model_of_project_and_variables_is_kept():
+    assert keeps()
+    assert keeps(resource_type="test", is_relational=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"raw_code": "select '{{ run_started_at }}'"},
+        {"raw_code": "select '{{ env_var('HOME') }}'"},
+        {"raw_code": "{{ modules.datetime.datetime.now() }}"},
+        {"depends_on": SimpleNamespace(macros=["macro.voronka.sums"])},
+        {"extra_ctes": ["an ephemeral parent"]},
+        {"all_constraints": ["a foreign key"]},
+        {"language": "python"},
+        {"resource_type": "seed"},
+        {"resource_type": "test", "is_relational": True},
+    ],
+    ids=str,
+)
+def test_what_depends_on_more_is_compiled_each_time(changes):
+    assert not keeps(**changes)
+
+
+def test_kept_code_is_of_one_project_and_one_set_of_raw_columns(tmp_path):
+    file = tmp_path / "kept_code.json"
+    kept = {"model.voronka.a": ("", "select 1"), "model.voronka.b": ("text", "select 2")}
+    file.write_text(json.dumps({"fingerprint": "this project", "kept": kept}))
+
+    def restored(fingerprint, columns):
+        code = KeptCode(file, tmp_path / "raw_zone.duckdb", fingerprint)
+        code.columns = columns
+        nodes = [node(unique_id=f"model.voronka.{name}") for name in "abc"]
+        return [each.compiled_code if code.restore(each) else None for each in nodes]
+
+    assert restored("this project", "text") == ["select 1", "select 2", None]
+    assert restored("this project", "other columns") == ["select 1", None, None]
+    assert restored("another project", "text") == [None, None, None]
+
+
+def test_the_graph_is_made_when_it_is_read():
+    class Manifest:
+        flat_graph = None
+        made = 0
+
+        def build_flat_graph(self):
+            self.made += 1
+            self.flat_graph = {"nodes": {"a": 1}, "sources": {}}
+
+    manifest = Manifest()
+    graph = manifest.flat_graph = LazyGraph(manifest)
+    assert manifest.made == 0
+    assert (graph["nodes"], graph.get("sources"), list(graph)) == (
+        {"a": 1},
+        {},
+        ["nodes", "sources"],
+    )
+    assert (manifest.made, manifest.flat_graph is graph) == (1, True)
+
+
+def test_dbt_has_every_place_that_is_changed():
+    """Otherwise refreshes would be slow again, and nobody would know why."""
+    check = (
+        "import contextlib; from pathlib import Path; from orchestration.lib import dbt_speed\n"
+        "dbt_speed._gone = contextlib.nullcontext()\n"
+        "from mashumaro.config import BaseConfig; BaseConfig.lazy_compilation\n"
+        "from dbt.task import runnable; runnable.write_manifest\n"
+        "from dbt.compilation import Compiler, Linker\n"
+        "Linker.get_graph_summary, Compiler.write_graph_file\n"
+        "from dbt.contracts.project import Configuration, ProfileConfig, Project, ProjectFlags\n"
+        "[kind.validate for kind in (Configuration, ProfileConfig, Project, ProjectFlags)]\n"
+        "dbt_speed.before_import(); dbt_speed.drop_debug_events()\n"
+        "dbt_speed.flatten_macros_once(); dbt_speed.share_the_empty_table()\n"
+        "dbt_speed.draw_no_graphs(); dbt_speed.trust_the_parsed_project()\n"
+        "dbt_speed.KeptCode(Path('none.json'), Path('raw_zone.duckdb'), '').install()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
