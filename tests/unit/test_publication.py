@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import resource
 import stat
@@ -79,7 +80,10 @@ def build(settings: Settings, rows: int = 1_000, order: str = "asc") -> None:
 
 def digests(settings: Settings) -> dict[str, str]:
     folder = settings.published_dir / "parquet"
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.glob("*.parquet")
+    }
 
 
 def names(settings: Settings) -> set[str]:
@@ -141,6 +145,26 @@ def test_parquet_files_have_the_same_bytes_for_the_same_rows_in_any_order(settin
     folder = settings.published_dir / "parquet"
     assert duckdb.sql(f"select count(*) from '{folder}/fct_things.parquet'").fetchall() == [
         (300_000,)
+    ]
+
+
+def test_the_manifest_lists_every_parquet_file(settings):
+    done = publish(settings, MODELS, checked(), "1")
+    folder = settings.published_dir / "parquet"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["publication_id"] == done.publication_id
+    daily, facts = manifest["tables"]
+    assert {path.name for path in folder.glob("*.parquet")} == {daily["file"], facts["file"]}
+    assert digests(settings) == {table["file"]: table["sha256"] for table in (daily, facts)}
+    assert facts["bytes"] == (folder / "fct_things.parquet").stat().st_size
+    assert (facts["table"], facts["rows"], facts["grain"], facts["description"]) == (
+        "marts.fct_things", 1_000, ["thing_id"], "One row per 'thing'.",
+    )  # fmt: skip
+    assert facts["columns"] == [
+        {"name": "thing_id", "type": "VARCHAR", "description": ""},
+        {"name": "amount", "type": "DECIMAL(18,4)", "description": "Money; base currency."},
+        {"name": "happened_at", "type": "TIMESTAMP WITH TIME ZONE", "description": ""},
+        {"name": "list", "type": "BIGINT[]", "description": ""},
     ]
 
 

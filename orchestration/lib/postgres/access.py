@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -17,6 +18,9 @@ from orchestration.lib.postgres.names import ACCESS, PERSONAL, Names
 from orchestration.lib.postgres.tables import Table
 from orchestration.lib.postgres.target import Target
 from orchestration.lib.raw_zone import literal, quote
+
+if TYPE_CHECKING:
+    import psycopg
 
 SEED = "reference.access_roles"
 MASK = "***"
@@ -104,11 +108,11 @@ def grant_all(tables: Sequence[Table], names: Names, reader: str) -> Iterator[st
         yield f"grant select on all tables in schema {quote(names.new(schema))} to {quote(reader)}"
 
 
-def check_roles(server: object, access: Access, target: Target) -> None:
+def check_roles(server: psycopg.Connection, access: Access, target: Target) -> None:
     """Raise TargetFailed where a role is missing, or would see more than its rows."""
     problems = []
     for role in access.roles:
-        found = server.execute(  # type: ignore[attr-defined]
+        found = server.execute(
             "select array_agg(wide.rolname) filter (where pg_has_role(r.oid, wide.oid, 'member')) "
             "from pg_roles as r left join pg_roles as wide on wide.rolname = any(%s) "
             "where r.rolname = %s group by r.oid",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from orchestration.lib.settings import Settings
 if TYPE_CHECKING:
     import psycopg
 
-EXTENSION = "postgres_scanner"
+_EXTENSION = "postgres_scanner"
 CATALOGUE = "target"
 _INSTALL = "uv pip install 'psycopg[binary]' duckdb-extension-postgres-scanner==1.5.5"
 # A server that is gone is noticed within a minute or two; all of them may stand in the URL.
@@ -80,10 +81,7 @@ class Target:
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the database writable in a DuckDB session as `target`."""
-        extension = find_extension(EXTENSION)
-        if extension is None:
-            raise WrongUse("DuckDB's extension for Postgres is not installed.", _INSTALL)
-        connection.execute(f"load {literal(str(extension))}")
+        connection.execute(f"load {literal(str(extension()))}")
         connection.execute(f"attach {literal(self.conninfo)} as {CATALOGUE} (type postgres)")
         # Postgres has no NUL in texts; raw rows in quarantine may.
         connection.execute("set pg_null_byte_replacement = '␀'")
@@ -113,6 +111,14 @@ class Target:
         text = " ".join(lines[:3]) or type(error).__name__
         text = re.sub(r'Postgres at "(?:[^"\\]|\\.)*"', "Postgres", text)
         return text.replace(self.secret, "***") if self.secret else text
+
+
+def extension() -> Path:
+    """DuckDB's extension as its package brought it. Raises WrongUse where there is none."""
+    found = find_extension(_EXTENSION)
+    if found is None:
+        raise WrongUse("DuckDB's extension for Postgres is not installed.", _INSTALL)
+    return found
 
 
 def _address(options: dict[str, str]) -> str:
