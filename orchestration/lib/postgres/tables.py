@@ -278,6 +278,8 @@ def _misfit(column: str, data_type: str) -> str:
     """The condition on which a value does not fit; empty where all do."""
     if data_type in ("HUGEINT", "UHUGEINT"):
         return f"try_cast({column} as decimal(38, 0)) is null and {column} is not null"
+    if data_type == "TIMESTAMP_NS":
+        return f"not isfinite({column})"
     if data_type == "DATE" or data_type.startswith("TIMESTAMP"):
         return f"not isfinite({column}) or {column} < {_FIRST_DAY}"
     return ""

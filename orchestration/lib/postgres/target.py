@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -39,9 +39,9 @@ class Target:
     the role that sees personal data, None where access is not limited.
     """
 
-    conninfo: str
+    conninfo: str = field(repr=False)
+    secret: str = field(repr=False)
     address: str
-    secret: str
     prefix: str
     reader: str
     personal: str | None
