@@ -389,7 +389,7 @@ def test_every_mart_of_the_demo_has_the_values_of_the_file(
             )
             expected = file.execute(f"select {columns} from {name}").fetchall()
             found = server.execute(f"select * from {name}").fetchall()
-            assert Counter(map(repr, found)) == Counter(map(repr, expected)), name
+            assert Counter(found) == Counter(expected), name
         keys = server.execute(
             "select conrelid::regclass::text from pg_constraint where contype = 'p'"
         ).fetchall()
