@@ -29,6 +29,13 @@ FACTS = PublishedModel(
 DAILY = PublishedModel("marts", "kpi_daily", (), "", {})
 BAD = PublishedModel("quarantine", "crm_things", (), "Rows that broke a rule.", {})
 MODELS = [DAILY, FACTS, BAD]
+RAW_ZONE = """
+create schema zone;
+create table zone.files as
+select 'crm.things' as table_name, 'a' as file, 2::bigint as rows, 99::bigint as bytes;
+create table zone.schema_drift
+(table_name varchar, file varchar, column_name varchar, data_type varchar)
+"""
 PASSED = CheckOutcome("unique", "dbt", "marts.fct_things", "error", "pass", 0)
 WARNED = CheckOutcome("codes", "gx", "crm.things", "warn", "warn", 3, "3 unknown codes")
 
@@ -46,13 +53,7 @@ def settings(tmp_path) -> Settings:
     found.build_dir.mkdir(parents=True)
     build(found)
     with duckdb.connect(str(found.raw_zone_file)) as connection:
-        connection.execute(
-            "create schema zone; "
-            "create table zone.files as select 'crm.things' as table_name, 'a' as file, "
-            "2::bigint as rows, 99::bigint as bytes; "
-            "create table zone.schema_drift (table_name varchar, file varchar, "
-            "column_name varchar, data_type varchar)"
-        )
+        connection.execute(RAW_ZONE)
     return found
 
 
