@@ -157,10 +157,13 @@ def test_what_cannot_be_limited_is_not_shown_to_limited_roles(limited):
 
 def test_a_change_of_the_mapping_is_another_version(limited):
     publish_to_postgres(limited, ALL)
-    write_build(limited, ("anna", "manager", "m3"), ("north", "team", "Nowhere"))
+    write_build(limited, ("anna", "manager", "m3"), ("anna", "team", "X"), ("north", "team", "Y"))
     done = publish_to_postgres(limited, ALL)
     assert done.rows > 0
-    assert done.notes == ["access_roles: north sees no rows, there is no team Nowhere."]
+    assert done.notes == [
+        "access_roles: anna has nobody to see, there is no team X.",
+        "access_roles: north has nobody to see, there is no team Y.",
+    ]
     managers = "select distinct manager_id from marts.fct_deals"
     assert sees(limited, "anna", managers) == [("m3",)]
     assert sees(limited, "north", managers) == []

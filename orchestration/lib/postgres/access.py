@@ -47,11 +47,8 @@ def read_access(
     """
     try:
         lines = connection.execute(
-            f"select role_name, scope, value from {quote(build)}.{SEED} order by all"
-        ).fetchall()
-        members = connection.execute(
-            "select distinct role_name, manager_id "
-            f"from {quote(build)}.{SEED} join {quote(published)}.marts.dim_manager "
+            f"select distinct role_name, scope, value, manager_id from {quote(build)}.{SEED} "
+            f"left join {quote(published)}.marts.dim_manager "
             "on value = case scope when 'manager' then manager_id when 'team' then team end "
             "order by all"
         ).fetchall()
@@ -60,14 +57,14 @@ def read_access(
             f"VORONKA_POSTGRES_ACCESS is on, and the build has no {SEED} or no marts.dim_manager.",
             "Refresh with the whole project; nothing was changed in Postgres.",
         ) from error
-    found = {role for role, _ in members}
     notes = [
-        f"access_roles: {role} sees no rows, there is no {scope} {value}."
-        for role, scope, value in lines
-        if role not in found
+        f"access_roles: {role} has nobody to see, there is no {scope} {value}."
+        for role, scope, value, manager in lines
+        if manager is None
     ]
-    roles = tuple(sorted({role for role, _, _ in lines}))
-    return Access(personal, roles, tuple(members)), notes
+    roles = sorted({role for role, _, _, _ in lines})
+    members = sorted({(role, manager) for role, _, _, manager in lines if manager is not None})
+    return Access(personal, tuple(roles), tuple(members)), notes
 
 
 def home(table: Table, access: Access | None) -> str:
