@@ -268,7 +268,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _, errors = _consoles()
-        errors.print("Stopped. The published file is the one from before.", style="yellow")
+        errors.print("Stopped. What is published is whole: `voronka status`.", style="yellow")
         sys.exit(EXIT_INTERRUPTED)
 
 

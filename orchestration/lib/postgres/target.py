@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ _INSTALL = "uv pip install 'psycopg[binary]' duckdb-extension-postgres-scanner==
 # A server that is gone is noticed within a minute or two; all of them may stand in the URL.
 _DEFAULTS = {
     "application_name": "voronka",
+    "options": "-c statement_timeout=0",
     "connect_timeout": "10",
     "keepalives_idle": "30",
     "tcp_user_timeout": "60000",
@@ -106,11 +106,11 @@ class Target:
             ) from None
 
     def _plain(self, error: Exception) -> str:
-        """One line of an error; DuckDB's repeats the whole URL."""
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        text = " ".join(lines[:3]) or type(error).__name__
-        text = re.sub(r'Postgres at "(?:[^"\\]|\\.)*"', "Postgres", text)
-        return text.replace(self.secret, "***") if self.secret else text
+        """One line of an error; DuckDB's repeats what it was given to connect with."""
+        text = str(error).replace(f' at "{self.conninfo}"', "").replace(self.conninfo, "***")
+        text = text.replace(self.secret, "***") if self.secret else text
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return " ".join(lines[:3]) or type(error).__name__
 
 
 def extension() -> Path:
