@@ -139,7 +139,7 @@ def test_every_type_arrives_with_its_values(target):
             "marts.x.n: 1 values of HUGEINT are beyond 38 digits",
         ),
         ("create table marts.x as select '123'::bignum as n", "marts.x.n: Postgres has no type"),
-        (f"create table marts.x as select 1 as {'я' * 32}", "has more than 63 bytes"),
+        (f"create table marts.{'я' * 32} as select 1 as x", "has more than 63 bytes"),
     ],
     ids=["infinite date", "infinite time", "doubles pass", "too long a number", "type", "name"],
 )
@@ -169,6 +169,26 @@ def test_a_key_that_cannot_be_one_is_left_out_and_told(target):
         "marts.fct_deals has no primary key: its values are too long for an index.",
         "marts.kpi_daily has no primary key: date_day may be NULL.",
     ]
+
+
+def test_a_long_name_of_a_column_is_cut_and_its_comment_begins_with_it(target):
+    settings = target()
+    long = "Медиана рабочего времени ответа, "
+    write_published(
+        settings, "20260101T000000001Z-a",
+        more=f'create table marts_ru.x as select 1 as "{long}мин", 2 as "{long}час", 3 as y; '
+        f"comment on column marts_ru.x.\"{long}час\" is 'In hours.';",
+    )  # fmt: skip
+    publish_to_postgres(settings, MODELS)
+    with connect(settings) as reader:
+        cursor = reader.execute("select * from marts_ru.x")
+        assert [column.name for column in cursor.description] == [
+            "Медиана рабочего времени ответа…", "Медиана рабочего времени отве… 2", "y",
+        ]  # fmt: skip
+        assert cursor.fetchall() == [(1, 2, 3)]
+    assert ask(
+        settings, "select col_description('marts_ru.x'::regclass, n) from generate_series(1, 3) n"
+    ) == [(f"{long}мин",), (f"{long}час: In hours.",), (None,)]
 
 
 def test_the_same_version_is_not_loaded_again_and_gone_schemas_go(target):

@@ -143,7 +143,7 @@ def read_tables(
         key, note = _key(table, model.grain if model else (), seen)
         found.notes += [note] if note else []
         indexes = _indexes(table, types, key, dimension_keys, seen)
-        found.tables.append(replace(table, key=key, indexes=indexes))
+        found.tables.append(_with_fitting_names(replace(table, key=key, indexes=indexes)))
     if problems:
         raise TargetFailed(
             f"{len(problems)} columns of the published file cannot go to Postgres, which shows "
@@ -227,9 +227,48 @@ def _bad_types(table: Table, types: Mapping[str, str]) -> list[str]:
 def _bad_names(table: Table) -> list[str]:
     return [
         f"{table.full_name}: the name {name} has more than {_NAME_BYTES} bytes"
-        for name in (table.schema, table.name, *(column.name for column in table.columns))
-        if len(name.encode()) > _NAME_BYTES
+        for name in (table.schema, table.name)
+        if _is_too_long(name)
     ]
+
+
+def _with_fitting_names(table: Table) -> Table:
+    """Cut names of columns that are too long, as Russian ones may be; comments begin with them."""
+    fitting: dict[str, str] = {}
+    taken = {column.name for column in table.columns}
+    for name in (column.name for column in table.columns if _is_too_long(column.name)):
+        number = 1
+        while (short := _cut(name, "…" if number == 1 else f"… {number}")) in taken:
+            number += 1
+        fitting[name] = short
+        taken.add(short)
+    if not fitting:
+        return table
+    return replace(
+        table,
+        columns=tuple(
+            replace(column, name=fitting[column.name], comment=_named(column))
+            if column.name in fitting
+            else column
+            for column in table.columns
+        ),
+        key=tuple(fitting.get(name, name) for name in table.key),
+        indexes=tuple(fitting.get(name, name) for name in table.indexes),
+    )
+
+
+def _named(column: Column) -> str:
+    return f"{column.name}: {column.comment}" if column.comment else column.name
+
+
+def _is_too_long(name: str) -> bool:
+    return len(name.encode()) > _NAME_BYTES
+
+
+def _cut(name: str, end: str) -> str:
+    """The name's beginning with `end`, in no more bytes than a name may have."""
+    room = _NAME_BYTES - len(end.encode())
+    return name.encode()[:room].decode(errors="ignore").rstrip(" ,.:;") + end
 
 
 @dataclass(frozen=True)
