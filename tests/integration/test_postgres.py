@@ -183,7 +183,7 @@ def test_a_long_name_of_a_column_is_cut_and_its_comment_begins_with_it(target):
     with connect(settings) as reader:
         cursor = reader.execute("select * from marts_ru.x")
         assert [column.name for column in cursor.description] == [
-            "Медиана рабочего времени ответа…", "Медиана рабочего времени отве… 2", "y",
+            "Медиана рабочего времени ответа…", "Медиана рабочего времени ответ… 2", "y",
         ]  # fmt: skip
         assert cursor.fetchall() == [(1, 2, 3)]
     assert ask(
@@ -483,7 +483,7 @@ def test_every_mart_of_the_demo_has_the_values_of_the_file(
             assert Counter(found) == Counter(expected), name
         keys = server.execute(
             "select conrelid::regclass::text from pg_constraint where contype = 'p' "
-            "and connamespace in ('marts'::regnamespace, 'quality'::regnamespace)"
+            "and connamespace <> 'pg_catalog'::regnamespace"
         ).fetchall()
         commented = server.execute(
             "select count(*) from pg_description where classoid = 'pg_class'::regclass "
