@@ -75,7 +75,7 @@ dev: $(READY) ## Open Dagster on this machine, its history in data/dagster
 
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
 		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header \
 		--quiet --output-file requirements.lock
 

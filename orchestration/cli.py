@@ -20,8 +20,10 @@ EXIT_INTERRUPTED = 130
 
 _EPILOG = (
     "[bold]Exit codes[/]  0 good · 1 a check stopped publication · 2 wrong use or broken contract"
+    " · 3 published, but not in Postgres"
     "\n\n[bold]Settings[/]  VORONKA_RAW_DIR, VORONKA_DATA_DIR (data/), VORONKA_THREADS (2), "
-    "VORONKA_DBT_VARS ({} in JSON); relative paths are relative to the project"
+    "VORONKA_DBT_VARS ({} in JSON), VORONKA_POSTGRES_* (README.md); "
+    "relative paths are relative to the project"
 )
 
 app = typer.Typer(
@@ -95,6 +97,10 @@ def refresh(
         show_failure(errors, record.failure)
         raise typer.Exit(record.failure.exit_code)
     show_summary(console, settings, record)
+    for target in record.failed_targets:
+        assert target.failure is not None
+        show_failure(errors, target.failure)
+        raise typer.Exit(target.failure.exit_code)
 
 
 @app.command(epilog="[bold]Example[/]\n\nvoronka status || echo 'look at the warehouse'")
@@ -262,7 +268,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _, errors = _consoles()
-        errors.print("Stopped. The published file is the one from before.", style="yellow")
+        errors.print("Stopped. What is published is whole: `voronka status`.", style="yellow")
         sys.exit(EXIT_INTERRUPTED)
 
 

@@ -12,6 +12,7 @@ from orchestration.defs.jobs import (
 )
 from orchestration.defs.metrics import build_metrics
 from orchestration.defs.models import build_models, reporting_timezone
+from orchestration.defs.postgres import build_postgres
 from orchestration.defs.publication import build_publication
 from orchestration.defs.raw_zone import build_raw_zone
 from orchestration.defs.resources import REFRESH_LOCK, build_refresh_lock
@@ -32,12 +33,14 @@ def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.
     layer = MetricsLayer(settings, manifest)
     metrics = build_metrics(settings, layer)
     job = build_refresh_job()
+    models = layer.published(published_models(manifest))
     return dg.Definitions(
         assets=[
             build_raw_zone(settings, contract, own_tools, suites),
             build_models(settings, manifest, own_tools),
             metrics,
-            build_publication(settings, layer.published(published_models(manifest))),
+            build_publication(settings, models),
+            *([build_postgres(settings, models)] if settings.postgres_url else []),
         ],
         asset_checks=[build_expectations(settings, suites, own_tools, sorted(metrics.keys))],
         jobs=[job],

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from orchestration.lib.errors import BuildFailed
 from orchestration.lib.files import read_json, write_json
 from orchestration.lib.settings import Settings
 
+MANAGER_KEY = "manager_id"
 PUBLISHED_SCHEMAS = ("marts", "metrics", "quarantine", "quality")
 _PARTS = ("dbt_project", "seeds/reference", "dbt_project.yml", "profiles.yml")
 
@@ -191,6 +192,8 @@ class PublishedModel:
     """A table that is published: where it is, its key and what it says about itself.
 
     A table with `russian_names` of its columns is also published as a view that has them.
+    `personal` are the columns with personal data, `managers` those with a manager's key;
+    `is_personal` says that the whole table is personal.
     """
 
     schema: str
@@ -199,6 +202,9 @@ class PublishedModel:
     description: str
     columns: Mapping[str, str]
     russian_names: Mapping[str, str] = field(default_factory=dict)
+    personal: frozenset[str] = frozenset()
+    managers: frozenset[str] = frozenset()
+    is_personal: bool = False
 
     @property
     def full_name(self) -> str:
@@ -219,6 +225,11 @@ def published_models(manifest: Manifest) -> list[PublishedModel]:
                 for column in node["columns"].values()
                 if column["description"].strip()
             },
+            personal=_columns_where(node, lambda name, meta: bool(meta.get("personal"))),
+            managers=_columns_where(
+                node, lambda name, meta: name == MANAGER_KEY or meta.get("names") == "manager"
+            ),
+            is_personal=bool((node["config"].get("meta") or {}).get("personal")),
         )
         for node in manifest["nodes"].values()
         if node["resource_type"] in ("model", "seed")
@@ -226,3 +237,14 @@ def published_models(manifest: Manifest) -> list[PublishedModel]:
         and node["config"]["materialized"] != "ephemeral"
     ]
     return sorted(models, key=lambda model: model.full_name)
+
+
+def _columns_where(
+    node: Mapping[str, Any], holds: Callable[[str, Mapping[str, Any]], bool]
+) -> frozenset[str]:
+    """Columns by their name and their `config.meta`."""
+    return frozenset(
+        name
+        for name, column in node["columns"].items()
+        if holds(name, (column.get("config") or {}).get("meta") or {})
+    )

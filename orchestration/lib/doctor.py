@@ -35,7 +35,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything that a refresh needs, in the order in which it needs it."""
-    return [*_environment(settings), *_raw_zone(settings)]
+    return [*_environment(settings), *_raw_zone(settings), *_postgres(settings)]
 
 
 def _environment(settings: Settings) -> Iterator[Finding]:
@@ -144,6 +144,18 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
     yield from _drift(zone)
     if not zone.problems and zone.files:
         yield from _sample(zone, contract)
+
+
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    if settings.postgres_url is None:
+        return
+    from orchestration.lib.postgres.inspect import inspect
+
+    found, troubles = inspect(settings)
+    if found and not troubles:
+        yield Finding("good", f"{found}: its rights are enough")
+    for trouble in troubles:
+        yield Finding("bad", trouble.text, trouble.remedy, list(trouble.details))
 
 
 def _object_store() -> Finding:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 EXIT_GOOD = 0
 EXIT_STOPPED = 1
 EXIT_WRONG_USE = 2
+EXIT_TARGET_FAILED = 3
 
 
 class VoronkaError(Exception):
@@ -45,6 +46,12 @@ class ChecksFailed(VoronkaError):
 
 class PublicationFailed(VoronkaError):
     """The published set could not be replaced; the previous one stays."""
+
+
+class TargetFailed(VoronkaError):
+    """The file is published, a database that should have the same does not; it has the old."""
+
+    exit_code = EXIT_TARGET_FAILED
 
 
 @dataclass(frozen=True)

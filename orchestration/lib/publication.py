@@ -20,6 +20,7 @@ import duckdb
 from orchestration.lib.dbt import PublishedModel
 from orchestration.lib.errors import ChecksFailed, PublicationFailed
 from orchestration.lib.files import sync
+from orchestration.lib.parquet_manifest import write_manifest
 from orchestration.lib.raw_zone import insert, literal, quote
 from orchestration.lib.record import ERROR, FAIL, PASS, STEPS, WARN, Record
 from orchestration.lib.settings import Settings
@@ -66,7 +67,7 @@ def publish(
     parquet = directory / f"parquet-{name}{_DRAFT}"
     try:
         publication = _write_database(draft, settings, models, record, version, name, now)
-        _write_parquet(draft, parquet, models)
+        _write_parquet(draft, parquet, models, name)
         os.chmod(draft, 0o444)
         sync(draft)
         final = parquet.with_suffix("")
@@ -258,13 +259,17 @@ def _write_quality(
         connection.execute(f"comment on table quality.{table} is {literal(text)}")
 
 
-def _write_parquet(database: Path, folder: Path, models: Sequence[PublishedModel]) -> None:
-    """A file for each mart. One thread writes, so that the same rows give the same bytes."""
+def _write_parquet(
+    database: Path, folder: Path, models: Sequence[PublishedModel], publication_id: str
+) -> None:
+    """A file for each mart, and the list of them.
+
+    One thread writes, so that the same rows give the same bytes.
+    """
     folder.mkdir()
     with duckdb.connect(str(database), read_only=True, config={"threads": 1}) as connection:
-        for model in models:
-            if model.schema != PARQUET_SCHEMA:
-                continue
+        copied = [model for model in models if model.schema == PARQUET_SCHEMA]
+        for model in copied:
             target = folder / f"{model.name}.parquet"
             connection.execute(
                 f"copy (select * from {quote(model.schema)}.{quote(model.name)}) "
@@ -272,6 +277,7 @@ def _write_parquet(database: Path, folder: Path, models: Sequence[PublishedModel
             )
             target.chmod(0o444)
             sync(target)
+        write_manifest(connection, folder, publication_id, copied)
     sync(folder)
 
 

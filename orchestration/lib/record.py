@@ -76,6 +76,29 @@ class Failure:
 
 
 @dataclass
+class TargetOutcome:
+    """What became of the publication in a database beside the file.
+
+    `failure` is None where it has it; `notes` are for people and stop nothing.
+    """
+
+    name: str
+    address: str = ""
+    publication_id: str | None = None
+    tables: int = 0
+    notes: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> TargetOutcome:
+        """From what `asdict` made of one; what it does not know is left out."""
+        known = {item.name for item in fields(cls)}
+        outcome = cls(**{name: value for name, value in state.items() if name in known})
+        outcome.failure = Failure(**state["failure"]) if state.get("failure") else None
+        return outcome
+
+
+@dataclass
 class Record:
     """The state of one refresh; durations in seconds."""
 
@@ -94,7 +117,13 @@ class Record:
     finished_steps: list[str] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
     publication_id: str | None = None
+    targets: list[TargetOutcome] = field(default_factory=list)
     failure: Failure | None = None
+
+    @property
+    def failed_targets(self) -> list[TargetOutcome]:
+        """Databases that lack what the file has."""
+        return [target for target in self.targets if target.failure is not None]
 
     @property
     def blocking(self) -> list[CheckOutcome]:
@@ -128,6 +157,7 @@ class Record:
         record = cls(**{name: value for name, value in state.items() if name in known})
         record.models = [ModelOutcome(**model) for model in state.get("models", [])]
         record.checks = [CheckOutcome(**check) for check in state.get("checks", [])]
+        record.targets = [TargetOutcome.of(target) for target in state.get("targets", [])]
         record.failure = Failure(**state["failure"]) if state.get("failure") else None
         return record
 

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from orchestration.lib.files import write_json
@@ -21,7 +22,8 @@ from orchestration.lib.warm import WarmTools
 def refresh(settings: Settings, full: bool = False) -> Record:
     """Run the Dagster job `refresh` here and return what it found.
 
-    The record's `failure` says why nothing was published; it is None after a publication. Raises
+    The record's `failure` says why nothing was published; it is None after a publication, also
+    where one of `targets` failed. Raises
     VoronkaError where the job could not begin.
     """
     with only_refresh(settings):
@@ -59,7 +61,7 @@ def _run(settings: Settings, tools: WarmTools, full: bool) -> Record:
             run_config=run_config, instance=instance, raise_on_error=False
         )
     record = Record.load(settings.record_file)
-    if not result.success and record.failure is None:
+    if not result.success and record.failure is None and not record.failed_targets:
         record.failure = Failure.of(_first_error(result))
     return record
 
@@ -81,6 +83,7 @@ def _remember(settings: Settings, record: Record) -> None:
         "finished_at": utc_now(),
         "published": failure is None,
         "publication_id": record.publication_id,
+        "targets": [asdict(target) for target in record.targets],
         "raw_dir": record.raw_dir or settings.raw_zone,
         "failure": failure and failure.__dict__,
     }

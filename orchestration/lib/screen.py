@@ -26,7 +26,7 @@ from rich.text import Text
 from orchestration.lib import progress
 from orchestration.lib.files import read_json
 from orchestration.lib.published import Kpi, Published, read_published
-from orchestration.lib.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, Record
+from orchestration.lib.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, Record, TargetOutcome
 from orchestration.lib.settings import ORIGIN_DATA, Settings
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _TITLES = {
     "metrics": "Metrics layer",
     "expectations": "Expectations",
     "publication": "Publication",
+    "postgres": "Postgres",
 }
 _BAD = {"error", "fail", "runtime error"}
 _MARKS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
@@ -127,6 +128,7 @@ def _summary_parts(
         parts += [_quarantine_table(published), Text()]
     parts += [Text.from_markup(line) for line in _check_lines(record)]
     parts.append(Text.from_markup(_file_line(settings)))
+    parts += [Text.from_markup(line) for line in _target_lines(record)]
     parts.append(Text.from_markup(_time_line(record)))
     return parts
 
@@ -223,8 +225,21 @@ def _file_line(settings: Settings) -> str:
     )
 
 
+def _target_lines(record: Record) -> list[str]:
+    lines = []
+    for target in record.targets:
+        title = _TITLES[target.name]
+        if target.failure is not None:
+            lines.append(f"[red]{title}: not loaded[/], it shows the version before")
+        else:
+            lines.append(f"{title}: [bold]{escape(target.address)}[/], {target.tables} tables")
+        lines += [f"  {_MARKS['note']} {escape(note)}" for note in target.notes[:5]]
+    return lines
+
+
 def _time_line(record: Record) -> str:
-    phases = {name: record.phases[name] for name in STEPS if name in record.phases}
+    names = (*STEPS, *(target.name for target in record.targets))
+    phases = {name: record.phases[name] for name in names if name in record.phases}
     total = record.phases.get("total", sum(phases.values()))
     # Imports, reading the dbt project after a change, and Dagster's own bookkeeping.
     phases["starting the tools"] = total - sum(phases.values())
@@ -271,10 +286,35 @@ def show_status(console: Console, settings: Settings) -> bool:
     console.print(f"  quarantine {total:,} rows")
     for row in published.quarantine[:5]:
         console.print(f"    {row.rows:>7,}  {row.table}: {escape(row.reason)}")
+    is_everywhere = _show_postgres(console, settings, published)
     if failure:
         _show_last_failure(console, last)
         return False
     console.print(f"{_MARKS['good']} The last refresh published.")
+    return is_everywhere
+
+
+def _show_postgres(console: Console, settings: Settings, published: Published) -> bool:
+    """Show what Postgres was last given; whether it is what the file has, where it is wanted."""
+    if settings.postgres_url is None:
+        return True
+    state = read_json(settings.postgres_file)
+    if not state:
+        console.print(f"{_MARKS['bad']} Postgres was never loaded.")
+        console.print("[bold]→[/] Run `voronka refresh`.")
+        return False
+    target = TargetOutcome.of(state)
+    if target.failure is not None:
+        console.print(f"{_MARKS['bad']} Postgres shows an older version, since {state.get('at')}:")
+        show_failure(console, target.failure, shown=10)
+        return False
+    if target.publication_id != published.publication_id:
+        console.print(f"{_MARKS['bad']} Postgres shows {target.publication_id}.")
+        console.print("[bold]→[/] Run `voronka refresh`.")
+        return False
+    console.print(f"  postgres   {escape(target.address)} has the same version")
+    for note in target.notes:
+        console.print(f"    {_MARKS['note']} {escape(note)}", soft_wrap=True)
     return True
 
 

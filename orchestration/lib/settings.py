@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.lib.errors import WrongUse
@@ -42,7 +42,25 @@ class Settings(BaseSettings):
         default_factory=dict, description="JSON mapping; overrides vars of dbt_project.yml."
     )
 
-    @field_validator("raw_dir", mode="before")
+    postgres_url: SecretStr | None = Field(
+        default=None, description="A Postgres that gets every publication; holds a password."
+    )
+    postgres_prefix: str = Field(
+        default="",
+        pattern="^[a-z0-9_]{0,20}$",
+        description="Begins the names of our schemas there.",
+    )
+    postgres_reader: str = Field(
+        default="voronka_reader", description="Role that may read there; empty: none."
+    )
+    postgres_access: bool = Field(
+        default=False, description="Limit rows by access_roles.csv, mask personal data."
+    )
+    postgres_personal: str = Field(
+        default="voronka_personal", min_length=1, description="Role that sees personal data."
+    )
+
+    @field_validator("raw_dir", "postgres_url", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -125,6 +143,11 @@ class Settings(BaseSettings):
         return self.data / "last_refresh.json"
 
     @property
+    def postgres_file(self) -> Path:
+        """What Postgres was last given, and what went wrong there."""
+        return self.data / "postgres.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held while a refresh runs."""
         return self.data / "refresh.lock"
@@ -132,7 +155,8 @@ class Settings(BaseSettings):
     def dbt_environment(self) -> dict[str, str]:
         """The environment of dbt's process: profiles.yml reads these."""
         return {
-            **os.environ,
+            # dbt has nothing to do with Postgres: its password stays here.
+            **{name: text for name, text in os.environ.items() if name not in _SECRETS},
             "VORONKA_DATA_DIR": str(self.data),
             "VORONKA_THREADS": str(self.threads),
             "VORONKA_HTTPFS": str(object_store_extension(self.raw_zone) or ""),
@@ -186,4 +210,5 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
+_SECRETS = frozenset({"VORONKA_POSTGRES_URL"})
 _REMEDY = "Correct the VORONKA_* environment variable or the option; `voronka doctor` shows them."

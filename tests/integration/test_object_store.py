@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
+import psycopg
 import pytest
 
 from tests.conftest import query, voronka, write_zone
@@ -97,7 +99,8 @@ def store(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
         server.server_close()
 
 
-def test_a_zone_in_an_object_store_is_published(tmp_path, store):
+def test_a_zone_in_an_object_store_is_published_in_postgres_too(tmp_path, store, postgres):
+    """A whole refresh from the one place far away to the other."""
     root, environment = store
     write_zone(
         root / "exports/raw",
@@ -107,7 +110,15 @@ def test_a_zone_in_an_object_store_is_published(tmp_path, store):
         },
     )
     environment["VORONKA_DATA_DIR"] = str(tmp_path / "data")
+    environment["VORONKA_POSTGRES_URL"] = url = postgres.create_database("object_store")
     done = voronka("refresh", "--raw-dir", "s3://sales/exports/raw", env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     published = tmp_path / "data/published/voronka.duckdb"
     assert query(published, "select lead_id, manager_id from marts.fct_leads") == [("l1", "m1")]
+    version = "select publication_id from quality.publication"
+    with psycopg.connect(url) as reader:
+        assert reader.execute(version).fetchall() == query(published, version)
+        leads = reader.execute("select lead_id, manager_id from marts.fct_leads").fetchall()
+    assert leads == [("l1", "m1")]
+    assert re.search(r"Postgres: 127\.0\.0\.1:\d+/object_store, \d+ tables", done.stdout)
+    assert "s3cret" not in done.stdout

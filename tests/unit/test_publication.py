@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import resource
 import stat
@@ -28,6 +29,13 @@ FACTS = PublishedModel(
 DAILY = PublishedModel("marts", "kpi_daily", (), "", {})
 BAD = PublishedModel("quarantine", "crm_things", (), "Rows that broke a rule.", {})
 MODELS = [DAILY, FACTS, BAD]
+RAW_ZONE = """
+create schema zone;
+create table zone.files as
+select 'crm.things' as table_name, 'a' as file, 2::bigint as rows, 99::bigint as bytes;
+create table zone.schema_drift
+(table_name varchar, file varchar, column_name varchar, data_type varchar)
+"""
 PASSED = CheckOutcome("unique", "dbt", "marts.fct_things", "error", "pass", 0)
 WARNED = CheckOutcome("codes", "gx", "crm.things", "warn", "warn", 3, "3 unknown codes")
 
@@ -45,13 +53,7 @@ def settings(tmp_path) -> Settings:
     found.build_dir.mkdir(parents=True)
     build(found)
     with duckdb.connect(str(found.raw_zone_file)) as connection:
-        connection.execute(
-            "create schema zone; "
-            "create table zone.files as select 'crm.things' as table_name, 'a' as file, "
-            "2::bigint as rows, 99::bigint as bytes; "
-            "create table zone.schema_drift (table_name varchar, file varchar, "
-            "column_name varchar, data_type varchar)"
-        )
+        connection.execute(RAW_ZONE)
     return found
 
 
@@ -79,7 +81,10 @@ def build(settings: Settings, rows: int = 1_000, order: str = "asc") -> None:
 
 def digests(settings: Settings) -> dict[str, str]:
     folder = settings.published_dir / "parquet"
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.glob("*.parquet")
+    }
 
 
 def names(settings: Settings) -> set[str]:
@@ -141,6 +146,26 @@ def test_parquet_files_have_the_same_bytes_for_the_same_rows_in_any_order(settin
     folder = settings.published_dir / "parquet"
     assert duckdb.sql(f"select count(*) from '{folder}/fct_things.parquet'").fetchall() == [
         (300_000,)
+    ]
+
+
+def test_the_manifest_lists_every_parquet_file(settings):
+    done = publish(settings, MODELS, checked(), "1")
+    folder = settings.published_dir / "parquet"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["publication_id"] == done.publication_id
+    daily, facts = manifest["tables"]
+    assert {path.name for path in folder.glob("*.parquet")} == {daily["file"], facts["file"]}
+    assert digests(settings) == {table["file"]: table["sha256"] for table in (daily, facts)}
+    assert facts["bytes"] == (folder / "fct_things.parquet").stat().st_size
+    assert (facts["table"], facts["rows"], facts["grain"], facts["description"]) == (
+        "marts.fct_things", 1_000, ["thing_id"], "One row per 'thing'.",
+    )  # fmt: skip
+    assert facts["columns"] == [
+        {"name": "thing_id", "type": "VARCHAR", "description": ""},
+        {"name": "amount", "type": "DECIMAL(18,4)", "description": "Money; base currency."},
+        {"name": "happened_at", "type": "TIMESTAMP WITH TIME ZONE", "description": ""},
+        {"name": "list", "type": "BIGINT[]", "description": ""},
     ]
 
 

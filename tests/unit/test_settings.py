@@ -6,7 +6,7 @@ from orchestration.lib.settings import load_settings, parse_vars
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch, tmp_path):
-    for name in ("RAW_DIR", "DATA_DIR", "THREADS", "DBT_VARS"):
+    for name in ("RAW_DIR", "DATA_DIR", "THREADS", "DBT_VARS", "POSTGRES_URL"):
         monkeypatch.delenv(f"VORONKA_{name}", raising=False)
     monkeypatch.setenv("VORONKA_PROJECT_DIR", str(tmp_path / "project"))
     monkeypatch.chdir(tmp_path)
@@ -75,3 +75,16 @@ def test_variables_are_json_where_they_read_as_it():
 def test_a_variable_without_a_value_is_wrong_use():
     with pytest.raises(WrongUse, match="is not name=value"):
         parse_vars(["churn_days"], {})
+
+
+def test_the_password_is_not_shown_and_not_given_to_dbt(monkeypatch):
+    monkeypatch.setenv("VORONKA_POSTGRES_URL", "postgresql://bi:s3cret@db/sales")
+    settings = load_settings()
+    assert settings.postgres_url.get_secret_value().endswith("@db/sales")
+    assert "s3cret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    assert "s3cret" not in str(settings.dbt_environment())
+
+
+def test_without_a_url_there_is_no_postgres(monkeypatch):
+    monkeypatch.setenv("VORONKA_POSTGRES_URL", "")
+    assert load_settings().postgres_url is None

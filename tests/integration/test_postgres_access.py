@@ -1,0 +1,200 @@
+"""Who sees what in Postgres where access is limited: three kinds of roles and some in between."""
+
+from __future__ import annotations
+
+import duckdb
+import psycopg
+import pytest
+
+from orchestration.lib.dbt import PublishedModel
+from orchestration.lib.errors import TargetFailed
+from orchestration.lib.postgres.publish import publish_to_postgres
+from orchestration.lib.settings import Settings
+from tests.integration.conftest import MODELS, write_published
+from tests.postgres import Server
+
+MEETINGS = PublishedModel(
+    "marts", "fct_meetings", ("meeting_id",), "", {}, managers=frozenset({"set_by", "held_by"})
+)
+COMPANY = PublishedModel("marts", "kpi_company_period", (), "", {})
+STAGES = PublishedModel("marts", "dim_stage", ("stage_id",), "", {})
+CALLS = PublishedModel(
+    "marts", "fct_call_sessions", (), "", {}, personal=frozenset({"customer_number", "age"})
+)
+ALL = [*MODELS, MEETINGS, COMPANY, STAGES, CALLS]
+MORE = """
+create table marts.fct_meetings as select * from (values
+    ('a', 'm1', 'm3'), ('b', 'm2', 'm1'), ('c', 'm3', 'm3')) as t(meeting_id, set_by, held_by);
+create table marts.kpi_company_period as select 100 as revenue;
+create table marts.dim_stage as select 's1' as stage_id;
+create table marts.fct_call_sessions as select '+79120001122' as customer_number, 44 as age, 1 as n;
+"""
+# The roles belong to the whole server, and no other test uses these names.
+PEOPLE = ("anna", "north", "head", "officer", "nobody_yet")
+
+
+@pytest.fixture(scope="module")
+def roles(postgres: Server):
+    with psycopg.connect(postgres.conninfo(), autocommit=True) as admin:
+        for role in PEOPLE:
+            admin.execute(f"create role {role} login password 's3cret'")
+        for role in ("t_reader", "t_personal"):
+            admin.execute(f"create role {role}")
+        admin.execute("grant t_reader to head; grant t_personal to officer")
+
+
+def write_build(settings: Settings, *lines: tuple[str, str, str]) -> None:
+    settings.build_dir.mkdir(parents=True, exist_ok=True)
+    settings.build_file.unlink(missing_ok=True)
+    with duckdb.connect(str(settings.build_file)) as build:
+        build.execute(
+            "create schema reference; create table reference.access_roles "
+            "(role_name varchar, scope varchar, value varchar)"
+        )
+        for line in lines:
+            build.execute(f"insert into reference.access_roles values {line}")
+
+
+@pytest.fixture
+def limited(target, roles) -> Settings:
+    settings = target(
+        postgres_access=True, postgres_reader="t_reader", postgres_personal="t_personal"
+    )
+    write_published(settings, "20260101T000000001Z-a", more=MORE)
+    write_build(settings, ("anna", "manager", "m1"), ("north", "team", "North"))
+    return settings
+
+
+def sees(settings: Settings, role: str, sql: str) -> list[tuple]:
+    """What a role gets that logs in by itself."""
+    url = settings.postgres_url.get_secret_value().replace("postgres:s3cret", f"{role}:s3cret")
+    with psycopg.connect(url) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def is_refused(settings: Settings, role: str, table: str) -> bool:
+    try:
+        sees(settings, role, f"select * from {table}")
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    return False
+
+
+def test_a_role_sees_the_rows_of_its_manager_or_team(limited):
+    assert publish_to_postgres(limited, ALL).notes == []
+    managers = "select distinct manager_id from marts.fct_deals order by 1"
+    assert sees(limited, "anna", managers) == [("m1",)]
+    assert sees(limited, "north", managers) == [("m1",), ("m2",)]
+    assert sees(limited, "head", managers) == [("m1",), ("m2",), ("m3",)]
+    assert sees(limited, "officer", managers) == [("m1",), ("m2",), ("m3",)]
+    assert sees(limited, "anna", "select distinct manager_id from marts.kpi_daily") == [("m1",)]
+    # A meeting is seen by who set it and by who held it.
+    meetings = "select meeting_id from marts.fct_meetings order by 1"
+    assert sees(limited, "anna", meetings) == [("a",), ("b",)]
+    assert sees(limited, "head", meetings) == [("a",), ("b",), ("c",)]
+    version = "select publication_id from quality.publication"
+    assert {sees(limited, role, version)[0] for role in PEOPLE[:4]} == {("20260101T000000001Z-a",)}
+
+
+def test_personal_data_is_masked_for_everyone_but_the_named_role(limited):
+    publish_to_postgres(limited, ALL)
+    managers = "select manager_id, manager_name, email from marts.dim_manager order by 1"
+    plain = [("m1", "Анна", "anna@ours.ru"), ("m2", "Борис", None), ("m3", "Вера", "vera@ours.ru")]
+    masked = [("m1", "Анна", "***"), ("m2", "Борис", None), ("m3", "Вера", "***")]
+    assert sees(limited, "officer", managers) == plain
+    assert sees(limited, "head", managers) == masked
+    assert sees(limited, "north", managers) == masked[:2]
+    assert sees(limited, "anna", managers) == masked[:1]
+    calls = "select * from marts.fct_call_sessions"
+    assert sees(limited, "officer", calls) == [("+79120001122", 44, 1)]
+    assert sees(limited, "head", calls) == [("***", None, 1)]
+    # The tables behind the masks are for nobody.
+    for role in ("officer", "head", "anna"):
+        assert is_refused(limited, role, "marts_personal.dim_manager")
+    # A function that tells what it is given is not called before the mask and the rows' limit.
+    for role, column, told in (
+        ("head", "email", {"leak ***", "leak <NULL>"}),
+        ("anna", "manager_name", {"leak Анна"}),
+    ):
+        assert leaked(limited, role, column) == told
+
+
+def leaked(settings: Settings, role: str, column: str) -> set[str]:
+    """What a cheap function of the role's own was given."""
+    url = settings.postgres_url.get_secret_value().replace("postgres:s3cret", f"{role}:s3cret")
+    told: set[str] = set()
+    with psycopg.connect(url) as connection:
+        connection.add_notice_handler(lambda notice: told.add(notice.message_primary or ""))
+        connection.execute(
+            "create function pg_temp.tell(text) returns boolean cost 0.0001 language plpgsql as "
+            "$$begin raise notice 'leak %', $1; return true; end$$"
+        )
+        connection.execute(f"select 1 from marts.dim_manager where pg_temp.tell({column})")
+    return told
+
+
+def test_what_cannot_be_limited_is_not_shown_to_limited_roles(limited):
+    publish_to_postgres(limited, ALL)
+    seen = {
+        role: {
+            table
+            for table in ("marts.kpi_company_period", "marts.dim_stage", "quarantine.crm_deals",
+                          'marts_ru."сделки"', "marts.fct_call_sessions")
+            if not is_refused(limited, role, table)
+        }
+        for role in PEOPLE
+    }  # fmt: skip
+    open_to_all = {"marts.kpi_company_period", "marts.dim_stage", "marts.fct_call_sessions"}
+    assert seen == {
+        "nobody_yet": set(),
+        "anna": {"marts.dim_stage"},
+        "north": {"marts.dim_stage"},
+        "head": open_to_all,
+        # Nobody said what is personal in marts_ru, and quarantine is as a whole.
+        "officer": open_to_all | {"quarantine.crm_deals", 'marts_ru."сделки"'},
+    }
+
+
+def test_a_change_of_the_mapping_is_another_version(limited):
+    publish_to_postgres(limited, ALL)
+    write_build(limited, ("anna", "manager", "m3"), ("anna", "team", "X"), ("north", "team", "Y"))
+    done = publish_to_postgres(limited, ALL)
+    assert done.rows > 0
+    assert done.notes == [
+        "access_roles: anna has nobody to see, there is no team X.",
+        "access_roles: north has nobody to see, there is no team Y.",
+    ]
+    managers = "select distinct manager_id from marts.fct_deals"
+    assert sees(limited, "anna", managers) == [("m3",)]
+    assert sees(limited, "north", managers) == []
+    url = limited.postgres_url.get_secret_value()
+    with psycopg.connect(url) as admin:
+        left = admin.execute("select nspname from pg_namespace where nspname ~ '__'").fetchall()
+    assert left == []
+
+
+def test_without_access_the_reader_reads_all_as_it_is(target, roles):
+    settings = target(postgres_reader="t_reader")
+    write_published(settings, "20260101T000000001Z-a", more=MORE)
+    publish_to_postgres(settings, ALL)
+    assert sees(settings, "head", "select customer_number from marts.fct_call_sessions") == [
+        ("+79120001122",)
+    ]
+    assert is_refused(settings, "officer", "marts.fct_deals")
+
+
+def test_roles_that_cannot_be_limited_are_refused(limited):
+    write_build(limited, ("head", "team", "North"), ("ghost", "manager", "m1"))
+    with pytest.raises(TargetFailed, match="2 roles of access_roles") as caught:
+        publish_to_postgres(limited, ALL)
+    assert caught.value.details == [
+        "ghost: there is no such role; create it",
+        "head: is a member of t_reader, which sees every row",
+    ]
+
+
+def test_a_build_without_the_mapping_is_refused(limited):
+    limited.build_file.unlink()
+    duckdb.connect(str(limited.build_file)).close()
+    with pytest.raises(TargetFailed, match="the build has no"):
+        publish_to_postgres(limited, ALL)
