@@ -67,6 +67,7 @@ class MetricsLayer:
                 grain=export.grain_columns,
                 description=export.description,
                 columns=columns_of(export, self.catalogue),
+                managers=frozenset({"manager_id"}) & frozenset(export.keys),
             )
             for export in self.exports
         ]
