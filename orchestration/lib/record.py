@@ -94,6 +94,9 @@ class Record:
     finished_steps: list[str] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
     publication_id: str | None = None
+    # The page beside the publication, or why there is none.
+    dashboard: str = ""
+    dashboard_failure: str = ""
     failure: Failure | None = None
 
     @property

@@ -127,6 +127,7 @@ def _summary_parts(
         parts += [_quarantine_table(published), Text()]
     parts += [Text.from_markup(line) for line in _check_lines(record)]
     parts.append(Text.from_markup(_file_line(settings)))
+    parts.append(Text.from_markup(_dashboard_line(record)))
     parts.append(Text.from_markup(_time_line(record)))
     return parts
 
@@ -223,8 +224,15 @@ def _file_line(settings: Settings) -> str:
     )
 
 
+def _dashboard_line(record: Record) -> str:
+    if record.dashboard:
+        return f"Dashboard: [bold]{escape(record.dashboard)}[/] (open it in a browser)"
+    reason = escape(record.dashboard_failure or "it was not asked for")
+    return f"{_MARKS['note']} No new dashboard: {reason} All else is published."
+
+
 def _time_line(record: Record) -> str:
-    phases = {name: record.phases[name] for name in STEPS if name in record.phases}
+    phases = {n: record.phases[n] for n in (*STEPS, "dashboard") if n in record.phases}
     total = record.phases.get("total", sum(phases.values()))
     # Imports, reading the dbt project after a change, and Dagster's own bookkeeping.
     phases["starting the tools"] = total - sum(phases.values())
