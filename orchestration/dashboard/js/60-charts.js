@@ -68,6 +68,7 @@ const legendLines = (names, width) => {
 };
 // How wide a card's chart is now: legends are laid out by it.
 const chartWidth = (wide) => {
+  if (isPrinting) return wide ? 660 : 300;
   const page = Math.min(innerWidth - (innerWidth > 1000 ? 232 : 0), 1240);
   return innerWidth <= 760 || wide ? page - 72 : page / 2 - 76;
 };
@@ -97,7 +98,9 @@ function timeChart(periods, series, { unit, wide = false, max = null, tick = per
       const shade = item.color || color(at);
       if (item.kind === "line") {
         return {
-          name: item.name, type: "line", data: item.values, color: shade, symbol: "circle", symbolSize: item.dashed ? 0 : 6, showSymbol: periods.length <= 26, connectNulls: false, z: 5,
+          name: item.name, type: "line", color: shade,
+          // The point of a period that still runs is hollow.
+          data: item.values.map((value, place) => (periods[place].running && !item.dashed ? { value, symbol: "emptyCircle", symbolSize: 8 } : value)), symbol: "circle", symbolSize: item.dashed ? 0 : 6, showSymbol: periods.length <= 26, connectNulls: false, z: 5,
           lineStyle: { width: item.dashed ? 1.6 : 2.2, type: item.dashed ? [5, 4] : "solid" }, emphasis: { focus: "none" },
           areaStyle: item.area ? { opacity: 0.75 } : undefined, stack: item.stack,
         };

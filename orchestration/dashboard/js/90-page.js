@@ -1,5 +1,8 @@
 // The page: navigation, filters, and the chosen screen.
 
+// Whether the page is drawn for paper now.
+let isPrinting = false;
+
 const SCREENS = [
   { id: "overview", make: overview }, { id: "funnel", make: funnel }, { id: "people", make: people },
   { id: "sources", make: sources }, { id: "calls", make: calls }, { id: "pipeline", make: pipeline },
@@ -24,6 +27,9 @@ function select(name, options, chosen, onchoose) {
     h("select", { id, onchange: (event) => onchoose(event.target.value) }, options.map(([value, text]) => h("option", { value, selected: String(value) === String(chosen) }, text))));
 }
 
+// A phone has no room for all filters at once.
+let isMoreOpen = false;
+
 function filterBar() {
   const list = choices(state.grain);
   const at = list.findIndex((period) => period.start === state.period);
@@ -34,10 +40,12 @@ function filterBar() {
     h("div", { class: "period" }, step(-1, "‹", "period_before"),
       select("period", [...list].reverse().map((period) => [period.start, periodLabel(period) + (period.running ? ` · ${t("running")}` : "")]), state.period, (period) => change({ period })),
       step(1, "›", "period_after")),
+    h("button", { type: "button", class: "more-button", "aria-expanded": String(isMoreOpen), onclick: () => { isMoreOpen = !isMoreOpen; show(); } }, t("more_filters")),
+    h("div", { class: `more${isMoreOpen || state.team || state.manager || state.source ? " open" : ""}` },
     select("span", SPANS[state.grain].map((span) => [span, t("span_option", { count: plural(`periods_${state.grain}`, span) })]), state.span, (span) => change({ span: Number(span) })),
     select("team", [["", t("all_teams")], ...TEAMS.map((team) => [team, team])], state.team, (team) => change({ team, manager: "" })),
     select("manager", [["", t("everybody")], ...people.map((manager) => [manager.id, nameOf(manager)])], state.manager, (manager) => change({ manager })),
-    ABOUT.has_sources ? select("source", [["", t("all_sources")], ...DATA.sources.map((source) => [source.id, nameOf(source)])], state.source, (source) => change({ source })) : null,
+    ABOUT.has_sources ? select("source", [["", t("all_sources")], ...DATA.sources.map((source) => [source.id, nameOf(source)])], state.source, (source) => change({ source })) : null),
     state.manager || state.team || state.source ? h("button", { type: "button", class: "reset", onclick: () => change({ manager: "", team: "", source: "" }) }, t("reset")) : null);
 }
 
@@ -72,7 +80,6 @@ function show() {
 }
 
 // On paper: light, and the charts as wide as the sheet.
-let isPrinting = false;
 addEventListener("beforeprint", () => { isPrinting = true; document.documentElement.classList.add("printing"); show(); });
 addEventListener("afterprint", () => { isPrinting = false; document.documentElement.classList.remove("printing"); show(); });
 addEventListener("hashchange", () => { show(); scrollTo(0, 0); });
