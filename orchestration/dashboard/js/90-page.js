@@ -62,7 +62,8 @@ function heading() {
 function show() {
   readAddress();
   document.documentElement.lang = state.lang;
-  document.documentElement.dataset.theme = isPrinting ? "light" : state.theme;
+  const asDevice = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  document.documentElement.dataset.theme = isPrinting ? "light" : state.theme === "auto" ? asDevice : state.theme;
   const screen = SCREENS.find(({ id }) => id === state.screen);
   document.title = `${t(`screen_${screen.id}`)} · Voronka`;
   forgetCharts();
