@@ -266,7 +266,7 @@ def dashboard(
             show_default=False,
         ),
     ] = None,
-    lang: Annotated[
+    language: Annotated[
         str, typer.Option("--lang", metavar="ru|en", help="The language it opens in.")
     ] = "ru",
 ) -> None:
@@ -275,11 +275,11 @@ def dashboard(
     from orchestration.lib.errors import WrongUse
     from orchestration.lib.metrics.catalogue import LANGUAGES
 
-    if lang not in LANGUAGES:
-        raise WrongUse(f"--lang {lang}: the dashboard speaks ru and en.", "Write --lang ru.")
+    if language not in LANGUAGES:
+        raise WrongUse(f"--lang {language}: the dashboard speaks ru and en.", "Write --lang ru.")
     # What is typed is relative to where it is typed.
     file = output.expanduser().absolute() if output else None
-    done = write_dashboard(_settings(None, None), file, lang)
+    done = write_dashboard(_settings(None, None), file, language)
     console, _ = _consoles()
     console.print(f"[bold]{done.file}[/] ({done.bytes / 1e6:.1f} MB)", soft_wrap=True)
 

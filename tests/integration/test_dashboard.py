@@ -298,11 +298,7 @@ def test_plans_are_the_quotas(browser: Browser, demo_publication: Path) -> None:
 
 
 def test_numbers_and_names_follow_the_language(browser: Browser, demo_publication: Path) -> None:
-    ((manifest,),) = query(
-        demo_publication,
-        "select content from read_text("
-        f"'{demo_publication.parents[1] / 'build/target/semantic_manifest.json'}')",
-    )
+    ((manifest,),) = query(demo_publication, "select manifest from metrics.semantic_manifest")
     metrics = Catalogue(manifest).metrics
     ((revenue,),) = query(
         demo_publication,

@@ -5,6 +5,8 @@ const t = (key, values = {}) => {
   if (text === undefined) throw new Error(`no text: ${key}`);
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 };
+// What the page has no word for keeps the name that the warehouse gives it.
+const wordFor = (group, name) => (`${group}_${name}` in TEXTS[state.lang] ? t(`${group}_${name}`) : name);
 const plural = (key, count) => {
   const forms = t(key).split("|");
   const rule = new Intl.PluralRules(state.lang).select(count);
@@ -102,8 +104,8 @@ const shortName = (item) => {
   const [family, given] = nameOf(item).split(" ");
   return given && item.id !== "unknown" ? `${family} ${given[0]}.` : nameOf(item);
 };
-const label = (name) => (DATA.metrics[name] ? DATA.metrics[name].label[state.lang] : t(`metric_${name}`));
-const aboutOf = (name) => (DATA.metrics[name] ? DATA.metrics[name].about[state.lang] : t(`metric_${name}_about`));
+const label = (name) => (DATA.metrics[name] ? DATA.metrics[name].label[state.lang] : wordFor("metric", name));
+const aboutOf = (name) => (DATA.metrics[name] ? DATA.metrics[name].about[state.lang] : wordFor("metric", `${name}_about`));
 // A label that ends with its unit, as “Talk time, min”, spares the figure from it.
 const unitOf = (name) => {
   const { unit } = DATA.metrics[name] || { unit: "ratio" };

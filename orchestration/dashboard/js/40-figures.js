@@ -15,7 +15,7 @@ function dimensionsOf(cube) {
 // Which of the filters a metric can follow.
 function filtersOf(name) {
   const metric = DATA.metrics[name];
-  if (name in STATES) return ["manager"];
+  if (name in STATES) return ["manager", "source"];
   if (!metric || !metric.num) return name.startsWith("median_") ? ["manager"] : [];
   const columns = [...Object.keys(metric.num), ...Object.keys(metric.den || {})];
   return ["manager", "source"].filter((key) => columns.every((column) => dimensionsOf(CUBE_OF[column]).includes(key)));
@@ -104,14 +104,13 @@ function medians(name, periods, by) {
 // The open pipeline at the end of each period.
 function states(name, periods, by) {
   const cube = CUBES.pipeline;
-  const lists = Array.from({ length: by ? LISTS[by].length : 1 }, () => periods.map((period) => (by === "source" ? null : hasState(period) ? 0 : null)));
-  if (by === "source") return lists;
+  const lists = Array.from({ length: by ? LISTS[by].length : 1 }, () => periods.map((period) => (hasState(period) ? 0 : null)));
   const [column] = STATES[name];
-  const kept = mask("manager");
+  const checks = ["manager", "source"].map((key) => [cube.keys[key], mask(key)]).filter(([, kept]) => kept);
   const ends = new Map(periods.map((period, at) => [Math.min(period.to - 1, LAST_DAY), at]));
   for (let row = 0; row < cube.rows; row++) {
     const at = ends.get(cube.keys.day[row]);
-    if (at === undefined || (kept && !kept[cube.keys.manager[row]])) continue;
+    if (at === undefined || checks.some(([keys, kept]) => !kept[keys[row]])) continue;
     const stage = DATA.stages[cube.keys.stage[row]];
     if (name.startsWith("presale") && (!stage || stage.kind !== "presale")) continue;
     const list = lists[by ? cube.keys[by][row] : 0];

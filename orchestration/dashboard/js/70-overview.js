@@ -37,7 +37,7 @@ function attention() {
     found.length ? h("ul", {}, found.slice(0, 6).map((item) => h("li", {},
       h("a", { href: address({ screen: "diagnosis" }) },
         h("b", {}, `${nameOf(item.manager)}, ${periodLabel(item.period)}. `),
-        `${t(`situation_${item.situation}`)}: ${item.causes.map((cause) => causeText(cause)).join("; ")}`)))) : h("p", {}, t("attention_none_about")));
+        `${wordFor("situation", item.situation)}: ${item.causes.map((cause) => causeText(cause)).join("; ")}`)))) : h("p", {}, t("attention_none_about")));
 }
 
 // How far the plans of the chosen period are met, by those who have one.

@@ -16,10 +16,10 @@ function pipeline() {
   return [
     kpis("open_deals", "open_amount", "presale_deals", "presale_amount"),
     pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((place) => [place, nameOf(DATA.pipelines[place])]), openPipeline, (place) => { openPipeline = place; show(); }) : null,
-    chartCard({ id: "open_by_stage", wide: true, title: t("title_open_by_stage"), names: ["open_amount"], filters: ["manager"], note: t("at_period_end"), height: 320 },
+    chartCard({ id: "open_by_stage", wide: true, title: t("title_open_by_stage"), names: ["open_amount"], filters: filtersOf("open_amount"), note: t("at_period_end"), height: 320 },
       timeChart(periods, filled.map(({ stage, at }, place) => ({ name: nameOf(stage), values: history[at], stack: "sum", color: color(place) })), { unit: "currency", wide: true, stackName: label("open_amount") })),
     grid(
-      chartCard({ id: "stage_amount", title: `${label("open_amount")} · ${asOfText()}`, names: ["open_amount", "open_deals"], filters: ["manager"] },
+      chartCard({ id: "stage_amount", title: `${label("open_amount")} · ${asOfText()}`, names: ["open_amount", "open_deals"], filters: filtersOf("open_amount") },
         rowChart(ofPipeline.filter(({ at }) => deals[at][0]).map(({ stage, at }) => ({ name: nameOf(stage), values: [amounts[at][0]], text: `${money(amounts[at][0], true)} · ${number(deals[at][0])}`, color: stage.kind === "presale" ? color(2) : color(0), details: [[label("open_deals"), number(deals[at][0])]] })), [{ name: label("open_amount") }], { unit: "currency" })),
       ageingCard(),
     ),

@@ -35,14 +35,14 @@ function diagnosis() {
 
 function caseCard(item) {
   const pair = [previousOf(item.period), item.period];
-  const mainFigures = CHIEF[item.situation].map((name) => {
+  const mainFigures = (CHIEF[item.situation] || []).map((name) => {
     const [before, now] = withoutFilters(() => figures(name, pair, "manager")[item.at]);
     return h("div", {}, h("span", { class: "muted" }, label(name)), h("b", {}, inUnit(now, unitOf(name))), h("span", {}, changeOf(now, before, name), h("span", { class: "muted" }, ` ${t("before")} ${inUnit(before, unitOf(name))}`)));
   });
   const advice = item.causes.map((row) => row[`advice_${state.lang}`]);
   return h("section", { class: "card case", "data-case": `${item.period.start}|${item.manager.id}|${item.situation}` },
     h("header", {}, h("h3", {}, nameOf(item.manager), h("small", {}, periodLabel(item.period)))),
-    h("p", { class: "situation" }, t(`situation_${item.situation}`)),
+    h("p", { class: "situation" }, wordFor("situation", item.situation)),
     h("div", { class: "facts" }, mainFigures),
     advice.length ? h("div", { class: "advice" }, h("b", {}, t("what_to_do")), h("ul", {}, advice.map((text) => h("li", {}, text)))) : h("p", { class: "advice none" }, t("no_cause")),
     h("div", { class: "scroll" }, h("table", { class: "checks" },
@@ -50,7 +50,7 @@ function caseCard(item) {
       h("tbody", {}, item.checks.map((row) => h("tr", { class: row.verdict },
         h("th", { scope: "row", class: "text" }, label(row.metric), info(aboutOf(row.metric))),
         h("td", {}, inUnit(row.previous_value, unitOf(row.metric))), h("td", {}, inUnit(row.current_value, unitOf(row.metric))),
-        h("td", { class: "text" }, h("span", { class: `verdict ${row.verdict}` }, t(`verdict_${row.verdict}`)))))))));
+        h("td", { class: "text" }, h("span", { class: `verdict ${row.verdict}` }, wordFor("verdict", row.verdict)))))))));
 }
 
 // The diagnosis is about all of a manager's work: the source filter does not cut its figures.

@@ -25,10 +25,10 @@ function quality() {
     grid(
       card({ id: "checks", title: t("title_checks"), about: t("checks_about") },
         checks.length ? h("ul", { class: "remarks" }, checks.map((row) => h("li", {}, h("b", {}, row.asset || row.check_name), " ", h("span", {}, row.message || row.check_name)))) : empty(t("checks_fine")),
-        h("p", { class: "muted" }, kinds.map((row) => t("kind_line", { kind: t(`kind_${row.kind}`), passed: number(row.passed), all: number(row.passed + row.warned + row.failed) })).join(" · "))),
+        h("p", { class: "muted" }, kinds.map((row) => t("kind_line", { kind: wordFor("kind", row.kind), passed: number(row.passed), all: number(row.passed + row.warned + row.failed) })).join(" · "))),
       chartCard({ id: "quarantine_tables", title: t("title_quarantine"), about: t("quarantine_about") }, rowChart(byTable.sort((a, b) => b[1] - a[1]).slice(0, 12).map(([name, rows]) => ({ name, values: [rows], color: css("--warn-fill") })), [{ name: t("rows") }], { unit: "count", rowHeight: 26 })),
       card({ id: "reasons", title: t("title_quarantine_reasons") }, table({ id: "quarantine", rows: quarantine, sort: ["rows", false], columns: [column("reason", t("reason"), true), column("table", t("table"), true), column("rows", t("rows"))] })),
-      chartCard({ id: "found", title: t("title_found"), names: ["rows"] }, timeChart(periods, names.map((name) => ({ name: t(`found_${name}`), stack: "sum", values: months.map((month) => found.filter((row) => row.month === month && row.check_name === name).reduce((sum, row) => sum + row.rows, 0)) })), { unit: "count" })),
+      chartCard({ id: "found", title: t("title_found"), names: ["rows"] }, timeChart(periods, names.map((name) => ({ name: wordFor("found", name), stack: "sum", values: months.map((month) => found.filter((row) => row.month === month && row.check_name === name).reduce((sum, row) => sum + row.rows, 0)) })), { unit: "count" })),
     ),
     card({ id: "tables", wide: true, title: t("title_tables"), about: t("tables_about") }, table({
       id: "tables", rows: tables, sort: ["rows_read", false],

@@ -166,12 +166,13 @@ class Extract:
                 ("hour_calls", "hour_answered", "hour_missed"),
             ),
             "pipeline": self._cube(
-                "from (from marts.pipeline_daily where date_day > date '"
+                "from (from marts.fct_pipeline_days where date_day > date '"
                 f"{self.window.end - timedelta(days=PIPELINE_DAYS)}' or isodow(date_day) = 7 "
                 "or date_day = last_day(date_day))",
                 {
                     **{"day": "date_day", "pipeline": "pipeline_id", "stage": "stage_id"},
                     "manager": "manager_id",
+                    "source": "source_id",
                 },
                 ("open_deals", "open_amount"),
             ),

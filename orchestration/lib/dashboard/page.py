@@ -48,7 +48,7 @@ def write_dashboard(
     try:
         with duckdb.connect(str(source), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            catalogue = Catalogue(_semantic_manifest(settings, connection))
+            catalogue = Catalogue(_semantic_manifest(connection))
             data = Extract(connection, max_rows).data(catalogue, base_currency(settings))
     except duckdb.Error as error:
         raise WrongUse(
@@ -111,20 +111,11 @@ def base_currency(settings: Settings) -> str:
     return str(project["vars"]["base_currency"])
 
 
-def _semantic_manifest(settings: Settings, connection: duckdb.DuckDBPyConnection) -> str:
-    """The definitions of the metrics: those in the published file, else the last build's."""
-    is_inside = connection.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'metrics' "
-        "and table_name = 'semantic_manifest'"
-    ).fetchone()
-    if is_inside and is_inside[0]:
-        row = connection.execute("select manifest from metrics.semantic_manifest").fetchone()
-        if row is not None:
-            return str(row[0])
-    file = settings.target_dir / "semantic_manifest.json"
-    if not file.is_file():
-        raise WrongUse(f"The metrics' definitions are missing: {file}.", "Run `voronka refresh`.")
-    return file.read_text(encoding="utf-8")
+def _semantic_manifest(connection: duckdb.DuckDBPyConnection) -> str:
+    """The definitions of the metrics, as the published file carries them."""
+    row = connection.execute("select manifest from metrics.semantic_manifest").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 @cache
