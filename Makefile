@@ -84,6 +84,7 @@ clean: ## Remove the environment and caches; data/ stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache target logs
 	find orchestration tests seeds -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# The lock is complete, and leaves out what a carrier of one file would need to run: --no-deps.
 # The environment is made anew when the lock changes, and when it is broken, half made or moved.
 ifneq ($(IS_READY),yes)
 .PHONY: $(READY)
@@ -111,10 +112,10 @@ $(READY): requirements.lock pyproject.toml
 		open("$(VENV)/uv.lock", "w").write(found[0] if found else "uv\n")'
 	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/uv.lock \
 		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes \
-			--compile-bytecode -r requirements.lock; then :; else \
+			--no-deps --compile-bytecode -r requirements.lock; then :; else \
 		echo "uv could not install the lock; pip does, which takes longer …"; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-			-r requirements.lock; \
+			--no-deps -r requirements.lock; \
 	fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--no-build-isolation --editable .

@@ -257,6 +257,39 @@ def _listed(values: list[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for value in values or () for part in value.split(","))
 
 
+@app.command(
+    epilog="[bold]Examples[/]\n\n"
+    "voronka dashboard\n\n"
+    "voronka dashboard --lang en --output ~/sales.html"
+)
+def dashboard(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Where to write it. [dim]Default: dashboard.html beside the published file.[/]",
+            show_default=False,
+        ),
+    ] = None,
+    language: Annotated[
+        str, typer.Option("--lang", metavar="ru|en", help="The language it opens in.")
+    ] = "ru",
+) -> None:
+    """Write the [bold]dashboard[/] of what is published: one HTML file that needs no network."""
+    from orchestration.lib.dashboard.page import write_dashboard
+    from orchestration.lib.errors import WrongUse
+    from orchestration.lib.metrics.catalogue import LANGUAGES
+
+    if language not in LANGUAGES:
+        raise WrongUse(f"--lang {language}: the dashboard speaks ru and en.", "Write --lang ru.")
+    # What is typed is relative to where it is typed.
+    file = output.expanduser().absolute() if output else None
+    done = write_dashboard(_settings(None, None), file, language)
+    console, _ = _consoles()
+    console.print(f"[bold]{done.file}[/] ({done.bytes / 1e6:.1f} MB)", soft_wrap=True)
+
+
 def main() -> None:
     """The console script: every error ends in one clear line and an exit code."""
     from orchestration.lib.errors import VoronkaError

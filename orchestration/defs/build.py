@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from orchestration.defs.checks import build_expectations
+from orchestration.defs.dashboard import build_dashboard
 from orchestration.defs.jobs import (
     build_raw_files_sensor,
     build_refresh_job,
@@ -41,6 +42,7 @@ def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.
             metrics,
             build_publication(settings, models),
             *([build_postgres(settings, models)] if settings.postgres_url else []),
+            build_dashboard(settings),
         ],
         asset_checks=[build_expectations(settings, suites, own_tools, sorted(metrics.keys))],
         jobs=[job],

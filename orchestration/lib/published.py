@@ -84,12 +84,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Published:
         "select asset || ': ' || coalesce(nullif(message, ''), check_name) from quality.checks "
         "where status <> 'pass' order by all"
     ).fetchall()
-    tables = [
-        name
-        for (name,) in connection.execute(
-            "select table_name from duckdb_tables() where schema_name = 'quarantine' order by all"
-        ).fetchall()
-    ]
+    tables = _quarantine_tables(connection)
     return Published(
         publication_id=row[0],
         version=row[1],
@@ -101,13 +96,22 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Published:
         raw_rows=row[7],
         checks=(row[8], row[9], row[10]),
         warnings=[text for (text,) in warnings],
-        quarantine=_quarantine(connection, tables),
+        quarantine=quarantine_reasons(connection),
         quarantine_tables=len(tables),
         kpis=_kpis(connection, row[2]),
     )
 
 
-def _quarantine(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> list[QuarantineReason]:
+def _quarantine_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    found = connection.execute(
+        "select table_name from duckdb_tables() where schema_name = 'quarantine' order by all"
+    ).fetchall()
+    return [name for (name,) in found]
+
+
+def quarantine_reasons(connection: duckdb.DuckDBPyConnection) -> list[QuarantineReason]:
+    """Why rows are in quarantine, the most frequent first, from an open published file."""
+    tables = _quarantine_tables(connection)
     if not tables:
         return []
     parts = [

@@ -118,6 +118,9 @@ class Record:
     phases: dict[str, float] = field(default_factory=dict)
     publication_id: str | None = None
     targets: list[TargetOutcome] = field(default_factory=list)
+    # The page beside the publication, or why there is none.
+    dashboard: str = ""
+    dashboard_failure: str = ""
     failure: Failure | None = None
 
     @property

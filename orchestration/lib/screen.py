@@ -129,6 +129,7 @@ def _summary_parts(
     parts += [Text.from_markup(line) for line in _check_lines(record)]
     parts.append(Text.from_markup(_file_line(settings)))
     parts += [Text.from_markup(line) for line in _target_lines(record)]
+    parts.append(Text.from_markup(_dashboard_line(record)))
     parts.append(Text.from_markup(_time_line(record)))
     return parts
 
@@ -237,8 +238,15 @@ def _target_lines(record: Record) -> list[str]:
     return lines
 
 
+def _dashboard_line(record: Record) -> str:
+    if record.dashboard:
+        return f"Dashboard: [bold]{escape(record.dashboard)}[/] (open it in a browser)"
+    reason = escape(record.dashboard_failure or "it was not asked for")
+    return f"{_MARKS['note']} No new dashboard: {reason} All else is published."
+
+
 def _time_line(record: Record) -> str:
-    names = (*STEPS, *(target.name for target in record.targets))
+    names = (*STEPS, "dashboard", *(target.name for target in record.targets))
     phases = {name: record.phases[name] for name in names if name in record.phases}
     total = record.phases.get("total", sum(phases.values()))
     # Imports, reading the dbt project after a change, and Dagster's own bookkeeping.

@@ -1,0 +1,150 @@
+// Pieces of the page.
+
+function h(tag, attributes = {}, ...children) {
+  const isSvg = ["svg", "path", "title"].includes(tag);
+  const element = isSvg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+// What a metric means, on hover, focus or touch.
+function info(texts) {
+  const lines = (Array.isArray(texts) ? texts : [texts]).filter(Boolean);
+  if (!lines.length) return null;
+  return h("button", { class: "info", type: "button", "aria-label": `${t("what_is_it")}: ${lines.map((line) => (line.join ? line.join(" — ") : line)).join(" ")}`, onclick: (event) => event.stopPropagation() },
+    h("span", { "aria-hidden": "true" }, "i"),
+    h("span", { class: "tip", role: "tooltip" }, lines.map((line) => (Array.isArray(line) ? h("span", {}, h("b", {}, line[0]), ` — ${line[1]}`) : h("span", {}, line)))));
+}
+const infoOf = (names) => info(names.length === 1 ? aboutOf(names[0]) : names.map((name) => [label(name), aboutOf(name)]));
+
+// A heading whose mark never stands alone on a line.
+function titled(text, mark) {
+  const words = text.split(" ");
+  const last = words.pop();
+  return h("h3", {}, words.length ? `${words.join(" ")} ` : "", h("span", { class: "nowrap" }, last, mark));
+}
+
+// A card with a title; the foot says which chosen filter it cannot follow.
+function card({ title, names = [], about, filters, note, wide = false, tools = null, id = null }, ...children) {
+  const ignored = filters ? activeFilters().filter((name) => !filters.includes(name)) : [];
+  const notes = [note, ignored.length ? t("not_filtered", { filters: ignored.map((name) => t(`filter_${name}`)).join(", ") }) : null].filter(Boolean);
+  return h("section", { class: `card${wide ? " wide" : ""}`, "data-card": id },
+    title ? h("header", {}, titled(title, about ? info(about) : names.length ? infoOf(names) : null), tools) : null,
+    children,
+    notes.length ? h("footer", {}, notes.join(" ")) : null);
+}
+
+const empty = (text = t("nothing_here")) => h("p", { class: "empty" }, text);
+const section = (title, lead, ...children) => h("div", { class: "section" }, h("h2", {}, title), lead ? h("p", { class: "lead" }, lead) : null, ...children);
+const grid = (...cards) => h("div", { class: "grid" }, ...cards);
+
+// Buttons of which one is chosen.
+function choice(name, options, chosen, onchoose) {
+  return h("div", { class: "choice", role: "group", "aria-label": name },
+    options.map(([value, text]) => h("button", { type: "button", "aria-pressed": String(value === chosen), onclick: () => onchoose(value) }, text)));
+}
+
+// A line as small as a word; the last point is marked, a running period's is hollow.
+function spark(values, periods, unit, width = 96, height = 26) {
+  const given = values.filter(isGiven);
+  if (given.length < 2) return h("span", { class: "spark" });
+  let [low, high] = [Math.min(...given), Math.max(...given)];
+  if (!["ratio", "score"].includes(unit)) low = Math.min(low, 0);
+  // Small moves of a share must not look like falls.
+  const spare = ({ ratio: 0.2, score: 10 }[unit] || 0) - (high - low);
+  if (spare > 0) [low, high] = [low - spare / 2, high + spare / 2];
+  const x = (at) => 3 + (at * (width - 8)) / Math.max(1, values.length - 1);
+  const y = (value) => height - 4 - ((value - low) / (high - low || 1)) * (height - 8);
+  const points = values.map((value, at) => (isGiven(value) ? [x(at), y(value)] : null));
+  let path = "";
+  points.forEach((point, at) => { if (point) path += `${at && points[at - 1] ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}`; });
+  const last = points.map((point, at) => (point ? at : -1)).reduce((a, b) => Math.max(a, b));
+  const words = values.map((value, at) => `${periodLabel(periods[at])}: ${inUnit(value, unit)}`);
+  return h("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, width, height, preserveAspectRatio: "none", role: "img", "aria-label": `${words[0]} … ${words[last]}` },
+    h("title", {}, words.slice(-13).join("\n")),
+    h("path", { d: path }),
+    h("path", { class: "dot", d: `M${points[last].join(" ")}h0` }),
+    periods[last].running ? h("path", { class: "hole", d: `M${points[last].join(" ")}h0` }) : null);
+}
+
+// How a figure changed: an arrow and a colour, and words for who sees neither.
+function changeOf(now, before, name) {
+  const text = changeText(now, before, unitOf(name));
+  if (text === null) return null;
+  const verdict = verdictOf(now, before, goodOf(name));
+  const arrow = Math.abs(now - before) < 1e-9 ? "→" : now > before ? "▲" : "▼";
+  return h("span", { class: `change ${verdict}`, title: verdict ? t(verdict === "good" ? "is_better" : "is_worse") : null }, `${arrow} ${text}`);
+}
+
+// A headline figure: the period's, against the plan and the period before, with its history.
+function kpi(name) {
+  const period = current();
+  const unit = unitOf(name);
+  const value = figures(name, [period])[0];
+  const before = comparable(period);
+  const earlier = before ? figures(name, [before])[0] : null;
+  const history = shown();
+  const planned = plan(name, [period]);
+  const target = planned && planned[0];
+  const ignored = activeFilters().filter((filter) => !filtersOf(name).includes(filter));
+  return h("article", { class: "kpi", "data-metric": name, "data-value": isGiven(value) ? value : "" },
+    titled(label(name), infoOf([name])),
+    h("div", { class: "figure", title: inUnit(value, unit) }, inUnit(value, unit, true)),
+    h("div", { class: "against" },
+      changeOf(value, earlier, name),
+      isGiven(earlier) ? h("span", { class: "muted" }, `${before.cut ? t("same_days") : t("before")} ${inUnit(earlier, unit, true)}`) : h("span", { class: "muted" }, t("no_comparison"))),
+    target && target.target ? planBar(target, unit, period.running, value) : null,
+    spark(figures(name, history), history, unit, 220, 34),
+    ignored.length ? h("footer", {}, t("not_filtered", { filters: ignored.map((filter) => t(`filter_${filter}`)).join(", ") })) : null);
+}
+
+function planBar(target, unit, isRunning, value) {
+  const share = target.actual / target.target;
+  const pace = isRunning && target.due ? target.actual / target.due : share;
+  const mark = pace >= 1 ? "good" : pace >= 0.9 ? "" : "bad";
+  return h("div", { class: "plan", title: t("plan_about", { people: plural("people", target.people), fact: inUnit(target.actual, unit), plan: inUnit(target.target, unit) }) },
+    h("div", { class: "bar" }, h("i", { class: mark, style: `width:${Math.min(100, share * 100).toFixed(1)}%` })),
+    h("span", {}, t("plan_done", { share: percent(share, 0), fact: inUnit(target.actual, unit, true), plan: inUnit(target.target, unit, true) }),
+      // Not everybody has a plan: then the figure above is another one.
+      Math.abs(target.actual - value) > 0.005 * Math.abs(value) ? ` · ${plural("with_plan", target.people)}` : ""));
+}
+
+const kpis = (...names) => h("div", { class: "kpis" }, names.map(kpi));
+
+// A table that sorts by any column. Columns: key, label, about, cell(row), value(row).
+function table({ columns, rows, sort, id }) {
+  if (!rows.length) return empty();
+  let [key, isUp] = sort;
+  const body = h("tbody");
+  const heads = columns.map((column) =>
+    h("th", { scope: "col", class: column.text ? "text" : null },
+      column.value ? h("button", { type: "button", title: column.about || null, onclick: () => { isUp = key === column.key ? !isUp : Boolean(column.text); key = column.key; fill(); } }, column.label) : column.label));
+  function fill() {
+    const by = columns.find((column) => column.key === key);
+    const sorted = [...rows].sort((a, b) => {
+      const [x, y] = [by.value(a), by.value(b)];
+      if (!isGiven(x) || !isGiven(y)) return isGiven(x) ? -1 : isGiven(y) ? 1 : 0;
+      return (typeof x === "string" ? x.localeCompare(y, locale()) : x - y) * (isUp ? 1 : -1);
+    });
+    columns.forEach((column, at) => heads[at].setAttribute("aria-sort", column.key === key ? (isUp ? "ascending" : "descending") : "none"));
+    body.replaceChildren(...sorted.map((row) => h("tr", {}, columns.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.text ? "text" : null, "data-label": column.label }, column.cell(row))))));
+  }
+  fill();
+  return h("div", { class: "scroll", tabindex: "0" }, h("table", { "data-table": id }, h("thead", {}, h("tr", {}, heads)), body));
+}
+
+// A metric as a column of a table whose rows are managers or sources.
+function metricColumn(name, by, periods) {
+  const lists = figures(name, [periods[periods.length - 1]], by);
+  const unit = unitOf(name);
+  return { key: name, label: label(name), about: aboutOf(name), value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name }, inUnit(lists[row.at][0], unit, true)) };
+}
+function sparkColumn(name, by, periods) {
+  const lists = figures(name, periods, by);
+  return { key: `${name}_trend`, label: t("trend", { metric: label(name) }), cell: (row) => spark(lists[row.at], periods, unitOf(name)) };
+}

@@ -1,0 +1,183 @@
+// Charts by Apache ECharts, all of one look; colours come from the style sheet.
+
+let drawn = [];
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const color = (at) => css(`--series-${(at % 8) + 1}`);
+
+// A card with a chart in it, and the same figures as a table.
+function chartCard({ title, names, about, filters, note, wide, height = 280, tools, id }, made) {
+  if (!made) return card({ title, names, about, filters, note, wide, tools, id }, empty());
+  const place = h("div", { class: "chart", style: `height:${made.height || height}px`, role: "img", "aria-label": title, "data-chart": id });
+  const numbers = h("div", { class: "numbers scroll", hidden: true });
+  const button = h("button", {
+    class: "as-table", type: "button", title: t("as_table"), "aria-label": `${t("as_table")}: ${title}`, "aria-pressed": "false",
+    onclick: () => {
+      const isTable = numbers.hidden;
+      button.setAttribute("aria-pressed", String(isTable));
+      if (isTable) numbers.replaceChildren(plainTable(made.table));
+      [numbers.hidden, place.hidden] = [!isTable, isTable];
+    },
+  }, "☰");
+  drawn.push({ place, option: made.option });
+  return card({ title, names, about, filters, note, wide, id, tools: h("div", { class: "tools" }, tools, button) }, place, numbers);
+}
+
+const plainTable = ({ head, rows }) =>
+  h("table", {}, h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((text, at) => h(at ? "td" : "th", {}, text))))));
+
+function draw() {
+  for (const item of drawn) {
+    item.chart = echarts.init(item.place, null, { renderer: "svg", locale: "EN" });
+    item.chart.setOption({ ...base(), ...item.option });
+  }
+}
+function forgetCharts() {
+  for (const item of drawn) if (item.chart) item.chart.dispose();
+  drawn = [];
+}
+const resizeCharts = () => drawn.forEach((item) => item.chart && !item.place.hidden && item.chart.resize());
+
+const base = () => ({
+  animationDuration: 250,
+  animationDurationUpdate: 200,
+  animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+  textStyle: { fontFamily: css("--font"), color: css("--ink") },
+  // Hatching works with aria alone; no series is hatched by itself.
+  aria: { enabled: true, label: { enabled: false }, decal: { show: true, decals: [{ symbol: "none" }] } },
+});
+const axisText = () => ({ color: css("--muted"), fontSize: 11.5, hideOverlap: true, lineHeight: 15 });
+const tooltip = (formatter, trigger = "axis") => ({
+  trigger, formatter, confine: true,
+  axisPointer: { type: "shadow", shadowStyle: { color: css("--hover") } },
+  backgroundColor: css("--card"), borderColor: css("--line"), borderWidth: 1, padding: [8, 12],
+  textStyle: { color: css("--ink"), fontSize: 12.5 }, extraCssText: "box-shadow:0 4px 16px rgba(0,0,0,.14);border-radius:8px",
+});
+const escaped = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const tipLine = (marker, name, text) => `<div class="tip-line">${marker}<span>${escaped(name)}</span><b>${escaped(text)}</b></div>`;
+const legend = (names) => (names.length > 1 ? { type: "plain", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, itemGap: 14, data: names, textStyle: { color: css("--ink"), fontSize: 12 }, inactiveColor: css("--faint") } : { show: false });
+const legendLines = (names, width) => {
+  if (names.length < 2) return 0;
+  let [lines, used] = [1, 0];
+  for (const name of names) {
+    const need = 32 + name.length * 7.2;
+    if (used && used + need > width) { lines += 1; used = 0; }
+    used += need;
+  }
+  return lines;
+};
+// How wide a card's chart is now: legends are laid out by it.
+const chartWidth = (wide) => {
+  if (isPrinting) return wide ? 660 : 300;
+  const page = Math.min(innerWidth - (innerWidth > 1000 ? 232 : 0), 1240);
+  return innerWidth <= 760 || wide ? page - 72 : page / 2 - 76;
+};
+
+// Series over periods. Each: name, values, unit, kind (bar or line), stack, color, dashed.
+function timeChart(periods, series, { unit, wide = false, max = null, tick = periodTick, name = periodLabel, stackName = null } = {}) {
+  const filled = series.filter((item) => item.values.some((value) => isGiven(value) && value !== 0));
+  if (!filled.length || !periods.length) return null;
+  const names = filled.map((item) => item.name);
+  const most = Math.max(...filled.flatMap((item) => item.values.filter(isGiven)));
+  // A share that comes near the whole ends there.
+  const limit = max ?? (unit === "ratio" && most > 0.8 && most <= 1 ? 1 : null);
+  const top = 14 + 20 * legendLines(names, chartWidth(wide));
+  const option = {
+    legend: legend(names),
+    grid: { left: 4, right: 10, top, bottom: 0, containLabel: true },
+    tooltip: tooltip((points) => {
+      const period = periods[points[0].dataIndex];
+      const lines = points.filter((point) => isGiven(point.value)).map((point) => tipLine(point.marker, point.seriesName, inUnit(point.value, filled[point.seriesIndex].unit || unit)));
+      const stacked = filled.filter((item) => item.stack);
+      if (stackName && stacked.length > 1) lines.push(tipLine("", stackName, inUnit(stacked.reduce((sum, item) => sum + (item.values[points[0].dataIndex] || 0), 0), unit)));
+      return `<div class="tip-head">${escaped(name(period))}${period.running ? ` · ${t("running")}` : ""}</div>${lines.join("")}`;
+    }),
+    xAxis: { type: "category", boundaryGap: true, data: periods.map((period, at) => tick(period, at)), axisLine: { lineStyle: { color: css("--line") } }, axisTick: { show: false }, axisLabel: axisText() },
+    yAxis: { type: "value", max: limit, interval: limit === 1 ? 0.25 : undefined, splitNumber: 4, axisLabel: { ...axisText(), formatter: (value) => onAxis(value, unit) }, splitLine: { lineStyle: { color: css("--grid") } }, minInterval: unit === "count" ? 1 : 0 },
+    series: filled.map((item, at) => {
+      const shade = item.color || color(at);
+      if (item.kind === "line") {
+        return {
+          name: item.name, type: "line", color: shade,
+          // The point of a period that still runs is hollow.
+          data: item.values.map((value, place) => (periods[place].running && !item.dashed ? { value, symbol: "emptyCircle", symbolSize: 8 } : value)), symbol: "circle", symbolSize: item.dashed ? 0 : 6, showSymbol: periods.length <= 26, connectNulls: false, z: 5,
+          lineStyle: { width: item.dashed ? 1.6 : 2.2, type: item.dashed ? [5, 4] : "solid" }, emphasis: { focus: "none" },
+          areaStyle: item.area ? { opacity: 0.75 } : undefined, stack: item.stack,
+        };
+      }
+      const isTop = !filled.slice(at + 1).some((other) => other.stack === item.stack && other.kind !== "line");
+      return {
+        name: item.name, type: "bar", stack: item.stack || undefined, color: shade, barMaxWidth: 38, barCategoryGap: "32%", emphasis: { focus: "none" },
+        itemStyle: { borderRadius: !item.stack || isTop ? [3, 3, 0, 0] : 0 },
+        // A period that still runs is paler and hatched.
+        data: item.values.map((value, place) => (periods[place].running ? { value, itemStyle: { opacity: 0.55, decal: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [3, 4], rotation: -Math.PI / 4, color: css("--card") } } } : value)),
+      };
+    }),
+  };
+  const tableRows = periods.map((period, at) => [name(period) + (period.running ? ` (${t("running")})` : ""), ...filled.map((item) => inUnit(item.values[at], item.unit || unit))]);
+  return { option, table: { head: [t("period"), ...names], rows: tableRows } };
+}
+
+const metricSeries = (name, periods, more = {}) => ({ name: label(name), values: figures(name, periods), unit: unitOf(name), ...more });
+function planSeries(name, periods) {
+  const planned = plan(name, periods);
+  const fact = figures(name, periods);
+  // A line across everybody's bars is only fair where everybody has a plan.
+  const isAll = planned && planned.every((entry, at) => !entry || Math.abs(entry.actual - fact[at]) <= 0.005 * Math.abs(fact[at]));
+  return isAll ? [{ name: `${t("plan")}: ${label(name)}`, values: planned.map((entry) => (entry ? entry.target : null)), kind: "line", dashed: true, color: css("--ink"), unit: unitOf(name) }] : [];
+}
+
+// Horizontal bars, the first on top. Rows: name, parts (values of the series), text, note.
+function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = true } = {}) {
+  const filled = rows.filter((row) => row.values.some((value) => isGiven(value) && value !== 0));
+  if (!filled.length) return null;
+  const names = series.map((item) => item.name);
+  const top = series.length > 1 ? 8 + 20 * legendLines(names, chartWidth(wide)) : 2;
+  const isStacked = series.length > 1;
+  const option = {
+    legend: legend(names),
+    grid: { left: 4, right: labels ? 86 : 16, top, bottom: 0, containLabel: true },
+    tooltip: tooltip((points) => {
+      const row = filled[points[0].dataIndex];
+      return `<div class="tip-head">${escaped(row.name)}</div>${points.filter((point) => isGiven(point.value)).map((point) => tipLine(point.marker, point.seriesName, inUnit(point.value, unit))).join("")}${(row.details || []).map(([text, value]) => tipLine("", text, value)).join("")}`;
+    }),
+    xAxis: { type: "value", show: !labels, splitNumber: 4, axisLabel: { ...axisText(), formatter: (value) => onAxis(value, unit) }, splitLine: { lineStyle: { color: css("--grid") } } },
+    yAxis: { type: "category", inverse: true, data: filled.map((row) => row.name), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: css("--ink"), fontSize: 12.5, width: innerWidth <= 760 ? 128 : 176, overflow: "truncate" } },
+    series: series.map((item, at) => ({
+      name: item.name, type: "bar", stack: isStacked ? "all" : undefined, barMaxWidth: 20, color: item.color || color(at), emphasis: { focus: "none" },
+      itemStyle: { borderRadius: isStacked ? 0 : [0, 3, 3, 0] },
+      data: filled.map((row) => (row.color ? { value: row.values[at], itemStyle: { color: row.color } } : row.values[at])),
+      label: labels && at === series.length - 1 ? { show: true, position: "right", color: css("--ink"), fontSize: 12, formatter: (point) => filled[point.dataIndex].text ?? inUnit(point.value, unit, true) } : undefined,
+    })),
+  };
+  const extra = filled[0].details ? filled[0].details.map(([text]) => text) : [];
+  return {
+    option, height: top + filled.length * rowHeight + (labels ? 6 : 26),
+    table: { head: ["", ...names, ...extra], rows: filled.map((row) => [row.name, ...row.values.map((value) => inUnit(value, unit)), ...(row.details || []).map(([, value]) => value)]) },
+  };
+}
+
+// A heat map; cells: [x, y, value]. Dark is much, in one hue, so that everybody can read it.
+function heatChart(columns, rows, cells, { unit, max = null, labels = false, tip }) {
+  const given = cells.filter((cell) => isGiven(cell[2]));
+  if (!given.length) return null;
+  const top = max ?? Math.max(...given.map((cell) => cell[2]));
+  const option = {
+    grid: { left: 4, right: 8, top: 4, bottom: 4, containLabel: true },
+    tooltip: { ...tooltip((point) => tip(point.value), "item"), axisPointer: undefined },
+    xAxis: { type: "category", data: columns, axisLine: { show: false }, axisTick: { show: false }, axisLabel: axisText(), splitArea: { show: false } },
+    yAxis: { type: "category", inverse: true, data: rows, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { ...axisText(), hideOverlap: false } },
+    visualMap: { show: false, min: 0, max: top || 1, dimension: 2, inRange: { color: [1, 2, 3, 4, 5].map((at) => css(`--heat-${at}`)) } },
+    series: [{
+      type: "heatmap", data: given.map(([x, y, value]) => ({ value: [x, y, value], label: { color: css(value / (top || 1) > 0.55 ? "--heat-ink-high" : "--heat-ink-low") } })),
+      itemStyle: { borderColor: css("--card"), borderWidth: 2, borderRadius: 3 },
+      label: { show: labels, fontSize: 11, formatter: (point) => (unit === "ratio" ? percent(point.value[2], 0) : onAxis(point.value[2], unit)) },
+      emphasis: { itemStyle: { borderColor: css("--ink"), borderWidth: 1.5 } },
+    }],
+  };
+  const found = new Map(given.map(([x, y, value]) => [`${x}|${y}`, value]));
+  return {
+    option, height: 18 + 30 * rows.length + 26,
+    table: { head: ["", ...columns], rows: rows.map((row, y) => [row, ...columns.map((_, x) => inUnit(found.get(`${x}|${y}`) ?? null, unit))]) },
+  };
+}

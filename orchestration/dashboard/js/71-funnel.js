@@ -1,0 +1,106 @@
+// Funnel: from the lead to the money, and stage by stage.
+
+let funnelPipeline = null;
+const WAY = ["leads_created", "leads_target", "meetings_set", "set_meetings_held", "deals_created", "deals_won"];
+
+function funnel() {
+  const months = shownMonths();
+  const byPipeline = cubeSums("funnel", ["reached"], "pipeline", () => true, months);
+  const pipelines = [...byPipeline.entries()].sort((a, b) => b[1].reached - a[1].reached).map(([at]) => at).filter((at) => DATA.pipelines[at]);
+  if (!pipelines.includes(funnelPipeline)) funnelPipeline = pipelines[0] ?? null;
+  const range = monthsText(months);
+  return [
+    section(t("funnel_period"), t("funnel_period_lead", { period: periodLabel(current()) }), grid(wayCard(), wayRatesCard())),
+    section(t("funnel_cohort"), t("funnel_cohort_lead", { range }),
+      pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((at) => [at, nameOf(DATA.pipelines[at])]), funnelPipeline, (at) => { funnelPipeline = at; show(); }) : null,
+      pipelines.length ? [grid(stagesCard(months), lostHereCard(months)), grid(reasonsCard(), cohortsCard(months)), grid(funnelTable("manager", months), funnelTable("source", months))] : empty()),
+  ];
+}
+
+const monthsText = ([from, to]) => {
+  const [first, last] = [monthName(isoOf(dateOf(from))), monthName(isoOf(dateOf(to - 1)))];
+  return first === last ? first : `${first} – ${last}`;
+};
+
+function wayCard() {
+  const period = [current()];
+  const values = WAY.map((name) => figures(name, period)[0]);
+  const rows = WAY.map((name, at) => ({ name: label(name), values: [values[at]], text: number(values[at]), details: [] }));
+  return chartCard({ id: "way", title: t("title_way"), names: WAY, filters: filtersOf("leads_created"), note: t("way_note") }, rowChart(rows, [{ name: periodLabel(current()), color: color(0) }], { unit: "count", rowHeight: 42 }));
+}
+
+function wayRatesCard() {
+  const periods = shown();
+  const names = ["lead_conversion_rate", "call_to_meeting_rate", "meeting_show_rate", "held_to_paid_rate", "win_rate"];
+  return chartCard({ id: "way_rates", title: t("title_rates"), names, filters: filtersOf("win_rate") }, timeChart(periods, names.map((name) => metricSeries(name, periods, { kind: "line" })), { unit: "ratio" }));
+}
+
+// The stages of the chosen pipeline that deals pass, in their order.
+function funnelStages(months) {
+  const columns = ["reached", "advanced", "lost_here", "still_here", "skipped"];
+  const found = cubeSums("funnel", columns, "stage", (at) => at("pipeline") === funnelPipeline, months);
+  return [...found.entries()].map(([at, sum]) => ({ stage: DATA.stages[at], ...sum })).sort((a, b) => a.stage.no - b.stage.no);
+}
+
+function stagesCard(months) {
+  const stages = funnelStages(months);
+  const first = stages.length ? stages[0].reached : 0;
+  const rows = stages.map((item) => ({
+    name: nameOf(item.stage), values: [item.reached], text: `${number(item.reached)} · ${percent(item.reached / first, 0)}`,
+    details: [
+      ...(item.stage.kind === "won" ? [] : [[label("conversion_to_next"), percent(item.reached ? item.advanced / item.reached : null)]]),
+      [label("skipped"), number(item.skipped)],
+    ],
+  }));
+  return chartCard({ id: "stages", title: label("reached"), names: ["reached", "conversion_to_next", "skipped"], filters: ["manager", "source"] }, rowChart(rows, [{ name: label("reached") }], { unit: "count", rowHeight: 42 }));
+}
+
+function lostHereCard(months) {
+  const rows = funnelStages(months).filter((item) => item.stage.kind !== "won").map((item) => ({ name: nameOf(item.stage), values: [item.lost_here, item.still_here], text: number(item.lost_here + item.still_here) }));
+  return chartCard({ id: "lost_here", title: t("title_lost_here"), names: ["lost_here", "still_here"], filters: ["manager", "source"] },
+    rowChart(rows, [{ name: label("lost_here"), color: css("--bad-fill") }, { name: label("still_here"), color: css("--series-quiet") }], { unit: "count", rowHeight: 42 }));
+}
+
+function reasonsCard() {
+  const reasons = CUBES.lost.reasons || [];
+  const found = [...cubeSums("lost", ["deals_lost", "lost_amount"], "reason", () => true, shownDays()).entries()].sort((a, b) => b[1].deals_lost - a[1].deals_lost);
+  const total = found.reduce((sum, [, item]) => sum + item.deals_lost, 0);
+  const rows = found.slice(0, 10).map(([at, item]) => ({
+    name: reasons[at] === "unknown" ? t("no_reason") : reasons[at], values: [item.deals_lost], text: `${number(item.deals_lost)} · ${percent(item.deals_lost / total, 0)}`,
+    details: [[label("lost_amount"), money(item.lost_amount)]],
+  }));
+  return chartCard({ id: "reasons", title: t("title_reasons"), names: ["deals_lost", "lost_amount"], filters: ["manager"], note: t("reasons_note") }, rowChart(rows, [{ name: label("deals_lost"), color: css("--bad-fill") }], { unit: "count" }));
+}
+
+// Of the deals created in a month, how many have been won by now.
+function cohortsCard(months) {
+  const isStage = (kind) => (at) => at("pipeline") === funnelPipeline && DATA.stages[at("stage")] && DATA.stages[at("stage")].kind === kind;
+  const all = cubeSums("funnel", ["reached"], "day", (at) => at("pipeline") === funnelPipeline && at("stage") === firstStage(months), months);
+  const won = cubeSums("funnel", ["reached"], "day", isStage("won"), months);
+  const days = [...all.keys()].sort((a, b) => a - b);
+  const periods = days.map((day) => periodAt(dateOf(day), "month"));
+  const share = days.map((day) => (won.get(day) ? won.get(day).reached : 0) / all.get(day).reached);
+  const still = cubeSums("funnel", ["still_here"], "day", (at) => at("pipeline") === funnelPipeline, months);
+  const open = days.map((day) => (still.get(day) ? still.get(day).still_here : 0) / all.get(day).reached);
+  return chartCard({ id: "cohorts", title: t("title_cohorts"), about: t("cohorts_about"), filters: ["manager", "source"] },
+    timeChart(periods, [{ name: t("cohort_won"), values: share, stack: "sum", color: color(2) }, { name: t("cohort_open"), values: open, stack: "sum", color: css("--series-quiet") }], { unit: "ratio" }));
+}
+const firstStage = (months) => { const [first] = funnelStages(months); return first ? DATA.stages.indexOf(first.stage) : -1; };
+
+function funnelTable(by, months) {
+  const first = firstStage(months);
+  const inPipeline = (at) => at("pipeline") === funnelPipeline;
+  const all = cubeSums("funnel", ["reached"], by, (at) => inPipeline(at) && at("stage") === first, months);
+  const won = cubeSums("funnel", ["reached"], by, (at) => inPipeline(at) && DATA.stages[at("stage")].kind === "won", months);
+  const lost = cubeSums("funnel", ["lost_here", "still_here"], by, inPipeline, months);
+  const rows = [...all.keys()].filter((at) => LISTS[by][at]).map((at) => ({ item: LISTS[by][at], all: all.get(at).reached, won: won.get(at) ? won.get(at).reached : 0, lost: lost.get(at).lost_here, open: lost.get(at).still_here }));
+  const count = (key, text) => ({ key, label: text, value: (row) => row[key], cell: (row) => number(row[key]) });
+  return card({ id: `funnel_${by}`, title: t(`funnel_by_${by}`), filters: ["manager", "source"] }, table({
+    id: `funnel_${by}`, rows, sort: ["all", false],
+    columns: [
+      { key: "name", label: t(by), text: true, value: (row) => nameOf(row.item), cell: (row) => nameOf(row.item) },
+      count("all", t("deals")), count("won", t("won")), count("lost", t("lost")), count("open", t("open")),
+      { key: "share", label: t("share_won"), value: (row) => row.won / row.all, cell: (row) => percent(row.won / row.all) },
+    ],
+  }));
+}

@@ -1,0 +1,62 @@
+// Diagnosis: why a manager's results fell, in words and figures.
+
+const CHIEF = {
+  few_meetings_set: ["meetings_set"],
+  meetings_not_held: ["meetings_set", "set_meetings_held"],
+  meetings_without_payments: ["set_meetings_held", "set_meetings_paid"],
+};
+
+// The mart's rows by situation, the newest first; each with its checks in their order.
+function situations(grain) {
+  const periods = shown();
+  const [from, to] = periods.length ? [periods[0].from, periods[periods.length - 1].to] : [0, 0];
+  const found = new Map();
+  for (const row of DIAGNOSIS) {
+    const period = periodAt(new Date(row.period_start), grain);
+    if (row.period_grain !== grain || period.to <= from || period.from >= to || !isChosen("manager", row.manager_id)) continue;
+    const key = `${row.period_start}|${row.manager_id}|${row.situation}`;
+    const item = found.get(key) || { period, manager: DATA.managers[row.manager_id], at: row.manager_id, situation: row.situation, checks: [] };
+    item.checks.push(row);
+    found.set(key, item);
+  }
+  return [...found.values()].map((item) => ({ ...item, causes: item.checks.filter((row) => row.verdict === "cause") })).sort((a, b) => b.period.from - a.period.from || a.at - b.at);
+}
+
+const causeText = (row) => `${label(row.metric)} ${inUnit(row.previous_value, unitOf(row.metric))} → ${inUnit(row.current_value, unitOf(row.metric))}`;
+
+function diagnosis() {
+  const grain = ["week", "month"].includes(state.grain) ? state.grain : "month";
+  const found = situations(grain);
+  const quiet = state.grain === grain ? null : h("p", { class: "lead" }, t("diagnosis_grain"));
+  const lead = h("p", { class: "lead" }, t("diagnosis_lead"));
+  if (!found.length) return [lead, quiet, empty(t("diagnosis_none"))];
+  return [lead, quiet, h("div", { class: "cases" }, found.map(caseCard))];
+}
+
+function caseCard(item) {
+  const pair = [previousOf(item.period), item.period];
+  const mainFigures = (CHIEF[item.situation] || []).map((name) => {
+    const [before, now] = withoutFilters(() => figures(name, pair, "manager")[item.at]);
+    return h("div", {}, h("span", { class: "muted" }, label(name)), h("b", {}, inUnit(now, unitOf(name))), h("span", {}, changeOf(now, before, name), h("span", { class: "muted" }, ` ${t("before")} ${inUnit(before, unitOf(name))}`)));
+  });
+  const advice = item.causes.map((row) => row[`advice_${state.lang}`]);
+  return h("section", { class: "card case", "data-case": `${item.period.start}|${item.manager.id}|${item.situation}` },
+    h("header", {}, h("h3", {}, nameOf(item.manager), h("small", {}, periodLabel(item.period)))),
+    h("p", { class: "situation" }, wordFor("situation", item.situation)),
+    h("div", { class: "facts" }, mainFigures),
+    advice.length ? h("div", { class: "advice" }, h("b", {}, t("what_to_do")), h("ul", {}, advice.map((text) => h("li", {}, text)))) : h("p", { class: "advice none" }, t("no_cause")),
+    h("div", { class: "scroll" }, h("table", { class: "checks" },
+      h("thead", {}, h("tr", {}, ["check", "was", "now", "verdict"].map((key, at) => h("th", { scope: "col", class: at === 0 || at === 3 ? "text" : null }, t(key))))),
+      h("tbody", {}, item.checks.map((row) => h("tr", { class: row.verdict },
+        h("th", { scope: "row", class: "text" }, label(row.metric), info(aboutOf(row.metric))),
+        h("td", {}, inUnit(row.previous_value, unitOf(row.metric))), h("td", {}, inUnit(row.current_value, unitOf(row.metric))),
+        h("td", { class: "text" }, h("span", { class: `verdict ${row.verdict}` }, wordFor("verdict", row.verdict)))))))));
+}
+
+// The diagnosis is about all of a manager's work: the source filter does not cut its figures.
+function withoutFilters(read) {
+  const kept = state.source;
+  state.source = "";
+  forgetSums();
+  try { return read(); } finally { state.source = kept; forgetSums(); }
+}

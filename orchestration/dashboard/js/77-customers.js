@@ -1,0 +1,65 @@
+// Customers: who stays, who leaves, what they bring.
+
+function customers() {
+  const periods = shown();
+  const line = (names, unit) => timeChart(periods, names.map((name) => metricSeries(name, periods, { kind: "line" })), { unit });
+  const bars = (names) => timeChart(periods, names.map((name) => metricSeries(name, periods)), { unit: "count" });
+  return [
+    kpis("active_customers", "new_customers", "churned_customers", "churn_rate", "arpc", "clv"),
+    cohortMap(),
+    grid(
+      chartCard({ id: "active", title: label("active_customers"), names: ["active_customers"], filters: [] }, line(["active_customers"], "count")),
+      chartCard({ id: "come_and_go", title: t("title_come_and_go"), names: ["new_customers", "churned_customers"], filters: [] }, bars(["new_customers", "churned_customers"])),
+      chartCard({ id: "retention", title: t("title_retention"), names: ["retention_rate", "churn_rate"], filters: [] }, line(["retention_rate", "churn_rate"], "ratio")),
+      chartCard({ id: "clv", title: label("clv"), names: ["clv", "arpc"], filters: [], note: state.grain === "month" ? null : t("clv_month") }, line(["clv", "arpc"], "currency")),
+      cumulativeCard(),
+      customersBySource(),
+    ),
+  ];
+}
+
+function cohortMap() {
+  const months = [...new Set(COHORTS.filter((row) => row.months_since > 0).map((row) => row.cohort_month))].sort().slice(-24);
+  const rows = COHORTS.filter((row) => months.includes(row.cohort_month));
+  const last = rows.reduce((most, row) => Math.max(most, row.months_since), 0);
+  const sizes = new Map(rows.map((row) => [row.cohort_month, row.customers]));
+  // The month of the first payment is always whole: it would only take the colours.
+  const cells = rows.filter((row) => row.months_since > 0).map((row) => [row.months_since - 1, months.indexOf(row.cohort_month), row.active_share]);
+  const made = last < 1 ? null : heatChart(Array.from({ length: last }, (_, at) => t("months_later", { months: at + 1 })), months.map((month) => `${monthTick(month)} (${number(sizes.get(month))})`), cells, {
+    unit: "ratio", labels: innerWidth > 500 || last < 7,
+    tip: ([x, y, value]) => {
+      const row = rows.find((item) => item.cohort_month === months[y] && item.months_since === x + 1);
+      return `<div class="tip-head">${escaped(monthName(months[y]))}, ${t("months_later", { months: x + 1 })}</div>${tipLine("", t("paid_again"), `${number(row.active)} ${t("of")} ${number(row.customers)} (${percent(value)})`)}${tipLine("", label("revenue"), money(row.revenue))}`;
+    },
+  });
+  return chartCard({ id: "cohort_map", wide: true, title: t("title_cohort_map"), about: t("cohort_map_about"), filters: [], note: t("cohort_map_note") }, made);
+}
+
+// What a customer of a month has brought by now, month after month.
+function cumulativeCard() {
+  const months = [...new Set(COHORTS.map((row) => row.cohort_month))].sort().slice(-8);
+  const last = COHORTS.reduce((most, row) => Math.max(most, row.months_since), 0);
+  const steps = Array.from({ length: last + 1 }, (_, at) => ({ at, running: false }));
+  const series = months.map((month) => ({
+    name: monthTick(month), kind: "line",
+    values: steps.map(({ at }) => { const row = COHORTS.find((item) => item.cohort_month === month && item.months_since === at); return row && row.customers ? row.cumulative_revenue / row.customers : null; }),
+  }));
+  const step = ({ at }) => t("months_later", { months: at });
+  return chartCard({ id: "cumulative", title: t("title_cumulative"), about: aboutOf("cumulative_revenue"), filters: [] }, timeChart(steps, series, { unit: "currency", tick: step, name: step }));
+}
+
+function customersBySource() {
+  const cube = CUBES.customers;
+  const rows = Array.from({ length: cube.rows }, (_, row) => ({ at: cube.keys.source[row], ...Object.fromEntries(Object.keys(cube.columns).map((name) => [name, cube.columns[name][row]])) })).filter((row) => DATA.sources[row.at] && isChosen("source", row.at));
+  const column = (key, text, read, write) => ({ key, label: text, value: read, cell: (row) => write(read(row)) });
+  return card({ id: "customers_by_source", title: t("title_customers_by_source"), filters: ["source"], note: t("all_history") }, table({
+    id: "customers_by_source", rows, sort: ["customer_revenue", false],
+    columns: [
+      { key: "name", label: t("source"), text: true, value: (row) => nameOf(DATA.sources[row.at]), cell: (row) => nameOf(DATA.sources[row.at]) },
+      column("customers", t("customers"), (row) => row.customers, number),
+      column("active", t("active_share"), (row) => row.customers_active / row.customers, percent),
+      column("customer_revenue", label("revenue"), (row) => row.customer_revenue, (value) => money(value, true)),
+      column("each", t("revenue_each"), (row) => row.customer_revenue / row.customers, (value) => money(value, true)),
+    ],
+  }));
+}

@@ -1,0 +1,39 @@
+// Data: what the figures rest on.
+
+function quality() {
+  const { quarantine, checks, kinds, tables, found, drift } = DATA.quality;
+  const kept = tables.reduce((sum, row) => sum + row.rows_kept, 0);
+  const fact = (name, value, verdict = "") => h("div", { class: `fact ${verdict}` }, h("span", { class: "muted" }, name), h("b", {}, value));
+  const bad = ABOUT.checks_failed;
+  const byTable = tables.map((row) => [row.table_name, row.rows_quarantined]);
+  const months = [...new Set(found.map((row) => row.month))].sort();
+  const periods = months.map((month) => periodAt(new Date(month), "month"));
+  const names = [...new Set(found.map((row) => row.check_name))].sort();
+  const column = (key, text, isText = false) => ({ key, label: text, text: isText, value: (row) => row[key], cell: (row) => (isText ? row[key] : number(row[key])) });
+  return [
+    h("div", { class: "facts-row" },
+      fact(t("as_of"), dayLabel(ABOUT.end)),
+      fact(t("published_at"), `${dayLabel(ABOUT.published_at)}, ${dateFormat(new Date(ABOUT.published_at), { hour: "2-digit", minute: "2-digit" })} UTC`),
+      fact(t("publication"), ABOUT.publication_id),
+      fact(t("raw_rows"), `${number(ABOUT.raw_rows)} · ${plural("files", ABOUT.raw_files)}`),
+      fact(t("kept"), number(kept)),
+      fact(t("quarantined"), number(ABOUT.rows_quarantined), ABOUT.rows_quarantined ? "warn" : "good"),
+      fact(t("checks_passed"), number(ABOUT.checks_passed), "good"),
+      fact(t("checks_warned"), number(ABOUT.checks_warned), ABOUT.checks_warned ? "warn" : "good"),
+      fact(t("checks_failed"), number(bad), bad ? "bad" : "good")),
+    ABOUT.is_whole ? null : h("p", { class: "lead" }, t("not_whole", { day: dayLabel(ABOUT.start) })),
+    grid(
+      card({ id: "checks", title: t("title_checks"), about: t("checks_about") },
+        checks.length ? h("ul", { class: "remarks" }, checks.map((row) => h("li", {}, h("b", {}, row.asset || row.check_name), " ", h("span", {}, row.message || row.check_name)))) : empty(t("checks_fine")),
+        h("p", { class: "muted" }, kinds.map((row) => t("kind_line", { kind: wordFor("kind", row.kind), passed: number(row.passed), all: number(row.passed + row.warned + row.failed) })).join(" · "))),
+      chartCard({ id: "quarantine_tables", title: t("title_quarantine"), about: t("quarantine_about") }, rowChart(byTable.sort((a, b) => b[1] - a[1]).slice(0, 12).map(([name, rows]) => ({ name, values: [rows], color: css("--warn-fill") })), [{ name: t("rows") }], { unit: "count", rowHeight: 26 })),
+      card({ id: "reasons", title: t("title_quarantine_reasons") }, table({ id: "quarantine", rows: quarantine, sort: ["rows", false], columns: [column("reason", t("reason"), true), column("table", t("table"), true), column("rows", t("rows"))] })),
+      chartCard({ id: "found", title: t("title_found"), names: ["rows"] }, timeChart(periods, names.map((name) => ({ name: wordFor("found", name), stack: "sum", values: months.map((month) => found.filter((row) => row.month === month && row.check_name === name).reduce((sum, row) => sum + row.rows, 0)) })), { unit: "count" })),
+    ),
+    card({ id: "tables", wide: true, title: t("title_tables"), about: t("tables_about") }, table({
+      id: "tables", rows: tables, sort: ["rows_read", false],
+      columns: [column("table_name", t("table"), true), column("files", t("files_column")), column("rows_read", t("rows_read")), column("rows_kept", t("rows_kept")), column("rows_quarantined", t("quarantined"))],
+    })),
+    drift.length ? card({ id: "drift", wide: true, title: t("title_drift"), about: t("drift_about") }, table({ id: "drift", rows: drift, sort: ["table_name", true], columns: [column("table_name", t("table"), true), column("column_name", t("column"), true), column("data_type", t("type"), true), column("files", t("files_column"))] })) : null,
+  ];
+}

@@ -1,0 +1,50 @@
+"""The dashboard as an asset: a page of what was just published."""
+
+import time
+from typing import Any
+
+import dagster as dg
+
+from orchestration.defs.publication import KEY as PUBLICATION
+from orchestration.defs.resources import REFRESH_LOCK
+from orchestration.lib.dashboard.page import write_dashboard
+from orchestration.lib.record import Record
+from orchestration.lib.settings import Settings
+
+PHASE = "dashboard"
+
+
+def build_dashboard(settings: Settings) -> dg.AssetsDefinition:
+    """The last step. Where it fails the publication stands, and the record says so."""
+
+    @dg.asset(
+        key=dg.AssetKey(["published", "dashboard"]),
+        deps=[PUBLICATION],
+        group_name="published",
+        kinds={"html"},
+        required_resource_keys={REFRESH_LOCK},
+        description="One HTML file with the publication's figures, for people without a BI tool.",
+    )
+    def dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        start = time.monotonic()
+        # Not a step of the record: those decide whether something is published.
+        record = Record.load(settings.record_file)
+        try:
+            done = write_dashboard(settings)
+            record.dashboard, record.dashboard_failure = str(done.file), ""
+            metadata: dict[str, dg.MetadataValue[Any]] = {
+                "file": dg.MetadataValue.path(str(done.file)),
+                "bytes": dg.MetadataValue.int(done.bytes),
+                "publication_id": dg.MetadataValue.text(done.publication_id),
+            }
+        # Whatever it is, the marts are published.
+        except Exception as error:
+            context.log.exception("the dashboard was not written")
+            record.dashboard, record.dashboard_failure = "", str(error).splitlines()[0]
+            metadata = {"failure": dg.MetadataValue.text(record.dashboard_failure)}
+        record.phases[PHASE] = round(time.monotonic() - start, 2)
+        record.save(settings.record_file)
+        metadata["seconds"] = dg.MetadataValue.float(record.phases[PHASE])
+        return dg.MaterializeResult(metadata=metadata)
+
+    return dashboard

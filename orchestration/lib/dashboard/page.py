@@ -1,0 +1,135 @@
+"""Writes the dashboard: the page's own files, Apache ECharts and one publication's data in one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.lib.dashboard.encode import dumps
+from orchestration.lib.dashboard.extract import MAX_DAILY_ROWS, Extract
+from orchestration.lib.errors import WrongUse
+from orchestration.lib.files import sync
+from orchestration.lib.metrics.catalogue import RUSSIAN, Catalogue
+from orchestration.lib.settings import Settings
+
+FILE_NAME = "dashboard.html"
+PARTS = Path(__file__).resolve().parents[2] / "dashboard"
+# The package that carries Apache ECharts, and where: see pyproject.toml.
+_CARRIER, _SCRIPT = "uiwiz", "elements/echart/echart.min.js"
+_DRAFT = ".tmp"
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A written page."""
+
+    file: Path
+    bytes: int
+    publication_id: str
+
+
+def write_dashboard(
+    settings: Settings,
+    output: Path | None = None,
+    language: str = RUSSIAN,
+    max_rows: int = MAX_DAILY_ROWS,
+) -> Dashboard:
+    """Write the page of the published file, in place of an older one. Raises WrongUse."""
+    source = settings.published_file
+    if not source.is_file():
+        raise WrongUse(f"Nothing is published in {source.parent}.", "Run `voronka refresh` first.")
+    try:
+        with duckdb.connect(str(source), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            catalogue = Catalogue(_semantic_manifest(connection))
+            data = Extract(connection, max_rows).data(catalogue, base_currency(settings))
+    except duckdb.Error as error:
+        raise WrongUse(
+            f"The dashboard cannot be read from {source}: {str(error).splitlines()[0]}",
+            "Run `voronka refresh`, which publishes with this version's marts.",
+        ) from error
+    file = output or settings.published_dir / FILE_NAME
+    text = render(data, language).encode()
+    try:
+        _replace(file, text)
+    except OSError as error:
+        raise WrongUse(
+            f"{file} cannot be written: {error.strerror}.", "Name another file with --output."
+        ) from error
+    return Dashboard(file, len(text), data["about"]["publication_id"])
+
+
+def render(data: dict[str, Any], language: str) -> str:
+    """The whole page; `language` is the one it opens in."""
+    page = _part("template.html")
+    texts = json.loads(_part("texts.json"))
+    for name, content in (
+        ("language", language),
+        ("style", _part("dashboard.css")),
+        ("echarts", echarts()),
+        ("texts", dumps(texts)),
+        ("data", dumps(data)),
+        ("script", own_script()),
+    ):
+        page = page.replace(f"<!-- {name} -->", content, 1)
+    return page
+
+
+def own_script() -> str:
+    """The page's JavaScript, file after file in one scope, in the order of their names."""
+    files = sorted((PARTS / "js").glob("*.js"))
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def echarts() -> str:
+    """Apache ECharts as its project releases it. The carrier is not imported."""
+    found = importlib.util.find_spec(_CARRIER)
+    places = list(found.submodule_search_locations or []) if found else []
+    for place in places:
+        file = Path(place, _SCRIPT)
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    raise WrongUse(
+        f"Apache ECharts is missing: {_CARRIER} is not installed.", "Run `make install`."
+    )
+
+
+def base_currency(settings: Settings) -> str:
+    """The currency of all money, from the settings or dbt_project.yml."""
+    import yaml
+
+    if "base_currency" in settings.dbt_vars:
+        return str(settings.dbt_vars["base_currency"])
+    project = yaml.safe_load((settings.root / "dbt_project.yml").read_text(encoding="utf-8"))
+    return str(project["vars"]["base_currency"])
+
+
+def _semantic_manifest(connection: duckdb.DuckDBPyConnection) -> str:
+    """The definitions of the metrics, as the published file carries them."""
+    row = connection.execute("select manifest from metrics.semantic_manifest").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@cache
+def _part(name: str) -> str:
+    return (PARTS / name).read_text(encoding="utf-8")
+
+
+def _replace(file: Path, text: bytes) -> None:
+    """Write beside the file and rename: readers see the old page or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.{os.getpid()}{_DRAFT}")
+    try:
+        draft.write_bytes(text)
+        sync(draft)
+        os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)

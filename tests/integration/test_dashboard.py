@@ -1,0 +1,388 @@
+"""The dashboard of the demo in a real browser: it shows what SQL finds, in both languages.
+
+Needs a Chromium or Chrome on this machine; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestration.lib.metrics.catalogue import Catalogue
+from tests.conftest import query, voronka
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+SCREENS = (
+    *("overview", "funnel", "people", "sources", "calls", "pipeline"),
+    *("diagnosis", "customers", "quality"),
+)
+SERIES = """id => {
+    const option = echarts.getInstanceByDom(document.querySelector(`[data-chart="${id}"]`))
+        .getOption();
+    return Object.fromEntries(option.series.map(series =>
+        [series.name, series.data.map(item => item?.value ?? item)]));
+}"""
+
+
+class Browser:
+    """One page, and everything that it asked for or complained about."""
+
+    def __init__(self, page: Page, file: Path) -> None:
+        self.page = page
+        self.file = file
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(("file://", "data:"))
+                else self.complaints.append(request.url)
+            ),
+        )
+        page.goto(file.as_uri())
+
+    def open(self, screen: str, **chosen: str | int) -> None:
+        """Go to a screen as a link to it does."""
+        address = f"#{screen}?" + "&".join(f"{name}={value}" for name, value in chosen.items())
+        self.page.evaluate(
+            """address => new Promise(done => {
+                if (location.hash === address) return done();
+                addEventListener("hashchange", () => done(), {once: true});
+                location.hash = address;
+            })""",
+            address,
+        )
+
+    def figures(self) -> dict[str, float | None]:
+        """The headline figures of the screen."""
+        found = self.page.eval_on_selector_all(
+            ".kpi", "all => all.map(one => [one.dataset.metric, one.dataset.value])"
+        )
+        return {name: float(value) if value else None for name, value in found}
+
+    def series(self, chart: str) -> dict[str, list[Any]]:
+        """A chart's series by name, as the chart has them."""
+        found: dict[str, list[Any]] = self.page.evaluate(SERIES, chart)
+        return found
+
+    def column(self, table: str, at: int) -> list[str]:
+        """The cells of a table's column."""
+        texts: list[str] = self.page.eval_on_selector_all(
+            f'[data-table="{table}"] tbody tr > :nth-child({at})',
+            "all => all.map(one => one.textContent)",
+        )
+        return [text.replace("\u202f", " ").replace("\u00a0", " ") for text in texts]
+
+
+@pytest.fixture(scope="module")
+def browser(demo_publication: Path) -> Iterator[Browser]:
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip("no Chromium on this machine: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        page = chromium.new_page(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
+        yield Browser(page, demo_publication.with_name("dashboard.html"))
+        chromium.close()
+
+
+def row(publication: Path, mart: str, where: str) -> dict[str, Any]:
+    """The one row of a mart as numbers by column."""
+    names = [
+        name
+        for (name,) in query(
+            publication,
+            "select column_name from duckdb_columns() where schema_name = 'marts' "
+            f"and table_name = '{mart}' order by column_index",
+        )
+    ]
+    ((*values,),) = query(publication, f"from marts.{mart} where {where}")
+    return dict(zip(names, values, strict=True))
+
+
+def agree(shown: dict[str, float | None], mart: dict[str, Any], least: int) -> None:
+    """Figures of both are the same; at least so many are in both."""
+    both = [name for name in shown if name in mart]
+    assert len(both) >= least, (sorted(shown), sorted(mart))
+    for name in both:
+        value = mart[name]
+        expected = None if value is None else pytest.approx(float(value), rel=1e-6)
+        assert shown[name] == expected, name
+
+
+@pytest.mark.parametrize(
+    ("screen", "least"),
+    [("overview", 8), ("sources", 4), ("calls", 8), ("pipeline", 4), ("customers", 6)],
+)
+@pytest.mark.parametrize("period", ["month|2026-09-01", "quarter|2026-04-01"])
+def test_headline_figures_are_the_companys(
+    browser: Browser, demo_publication: Path, screen: str, least: int, period: str
+) -> None:
+    grain, start = period.split("|")
+    browser.open(screen, grain=grain, period=start, lang="ru")
+    mart = row(
+        demo_publication,
+        "kpi_company_period",
+        f"period_grain = '{grain}' and period_start = '{start}'",
+    )
+    agree(browser.figures(), mart, least)
+
+
+@pytest.mark.parametrize(
+    ("manager", "period"),
+    [
+        ("m-01", "month|2026-06-01"),
+        ("m-03", "week|2026-06-29"),
+        ("m-05", "day|2026-06-02"),
+        ("m-10", "quarter|2026-07-01"),
+    ],
+)
+def test_a_manager_filter_gives_the_managers_figures(
+    browser: Browser, demo_publication: Path, manager: str, period: str
+) -> None:
+    grain, start = period.split("|")
+    mart = row(
+        demo_publication,
+        "kpi_manager_period",
+        f"period_grain = '{grain}' and period_start = '{start}' and manager_id = '{manager}'",
+    )
+    browser.open("overview", grain=grain, period=start, manager=manager)
+    agree(browser.figures(), mart, 8)
+
+
+def test_a_source_filter_gives_the_sources_figures(
+    browser: Browser, demo_publication: Path
+) -> None:
+    source = "yandex_direct"
+    mart = row(
+        demo_publication,
+        "kpi_source_period",
+        f"period_grain = 'month' and period_start = '2026-08-01' and source_id = '{source}'",
+    )
+    browser.open("sources", grain="month", period="2026-08-01", source=source)
+    agree(browser.figures(), mart, 4)
+    # What the company has as a whole stays, and says so.
+    assert "Источник" in browser.page.inner_text('[data-metric="cac"] footer')
+
+
+def test_a_team_filter_adds_up_its_people(browser: Browser, demo_publication: Path) -> None:
+    ((won, revenue),) = query(
+        demo_publication,
+        "select sum(deals_won), sum(revenue) from marts.kpi_manager_period where team = 'Продажи' "
+        "and period_grain = 'month' and period_start = '2026-08-01'",
+    )
+    browser.open("overview", grain="month", period="2026-08-01", team="Продажи")
+    shown = browser.figures()
+    assert (shown["deals_won"], shown["revenue"]) == (won, pytest.approx(float(revenue)))
+
+
+def test_charts_draw_what_the_marts_hold(browser: Browser, demo_publication: Path) -> None:
+    def months(column: str, mart: str = "kpi_company_period", where: str = "true") -> list[Any]:
+        found = query(
+            demo_publication,
+            f"select {column} from marts.{mart} where period_grain = 'month' "
+            f"and period_start <= '2026-09-01' and {where} order by period_start",
+        )
+        return [None if value is None else pytest.approx(float(value)) for (value,) in found]
+
+    browser.open("overview", grain="month", period="2026-09-01", lang="ru")
+    assert browser.series("revenue") == {
+        "Выручка новых": months("revenue_new"),
+        "Выручка повторных": months("revenue_repeat"),
+    }
+    assert browser.series("rates")["Доля выигранных"] == months("win_rate")
+    assert browser.series("pipeline_amount")["Сумма открытых"] == months("open_amount")
+    browser.open("sources", grain="month", period="2026-09-01", lang="en")
+    assert browser.series("target_by_source")["Яндекс Директ"] == months(
+        "target_lead_rate", "kpi_source_period", "source_id = 'yandex_direct'"
+    )
+    browser.open("people", grain="month", period="2026-09-01", lang="ru")
+    assert browser.series("people_held_to_paid_rate")["Галиев Т."] == months(
+        "held_to_paid_rate", "kpi_manager_period", "manager_id = 'm-03'"
+    )
+
+
+def test_the_funnel_is_the_marts(browser: Browser, demo_publication: Path) -> None:
+    def reached(where: str = "true") -> list[float]:
+        found = query(
+            demo_publication,
+            "select sum(reached) from marts.funnel_conversion where pipeline_id = 'sales' "
+            f"and {where} group by stage_id, stage_no order by stage_no",
+        )
+        return [value for (value,) in found]
+
+    browser.open("funnel", grain="month", period="2026-09-01", lang="en")
+    assert browser.series("stages") == {"Reached the stage": reached()}
+    browser.open("funnel", grain="month", period="2026-09-01", lang="en", source="website")
+    assert browser.series("stages") == {"Reached the stage": reached("source_id = 'website'")}
+    browser.open("funnel", grain="month", period="2026-09-01", lang="en", manager="m-06")
+    lost = query(
+        demo_publication,
+        "select sum(deals_lost) from marts.lost_reasons where period_grain = 'month' "
+        "and manager_id = 'm-06' group by lost_reason order by 1 desc",
+    )
+    assert browser.series("reasons")["Deals lost"] == [value for (value,) in lost]
+
+
+def test_hours_cohorts_and_ageing_are_the_marts(browser: Browser, demo_publication: Path) -> None:
+    browser.open("calls", grain="month", period="2026-09-01", lang="en", manager="m-05")
+    ((calls,),) = query(
+        demo_publication,
+        "select sum(calls) from marts.kpi_daily where manager_id = 'm-05'",
+    )
+    (cells,) = browser.series("hours").values()
+    assert sum(value for _, _, value in cells) == calls
+    browser.open("customers", grain="month", period="2026-09-01", lang="en")
+    shares = query(
+        demo_publication,
+        "select active_share from marts.customer_cohorts where months_since > 0 order by "
+        "cohort_month, months_since",
+    )
+    (cells,) = browser.series("cohort_map").values()
+    assert [value for _, _, value in cells] == [pytest.approx(share) for (share,) in shares]
+    browser.open("pipeline", grain="month", period="2026-09-01", lang="en", manager="m-07")
+    ((open_deals,),) = query(
+        demo_publication,
+        "select count(*) from marts.fct_deals as d join marts.dim_stage as s using (stage_id) "
+        "where outcome = 'open' and d.manager_id = 'm-07' and s.pipeline_id = 'sales'",
+    )
+    assert sum(sum(values) for values in browser.series("ageing").values()) == open_deals
+
+
+def test_the_diagnosis_tells_the_demos_stories(browser: Browser, demo_publication: Path) -> None:
+    for language in ("ru", "en"):
+        browser.open("diagnosis", grain="month", period="2026-09-01", lang=language)
+        cases = browser.page.eval_on_selector_all(
+            "[data-case]", "all => all.map(o => o.dataset.case)"
+        )
+        found = query(
+            demo_publication,
+            "select distinct period_start || '|' || manager_id || '|' || situation "
+            "from marts.kpi_diagnostics where period_grain = 'month'",
+        )
+        assert sorted(cases) == sorted(case for (case,) in found)
+        text = browser.page.inner_text("main")
+        for (advice,) in query(
+            demo_publication,
+            f"select distinct advice_{language} from marts.kpi_diagnostics "
+            "where period_grain = 'month' and verdict = 'cause'",
+        ):
+            assert advice in text
+
+
+def test_plans_are_the_quotas(browser: Browser, demo_publication: Path) -> None:
+    browser.open("overview", grain="month", period="2026-09-01", lang="en")
+    found = query(
+        demo_publication,
+        "select sum(actual) / sum(target) from marts.quota_attainment where metric = 'revenue' "
+        "and period = 'month' and period_start = '2026-09-01'",
+    )
+    (values,) = browser.series("attainment").values()
+    assert values[-1] == pytest.approx(found[0][0])
+
+
+def test_numbers_and_names_follow_the_language(browser: Browser, demo_publication: Path) -> None:
+    ((manifest,),) = query(demo_publication, "select manifest from metrics.semantic_manifest")
+    metrics = Catalogue(manifest).metrics
+    ((revenue,),) = query(
+        demo_publication,
+        "select revenue from marts.kpi_company_period "
+        "where period_grain = 'month' and period_start = '2026-09-01'",
+    )
+    page = browser.page
+    browser.open("overview", grain="month", period="2026-09-01", lang="ru")
+    title = page.inner_text('[data-metric="revenue"] h3')
+    assert title.startswith(metrics["revenue"].labels["ru"])
+    full = page.get_attribute('[data-metric="revenue"] .figure', "title")
+    assert full == f"{revenue:,.0f}".replace(",", "\u202f") + "\u00a0₽"
+    assert (
+        page.inner_text('[data-metric="revenue"] .figure')
+        == f"{revenue / 1000000:.1f}".replace(".", ",") + "\u00a0млн\u00a0₽"
+    )
+    assert page.input_value("#choose-period") == "2026-09-01"
+    assert "сентябрь 2026" in page.inner_text("#choose-period")
+    browser.open("overview", grain="month", period="2026-09-01", lang="en")
+    assert page.get_attribute('[data-metric="revenue"] .figure', "title") == f"₽{revenue:,.0f}"
+    assert "September 2026" in page.inner_text("#choose-period")
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_a_running_period_says_so(browser: Browser) -> None:
+    browser.open("overview", grain="week", period="2026-09-28", lang="en")
+    assert "day 3 of 7" in browser.page.inner_text(".as-of mark")
+    browser.open("overview", grain="month", period="2026-09-01", lang="en")
+    assert browser.page.query_selector(".as-of mark") is None
+
+
+def test_tables_sort_by_their_columns(browser: Browser, demo_publication: Path) -> None:
+    browser.open("people", grain="month", period="2026-06-01", lang="ru")
+    by_main = query(
+        demo_publication,
+        "select manager_name from marts.kpi_manager_period where role = 'lead_generator' and "
+        "period_grain = 'month' and period_start = '2026-06-01' order by set_meetings_held desc",
+    )
+    assert browser.column("people", 1) == [name for (name,) in by_main]
+    browser.page.click('[data-table="people"] thead th:nth-child(3) button')
+    calls = [int(text.replace(" ", "")) for text in browser.column("people", 3)]
+    assert calls == sorted(calls, reverse=True) and calls[-1] == 132
+
+
+def test_the_data_screen_tells_the_publication(browser: Browser, demo_publication: Path) -> None:
+    ((name, quarantined),) = query(
+        demo_publication, "select publication_id, rows_quarantined from quality.publication"
+    )
+    browser.open("quality", lang="en")
+    text = browser.page.inner_text("main")
+    assert name in text and f"In quarantine\n{quarantined}" in text
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "ru"), (820, "en")])
+def test_every_screen_fits_and_is_filled(browser: Browser, width: int, language: str) -> None:
+    """On a phone too: nothing to scroll sideways, no chart without a mark, no complaint."""
+    browser.page.set_viewport_size({"width": width, "height": 844})
+    for screen in SCREENS:
+        browser.open(screen, grain="month", period="2026-09-01", lang=language)
+        wide, charts, blank = browser.page.evaluate(
+            """() => [
+                document.documentElement.scrollWidth,
+                document.querySelectorAll(".chart svg").length,
+                document.querySelectorAll(".card .empty").length,
+            ]"""
+        )
+        assert wide <= width, screen
+        assert charts > 0 or screen == "diagnosis", screen
+        assert blank == 0, screen
+    browser.page.set_viewport_size({"width": 1360, "height": 900})
+    assert browser.complaints == []
+
+
+def test_the_command_writes_where_it_is_told(demo_publication: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sales.html"
+    data = {"VORONKA_DATA_DIR": str(demo_publication.parents[1])}
+    done = voronka("dashboard", "--lang", "en", "--output", file, env=data)
+    assert done.returncode == 0, done.stderr
+    assert str(file) in done.stdout
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith('<!doctype html>\n<html lang="en">')
+    assert len(text.encode()) < 2_000_000
+    start = text.index('id="data">') + len('id="data">')
+    data_part = json.loads(text[start : text.index("</script>", start)])
+    assert data_part["about"]["end"] == "2026-09-30"
+    wrong = voronka("dashboard", "--lang", "de", env=data)
+    assert wrong.returncode == 2 and "ru" in wrong.stderr

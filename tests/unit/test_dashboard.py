@@ -1,0 +1,180 @@
+"""The dashboard's builder: formulas, columns, the history that fits, the page around them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from orchestration.lib.dashboard.encode import dumps, encode, encode_figures
+from orchestration.lib.dashboard.extract import Extract
+from orchestration.lib.dashboard.formulas import Formula, formula
+from orchestration.lib.dashboard.page import PARTS, echarts, own_script, render, write_dashboard
+from orchestration.lib.errors import WrongUse
+from orchestration.lib.metrics.catalogue import Catalogue
+from orchestration.lib.settings import Settings
+
+# The file that Apache released as echarts 6.0.0, dist/echarts.min.js.
+ECHARTS_SHA256 = "baa8dfe7e1d9336b98e8986ba7e20ea15e7cdbea1ef42a59d59478632fa45a1d"
+
+
+def metric(name: str, kind: str = "simple", **params: Any) -> dict[str, Any]:
+    return {"name": name, "type": kind, "label": name, "type_params": params}
+
+
+def ratio(name: str, above: str, below: str, **more: Any) -> dict[str, Any]:
+    return metric(name, "ratio", numerator={"name": above, **more}, denominator={"name": below})
+
+
+def derived(name: str, expr: str, *inputs: Any) -> dict[str, Any]:
+    metrics = [item if isinstance(item, dict) else {"name": item} for item in inputs]
+    return metric(name, "derived", expr=expr, metrics=metrics)
+
+
+METRICS = [
+    metric("won"),
+    metric("lost"),
+    metric("spend"),
+    metric("revenue"),
+    metric("seconds"),
+    metric("median"),
+    derived("closed", "won + lost", "won", "lost"),
+    ratio("win_rate", "won", "closed"),
+    ratio("win_rate_of_some", "won", "closed", filter={"where_filters": []}),
+    derived("romi", "(revenue - spend)::double / nullif(spend, 0)", "revenue", "spend"),
+    derived("minutes", "seconds / 60.0::double", "seconds"),
+    derived("avg", "seconds / 60.0::double / nullif(won, 0)", "seconds", "won"),
+    derived(
+        "grown",
+        "won - won_before",
+        "won",
+        {"name": "won", "alias": "won_before", "offset_window": {"count": 1}},
+    ),
+    derived("state", "coalesce(won, 0) - coalesce(lost, 0)", "won", "lost"),
+    derived("kept", "1 - win_rate", "win_rate"),
+    ratio("of_median", "median", "won"),
+]
+COLUMNS = {"won", "lost", "spend", "revenue", "seconds"}
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return Catalogue(json.dumps({"metrics": METRICS, "semantic_models": [], "saved_queries": []}))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("won", Formula({"won": 1})),
+        ("closed", Formula({"won": 1, "lost": 1})),
+        ("win_rate", Formula({"won": 1}, {"won": 1, "lost": 1})),
+        ("romi", Formula({"revenue": 1, "spend": -1}, {"spend": 1})),
+        ("minutes", Formula({"seconds": 1 / 60})),
+        ("avg", Formula({"seconds": 1 / 60}, {"won": 1})),
+    ],
+)
+def test_a_metric_becomes_a_quotient_of_sums(
+    catalogue: Catalogue, name: str, expected: Formula
+) -> None:
+    assert formula(catalogue, name, COLUMNS) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["grown", "state", "kept", "of_median", "median", "win_rate_of_some", "nobody"]
+)
+def test_what_does_not_add_up_has_no_formula(catalogue: Catalogue, name: str) -> None:
+    assert formula(catalogue, name, COLUMNS) is None
+
+
+def test_columns_take_their_shortest_form() -> None:
+    assert encode(["a", "b", "a"]) == ["a", "b", "a"]
+    assert encode([5, 5, 5, 5, 7]) == {"r": [5, 4, 7, 1]}
+    assert encode([date(2026, 9, 1), None]) == ["2026-09-01", None]
+    assert encode_figures(np.array([0.0, 0, 3, 0, 0, 0, 2.5, 0])) == {"s": [2, 3, 3, 2.5], "n": 8}
+    assert encode_figures(np.array([1.0, 2, 3])) == [1, 2, 3]
+    assert encode_figures(np.array([0.1 + 0.2, 1e-9])) == [0.3, 0]
+    assert encode_figures(np.array([])) == []
+
+
+def test_a_script_element_cannot_be_closed_by_data() -> None:
+    name = "</script><!-- Иванов & Ко"
+    assert "<" not in dumps({"name": name})
+    assert json.loads(dumps({"name": name})) == {"name": name}
+
+
+def test_echarts_is_the_file_that_its_project_released() -> None:
+    assert hashlib.sha256(echarts().encode()).hexdigest() == ECHARTS_SHA256
+
+
+def test_the_page_has_every_part_and_asks_for_nothing() -> None:
+    page = render({"about": {"publication_id": "p-1"}}, "en")
+    assert '<html lang="en">' in page
+    assert '{"about":{"publication_id":"p-1"}}' in page
+    assert not re.search(r"<!-- (language|style|echarts|texts|data|script) -->", page)
+    own = page.replace(echarts(), "").replace("http://www.w3.org/2000/svg", "")
+    assert "://" not in own
+    assert not re.search(r"<(link|img|script|iframe)[^>]+(href|src)=\"(?!data:)", own)
+
+
+def test_both_languages_say_the_same_things() -> None:
+    texts = json.loads((PARTS / "texts.json").read_text(encoding="utf-8"))
+    assert list(texts["ru"]) == list(texts["en"])
+    for key, text in texts["ru"].items():
+        assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", texts["en"][key]))
+    used = set(re.findall(r"\bt\(\"(\w+)\"", own_script()))
+    assert used <= set(texts["ru"])
+
+
+def tiny_marts(days: list[date], managers: int, sources: int) -> duckdb.DuckDBPyConnection:
+    """As much of a published file as decides how much history a page has."""
+    connection = duckdb.connect()
+    connection.execute("create schema marts; create schema quality")
+    connection.execute(
+        f"create table quality.publication as select date '{days[-1]}' as as_of_date"
+    )
+    connection.execute(
+        "create table marts.kpi_daily as select date_day, manager_id::varchar as manager_id, "
+        "source_id::varchar as source_id, 1 as calls "
+        f"from (select unnest({[str(day) for day in days]}::date[]) as date_day), "
+        f"range({managers}) as m (manager_id), range({sources}) as s (source_id)"
+    )
+    for name in ("manager", "source", "stage", "pipeline"):
+        connection.execute(f"create table marts.dim_{name} as select '0' as {name}_id")
+    return connection
+
+
+MONTHS = [date(2024 + at // 12, at % 12 + 1, 1) for at in range(36)]
+
+
+@pytest.mark.parametrize(
+    ("most", "start", "is_whole", "has_sources"),
+    [
+        (36 * 12, date(2024, 1, 1), True, True),
+        (36 * 12 - 1, date(2024, 12, 1), False, True),
+        (13 * 12, date(2025, 12, 1), False, True),
+        (7 * 12, date(2026, 6, 1), False, True),
+        (7 * 12 - 1, date(2024, 12, 1), False, False),
+        (40, date(2025, 12, 1), False, False),
+        (0, date(2026, 9, 1), False, False),
+    ],
+)
+def test_a_large_company_gets_less_history_then_no_sources(
+    most: int, start: date, is_whole: bool, has_sources: bool
+) -> None:
+    """Three years of months, three managers, four sources: 12 rows a month, 3 without sources."""
+    window = Extract(tiny_marts(MONTHS, managers=3, sources=4), most).window
+    assert (window.start, window.is_whole, window.has_sources) == (start, is_whole, has_sources)
+    assert window.end == date(2026, 12, 1)
+
+
+def test_without_a_publication_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="Nothing is published") as failure:
+        write_dashboard(Settings(data_dir=tmp_path))
+    assert failure.value.remedy == "Run `voronka refresh` first."
