@@ -87,7 +87,8 @@ const choicesMade = {};
 function choices(grain) {
   if (!choicesMade[grain]) {
     const list = [];
-    for (let period = periodAt(dateOf(0), grain); period.from <= LAST_DAY; period = periodAt(dateOf(period.to), grain)) list.push(period);
+    // An empty warehouse has no day to count from.
+    for (let period = periodAt(dateOf(0), grain); ABOUT.as_of && period.from <= LAST_DAY; period = periodAt(dateOf(period.to), grain)) list.push(period);
     choicesMade[grain] = list;
   }
   return choicesMade[grain];

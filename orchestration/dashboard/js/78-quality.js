@@ -12,7 +12,7 @@ function quality() {
   const column = (key, text, isText = false) => ({ key, label: text, text: isText, value: (row) => row[key], cell: (row) => (isText ? row[key] : number(row[key])) });
   return [
     h("div", { class: "facts-row" },
-      fact(t("as_of"), dayLabel(ABOUT.end)),
+      fact(t("as_of"), ABOUT.as_of ? dayLabel(ABOUT.end) : nothing),
       fact(t("published_at"), `${dayLabel(ABOUT.published_at)}, ${dateFormat(new Date(ABOUT.published_at), { hour: "2-digit", minute: "2-digit" })} UTC`),
       fact(t("publication"), ABOUT.publication_id),
       fact(t("raw_rows"), `${number(ABOUT.raw_rows)} · ${plural("files", ABOUT.raw_files)}`),

@@ -54,7 +54,7 @@ function heading() {
   const screen = state.screen;
   return h("header", { class: "heading" },
     h("div", {}, h("h1", {}, t(`screen_${screen}`)),
-      h("p", { class: "as-of" }, t("data_as_of", { day: dayLabel(ABOUT.end) }), ABOUT.is_demo ? ` · ${t("demo")}` : "",
+      h("p", { class: "as-of" }, ABOUT.as_of ? t("data_as_of", { day: dayLabel(ABOUT.end) }) : "", ABOUT.is_demo ? ` · ${t("demo")}` : "",
         period && period.running && !["quality", "diagnosis"].includes(screen) ? h("mark", {}, t("running_mark", { period: periodLabel(period), day: LAST_DAY + 1 - period.from, days: period.to - period.from })) : null)),
     h("button", { type: "button", class: "print", onclick: () => print() }, t("print")));
 }

@@ -19,7 +19,7 @@ DECIMALS = 4
 
 def encode(values: Sequence[Any]) -> Column:
     """Values of any kind: a plain list or, where shorter, `{"r": [value, count, …]}`, its runs."""
-    plain = [_plain(value) for value in values]
+    plain = [value if type(value) is int else _plain(value) for value in values]
     runs: list[Any] = []
     for value in plain:
         if runs and runs[-2] == value:

@@ -124,9 +124,9 @@ class Extract:
 
     def _daily_rows(self, start: date, has_sources: bool) -> int:
         keys = "*" if has_sources else "distinct (date_day, manager_id)"
-        return int(
-            self._one(f"select count({keys}) from marts.kpi_daily where date_day >= ?", start)[0]
-        )
+        # The date in the text: binding a value makes duckdb import pandas, half a second.
+        sql = f"select count({keys}) from marts.kpi_daily where date_day >= date '{start}'"
+        return int(self._one(sql)[0])
 
     # Cubes
 
@@ -368,8 +368,8 @@ class Extract:
             f"and period_start <= date '{self.window.end}'"
         )
 
-    def _one(self, sql: str, *values: Any) -> tuple[Any, ...]:
-        row = self._connection.execute(sql, values).fetchone()
+    def _one(self, sql: str) -> tuple[Any, ...]:
+        row = self._connection.execute(sql).fetchone()
         assert row is not None
         return row
 
