@@ -59,6 +59,9 @@ class Runner:
     def parse(self) -> None:
         """Read the project; writes manifest.json."""
         result = self._runner_class().invoke(["parse", *self._arguments])
+        if not result.success:
+            # What dbt remembers of an older version of the project can make it stumble.
+            result = self._runner_class().invoke(["parse", "--no-partial-parse", *self._arguments])
         error = None
         if result.success:
             self._manifest = result.result
