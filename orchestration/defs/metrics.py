@@ -8,7 +8,7 @@ import dagster as dg
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.lib import progress
 from orchestration.lib.errors import ChecksFailed
-from orchestration.lib.metrics.exports import SCHEMA
+from orchestration.lib.metrics.catalogue import SCHEMA
 from orchestration.lib.metrics.layer import MetricsLayer
 from orchestration.lib.metrics.parity import Agreement, ComparedMart
 from orchestration.lib.record import FAIL, PASS, CheckOutcome, ModelOutcome, step

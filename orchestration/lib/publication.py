@@ -26,6 +26,7 @@ from orchestration.lib.record import ERROR, FAIL, PASS, STEPS, WARN, Record
 from orchestration.lib.settings import Settings
 
 PARQUET_LINK = "parquet"
+LATEST_LINK = "latest"
 PARQUET_SCHEMA = "marts"
 RUSSIAN_SCHEMA = "marts_ru"
 REQUIRED_STEPS = STEPS[:-1]
@@ -77,6 +78,7 @@ def publish(
         # Nothing but two renames stands between the old set and the new one.
         os.replace(draft, settings.published_file)
         os.replace(link_draft, link)
+        _name_latest(directory)
         sync(directory)
     except (duckdb.Error, OSError) as error:
         _remove_unnamed(directory, parquet.with_suffix(""))
@@ -290,6 +292,13 @@ def _link_draft(link: Path, target: str) -> Path:
     draft.unlink(missing_ok=True)
     draft.symlink_to(target)
     return draft
+
+
+def _name_latest(directory: Path) -> None:
+    """`latest`, another name of the link: it follows each switch by itself."""
+    latest = directory / LATEST_LINK
+    if not latest.is_symlink():
+        latest.symlink_to(PARQUET_LINK)
 
 
 def _remove_unnamed(directory: Path, folder: Path) -> None:

@@ -242,17 +242,30 @@ def test_a_failing_check_keeps_the_last_good_version(company, first):
         "  - type: expect_table_row_count_to_equal\n    kwargs: {value: 77}\n"
         "    severity: critical\n    meta: {name: there_are_77}\n"
     )
+    leads = company.project / "dbt_project/models/semantic/models/leads.yml"
+    semantic_models = leads.read_text()
+    counted = '{name: leads_created, agg: sum, expr: "1"}'
+    assert counted in semantic_models
     try:
         by_dbt = company.run("refresh")
         test.unlink()
         by_gx = company.run("refresh")
+        leads.write_text(semantic_models.replace(counted, counted.replace('"1"', '"2"')))
+        by_metrics = company.run("refresh")
     finally:
         test.unlink(missing_ok=True)
         suite.unlink()
+        leads.write_text(semantic_models)
     assert by_dbt.returncode == 1
     assert "no_revenue_at_all" in by_dbt.stderr
     assert by_gx.returncode == 1
     assert "there_are_77" in by_gx.stderr
+    assert by_metrics.returncode == 1
+    assert "Marts and metrics layer disagree" in by_metrics.stderr
+    assert (
+        "leads_created by day, date_day 2026-01-12, manager_id m1, source_id s1: marts.kpi_daily "
+        "has 1, the metrics layer 2"
+    ) in " ".join(by_metrics.stderr.split())
     assert company.state() == before
 
 

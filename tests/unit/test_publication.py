@@ -217,7 +217,7 @@ def test_a_failed_publication_leaves_the_old_set_and_nothing_else(settings):
     with pytest.raises(PublicationFailed, match="The published file is the old one"):
         publish(settings, [*MODELS, missing], checked(), "1")
     assert (settings.published_file.stat().st_ino, digests(settings)) == before
-    assert names(settings) == {"voronka.duckdb", "parquet", "parquet-*"}
+    assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
 
 
 def test_a_full_disk_leaves_the_old_set_and_nothing_else(settings, tmp_path):
@@ -248,7 +248,7 @@ def test_a_full_disk_leaves_the_old_set_and_nothing_else(settings, tmp_path):
     assert (done.returncode, done.stderr) == (1, "")
     assert "The disk is full" in done.stdout
     assert (settings.published_file.stat().st_ino, digests(settings)) == before
-    assert names(settings) == {"voronka.duckdb", "parquet", "parquet-*"}
+    assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
 
@@ -258,7 +258,7 @@ def test_what_a_killed_publication_left_is_removed(settings):
     (settings.published_dir / "voronka.duckdb.123.tmp.wal").write_text("half")
     (settings.published_dir / "parquet-20260101T000000000Z-0.tmp").mkdir()
     publish(settings, MODELS, checked(), "1")
-    assert names(settings) == {"voronka.duckdb", "parquet", "parquet-*"}
+    assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
 
 
 def test_an_empty_zone_has_no_day(settings):

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+# Where the layer's tables are, and the one that holds its definitions.
+SCHEMA = "metrics"
+MANIFEST_TABLE = "semantic_manifest"
 GRAINS = ("day", "week", "month", "quarter", "year")
 ALL_GRAINS = ("hour", *GRAINS)
 ENGLISH, RUSSIAN = "en", "ru"

@@ -18,11 +18,17 @@ from typing import Any
 
 import duckdb
 
-from orchestration.lib.metrics.catalogue import LAST, SUM, Catalogue, Metric, inputs_of
+from orchestration.lib.metrics.catalogue import (
+    LAST,
+    SCHEMA,
+    SUM,
+    Catalogue,
+    Metric,
+    inputs_of,
+)
 from orchestration.lib.metrics.engine import METRIC_TIME, Compiler, Question
 from orchestration.lib.raw_zone import literal, quote
 
-SCHEMA = "metrics"
 PERIOD = "period_start"
 PREVIOUS, TO_DATE = "_previous", "_year_to_date"
 IS_RUNNING = "is_running"

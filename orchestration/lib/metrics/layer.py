@@ -8,10 +8,9 @@ from functools import cached_property
 import duckdb
 
 from orchestration.lib.dbt import Manifest, PublishedModel
-from orchestration.lib.metrics.catalogue import Catalogue
+from orchestration.lib.metrics.catalogue import MANIFEST_TABLE, SCHEMA, Catalogue
 from orchestration.lib.metrics.engine import Compiler, local_manifest
 from orchestration.lib.metrics.exports import (
-    SCHEMA,
     Export,
     columns_of,
     exports_of,
@@ -21,8 +20,6 @@ from orchestration.lib.metrics.exports import (
 from orchestration.lib.metrics.parity import Agreement, ComparedMart, compare, compared_marts
 from orchestration.lib.metrics.russian import read_names, with_both_languages
 from orchestration.lib.settings import Settings
-
-MANIFEST_TABLE = "semantic_manifest"
 
 
 class MetricsLayer:

@@ -15,11 +15,16 @@ from pathlib import Path
 import duckdb
 
 from orchestration.lib.errors import WrongUse
-from orchestration.lib.metrics.catalogue import ALL_GRAINS, Catalogue, Metric
+from orchestration.lib.metrics.catalogue import (
+    ALL_GRAINS,
+    MANIFEST_TABLE,
+    SCHEMA,
+    Catalogue,
+    Metric,
+)
 from orchestration.lib.metrics.engine import METRIC_TIME, Compiler, Question
 from orchestration.lib.raw_zone import literal, quote
 
-MANIFEST_TABLE = "metrics.semantic_manifest"
 PREVIOUS, YEAR = "previous", "year"
 COMPARISONS = (PREVIOUS, YEAR)
 FORMATS = ("table", "csv", "json", "parquet")
@@ -58,7 +63,7 @@ class PublishedMetrics:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        row = connection.execute(f"select manifest from {MANIFEST_TABLE}").fetchone()
+        row = connection.execute(f"select manifest from {SCHEMA}.{MANIFEST_TABLE}").fetchone()
         assert row is not None
         self.catalogue = Catalogue(row[0])
         self.compiler = Compiler(row[0])
