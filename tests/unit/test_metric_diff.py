@@ -9,7 +9,7 @@ import duckdb
 from orchestration.lib.metrics.diff import metric_changes, model_changes, report
 from orchestration.lib.metrics.parity import ComparedMart
 
-MART = ComparedMart("marts", "kpi", "period_start", None, {}, {}, (), ("calls",))
+MART = ComparedMart("marts", "kpi", "period_start", None, {}, {}, (), False, ("calls",))
 
 
 def published(path: Path, rows: str, column: str = "calls") -> Path:

@@ -10,6 +10,7 @@ A mart says in its `config.meta.metrics` how its columns are asked for:
     names: {entered: ...}       columns that are metrics of another name (null: of none)
     known: [cohort_month]       keys without which the mart counts nothing: the layer's rows
                                 that lack them have no counterpart
+    ends: as_of                 the mart has no periods that begin after the as-of date
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.lib.metrics.catalogue import GRAINS, Catalogue, Metric
+from orchestration.lib.metrics.catalogue import GRAINS, SCHEMA, Catalogue, Metric
 from orchestration.lib.metrics.engine import METRIC_TIME, Compiler, Question
 from orchestration.lib.raw_zone import literal, quote
 
@@ -29,6 +30,7 @@ from orchestration.lib.raw_zone import literal, quote
 TOLERANCE = 1e-9
 SHOWN = 5
 _PERIOD_GRAIN = "period_grain"
+_AS_OF = f"(select max(date_day) from {SCHEMA}.time_spine_day)"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class ComparedMart:
     by: Mapping[str, str]
     names: Mapping[str, str | None]
     known: tuple[str, ...]
+    ends_as_of: bool
     columns: tuple[str, ...]
 
     @property
@@ -114,6 +117,7 @@ def compared_marts(manifest: Mapping[str, Any]) -> list[ComparedMart]:
                     by=terms.get("by") or {},
                     names=terms.get("names") or {},
                     known=tuple(terms.get("known") or ()),
+                    ends_as_of=terms.get("ends") == "as_of",
                     columns=tuple(node["columns"]),
                 )
             )
@@ -159,18 +163,21 @@ def _compare_grain(
     rows = f" where {_PERIOD_GRAIN} = {literal(grain)}" if mart.grain is None else ""
     table = f"{quote(mart.schema)}.{quote(mart.name)}"
     connection.execute(f"create or replace temp table in_mart as select * from {table}{rows}")
-    connection.execute(f"create or replace temp table in_layer as {layer}")
+    connection.execute(
+        f"create or replace temp table in_layer as "
+        f"select * replace ({quote(time)}::date as {quote(time)}) from ({layer})"
+    )
     for column in mart.known:
         connection.execute(f"delete from in_layer where {quote(mart.by[column])} is null")
+    if mart.ends_as_of:
+        connection.execute(f"delete from in_layer where {quote(time)} > {_AS_OF}")
     join = " and ".join(
-        f"in_mart.{quote(column)} is not distinct from "
-        + (
-            f"in_layer.{quote(item)}::date"
-            if item.startswith(METRIC_TIME)
-            else f"in_layer.{quote(item)}"
-        )
+        f"in_mart.{quote(column)} is not distinct from in_layer.{quote(item)}"
         for column, item in keys.items()
     )
+    # What adds up from the beginning stops at the as-of date, a mart's period at its end.
+    begun = f"coalesce(in_mart.{quote(mart.time)}, in_layer.{quote(time)})"
+    ended = f"{begun} + interval 1 {grain} <= {_AS_OF} + interval 1 day"
     types = dict(
         connection.execute("select column_name, column_type from (describe in_mart)").fetchall()
     )
@@ -180,6 +187,7 @@ def _compare_grain(
     )
     tests = " union all ".join(
         _test(column, name, catalogue, types[column], key_texts, join)
+        + (f" and {ended}" if name and catalogue.metrics[name].type == "cumulative" else "")
         for column, name in asked.items()
     )
     found = connection.execute(
@@ -223,5 +231,6 @@ def _test(
         )
     return (
         f"select {literal(column)} as metric, [{key_texts}] as key, {left}::varchar as mart_value, "
-        f"{right}::varchar as layer_value from in_mart full join in_layer on {join} where {differ}"
+        f"{right}::varchar as layer_value from in_mart full join in_layer on {join} "
+        f"where ({differ})"
     )
