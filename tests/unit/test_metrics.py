@@ -205,7 +205,15 @@ class Layer:
 
 
 MART = ComparedMart(
-    "marts", "kpi", "date_day", "day", {"manager_id": "manager"}, {}, (), False, ("calls", "win_rate")
+    "marts",
+    "kpi",
+    "date_day",
+    "day",
+    {"manager_id": "manager"},
+    {},
+    (),
+    False,
+    ("calls", "win_rate"),
 )
 ROW = "date '2026-03-01' as date_day, 'ann' as manager_id"
 CALLS = "date '2026-03-01' as metric_time__day, 'ann' as manager"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from metricflow.engine.metricflow_engine import MetricFlowEngine
 
 METRIC_TIME = "metric_time"
+_NAME_IN_FILTER = re.compile(r"(?:Dimension|Entity)\(\s*['\"](\w+)")
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,9 @@ def _first_reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if "Query Input:" in lines[:-1]:
         asked = lines[lines.index("Query Input:") + 1]
+        if asked.startswith("WhereFilter("):
+            named = _NAME_IN_FILTER.search(text, text.index(asked))
+            asked = named[1] if named else "what --where names"
         return (
             f"The metrics cannot be asked by {asked}: it is unknown, or nothing joins it to them."
         )

@@ -79,7 +79,9 @@ def read_metrics(project_dir: Path) -> Catalogue:
 
 
 def pages(project_dir: Path) -> dict[Path, str]:
-    """The pages' texts by their paths inside the project."""
+    """The pages' texts by their paths inside the project; none where it has no metrics."""
+    if not (project_dir / METRICS_DIR).is_dir():
+        return {}
     catalogue = read_metrics(project_dir)
     return {path: page(catalogue, language) for language, path in PAGES.items()}
 
