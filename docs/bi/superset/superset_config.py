@@ -19,9 +19,6 @@ LANGUAGES = {
     "en": {"flag": "us", "name": "English"},
 }
 
-# A DuckDB file is opened like any database here; it is the administrator who connects it.
-PREVENT_UNSAFE_DB_CONNECTIONS = False
-
 # The marts change when they are published, so a chart may be remembered for a minute.
 CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 60}
 DATA_CACHE_CONFIG = CACHE_CONFIG
