@@ -18,7 +18,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,19 +70,23 @@ def secret(name: str) -> str:
     return path.read_text(encoding="ascii")
 
 
-def superset(*arguments: str) -> None:
-    """Run one of Superset's commands; what it says goes to the log."""
-    with LOG.open("ab") as log:
-        ended = subprocess.run(
-            [COMMANDS / "superset", *arguments],
-            cwd=PROJECT,
-            env=environment(),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+def superset(*arguments: str) -> str:
+    """Run one of Superset's commands; give what it said, which goes to the log too."""
+    ended = subprocess.run(
+        [COMMANDS / "superset", *arguments],
+        cwd=PROJECT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    with LOG.open("a", encoding="utf-8") as log:
+        log.write(ended.stdout)
     if ended.returncode:
         raise Failed(f"superset {arguments[0]} failed; {LOG} says why.")
+    return ended.stdout
 
 
 def is_due(step: str, digest: str) -> bool:
@@ -124,11 +127,10 @@ def import_dashboard() -> None:
     if not is_due("dashboard", digest):
         return
     print("Importing the dashboard …", flush=True)
-    bundle = HOME / "dashboard.zip"
-    with zipfile.ZipFile(bundle, "w") as archive:
-        for file in files:
-            archive.write(file, Path("superset") / file.relative_to(SOURCE))
-    superset("import-dashboards", "--path", str(bundle), "--username", USER)
+    # `import-dashboards` would leave datasets and charts that are there as they are.
+    said = superset("import-directory", "--overwrite", str(SOURCE))
+    if "An error occurred" in said:  # it ends well all the same
+        raise Failed(f"The dashboard was not imported; {LOG} says why.")
     done("dashboard", digest)
 
 
