@@ -110,7 +110,7 @@ def prepare_database() -> None:
     digest = digest_of([SOURCE / "requirements.txt"])
     if not is_due("database", digest):
         return
-    print("Preparing Superset's own database; the first time takes two minutes …", flush=True)
+    print("Preparing Superset's own database; it takes a minute or two …", flush=True)
     superset("db", "upgrade")
     superset("init")
     superset(
