@@ -9,6 +9,12 @@ READY := $(VENV)/.ready
 # The environment belongs to this directory: a copy of it elsewhere is made anew.
 IS_READY := $(shell test "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null && echo yes)
 
+# Superset lives apart: it wants other versions of what the project uses.
+SUPERSET := data/superset/venv
+SUPERSET_READY := $(SUPERSET)/.ready
+SUPERSET_IS_HERE := $(shell test "$$(cat $(SUPERSET_READY) 2>/dev/null)" = "$(CURDIR)" && echo yes)
+PORT ?= 8088
+
 # uv takes the Python that is here and fetches none; no tool reports to anybody.
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON_PREFERENCE := only-system
@@ -18,9 +24,9 @@ export GX_ANALYTICS_ENABLED := false
 
 .PHONY: help
 help: ## Show the targets
-	@echo "make refresh       first of all: the environment, then the demo company's marts"
+	@echo "make refresh         first of all: the environment, then the demo company's marts"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(READY) ## Create the environment .venv from requirements.lock
@@ -73,11 +79,25 @@ dev: $(READY) ## Open Dagster on this machine, its history in data/dagster
 	@mkdir -p data/dagster
 	DAGSTER_HOME="$(CURDIR)/data/dagster" $(BIN)/dagster dev $(ARGS)
 
+.PHONY: superset
+superset: $(READY) $(SUPERSET_READY) ## Open Apache Superset with the sales dashboard (PORT=8088)
+	@$(BIN)/python docs/bi/superset/serve.py --port $(PORT)
+
+.PHONY: superset-check
+superset-check: $(READY) $(SUPERSET_READY) ## Let a browser draw that dashboard into data/superset
+	@$(BIN)/python docs/bi/superset/serve.py --port $(PORT) --check
+
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
 		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header \
 		--quiet --output-file requirements.lock
+
+.PHONY: superset-lock
+superset-lock: $(READY) ## Resolve what Superset needs, docs/bi/superset/requirements.in
+	$(BIN)/uv pip compile docs/bi/superset/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--quiet --output-file docs/bi/superset/requirements.txt
 
 .PHONY: clean
 clean: ## Remove the environment and caches; data/ stays
@@ -120,3 +140,25 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--no-build-isolation --editable .
 	@printf '%s' "$(CURDIR)" > $(READY)
+
+# 730 MB, and no Python after 3.12: Superset keeps to a pandas that has no later builds.
+ifneq ($(SUPERSET_IS_HERE),yes)
+.PHONY: $(SUPERSET_READY)
+endif
+
+$(SUPERSET_READY): docs/bi/superset/requirements.txt | $(READY)
+	@python=""; \
+	for candidate in "$(PYTHON)" $(BIN)/python python3.12 python3.11; do \
+		test -n "$$candidate" || continue; \
+		"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' \
+			2>/dev/null && { python="$$candidate"; break; }; \
+	done; \
+	test -n "$$python" || { \
+		echo "Superset needs Python 3.11 or 3.12, and none was found."; \
+		echo "Install one, or name it: make superset PYTHON=/path/to/python3.12"; exit 2; }; \
+	echo "Creating $(SUPERSET) with $$($$python --version), 730 MB …"; \
+	rm -rf $(SUPERSET); \
+	$(BIN)/uv venv --quiet --python "$$python" $(SUPERSET)
+	@$(BIN)/uv pip install --quiet --python $(SUPERSET)/bin/python --require-hashes \
+		--compile-bytecode -r docs/bi/superset/requirements.txt
+	@printf '%s' "$(CURDIR)" > $(SUPERSET_READY)
