@@ -106,7 +106,7 @@ class LazyGraph(UserDict[str, Any]):
         self._making = threading.Lock()
 
     @property
-    def data(self) -> dict[str, Any]:  # type: ignore[override]
+    def data(self) -> dict[str, Any]:  # type: ignore[override]  # made when it is read
         """The graph in dbt's form."""
         with self._making:
             if self._made is None:
