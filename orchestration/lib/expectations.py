@@ -273,7 +273,7 @@ def _without_plots_and_statistics() -> Iterator[None]:
     names = [name for name in ("altair", "scipy", "scipy.stats") if name not in sys.modules]
     sys.modules.update({name: ModuleType(name) for name in names})
     if "scipy.stats" in names and "scipy" in names:
-        sys.modules["scipy"].stats = sys.modules["scipy.stats"]  # type: ignore[attr-defined]
+        sys.modules["scipy"].stats = sys.modules["scipy.stats"]  # type: ignore[attr-defined]  # a stand-in module has what is put there
     try:
         yield
     finally:

@@ -44,7 +44,7 @@ def refresh_instance() -> dg.DagsterInstance:
     # What DagsterInstance.ephemeral() makes, but for the event log.
     return dg.DagsterInstance(
         instance_type=InstanceType.EPHEMERAL,
-        local_artifact_storage=TemporaryLocalArtifactStorage(),  # type: ignore[no-untyped-call]
+        local_artifact_storage=TemporaryLocalArtifactStorage(),  # type: ignore[no-untyped-call]  # Dagster leaves it untyped
         run_storage=InMemoryRunStorage(),
         event_storage=UnreadEventLog(),
         compute_log_manager=NoOpComputeLogManager(),
@@ -65,4 +65,4 @@ def _list_outputs_once() -> None:
                 context.__dict__["_output_asset_keys"] = listed(context)
             return context.__dict__["_output_asset_keys"]
 
-        StepExecutionContext.get_output_asset_keys = listed_once  # type: ignore[method-assign,assignment]
+        StepExecutionContext.get_output_asset_keys = listed_once  # type: ignore[method-assign,assignment]  # replaced on purpose

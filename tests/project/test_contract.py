@@ -24,7 +24,7 @@ def test_the_macro_raw_tables_names_every_table_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.full_name)
-def test_every_table_is_judged_staged_and_quarantined(table) -> None:  # type: ignore[no-untyped-def]
+def test_every_table_is_judged_staged_and_quarantined(table) -> None:  # type: ignore[no-untyped-def]  # a parameter of pytest
     """By three models, each of them a call of its macro with the table's own names."""
     folder = PROJECT / "dbt_project/models/staging" / table.source
     models = {

@@ -42,7 +42,7 @@ def columns_of_scorecard(query: dict[str, Any]) -> set[str]:
     asked = query["query_params"]
     columns = {"period_start", "is_running"}
     for grouping in asked["group_by"]:
-        name = DIMENSION.match(grouping)[1]  # type: ignore[index]
+        name = DIMENSION.match(grouping)[1]  # type: ignore[index]  # no match fails the test
         if name != "metric_time":
             columns.add(f"{name}_id" if grouping.startswith("Entity") else name.replace("__", "_"))
     for metric in asked["metrics"]:
@@ -143,7 +143,7 @@ def test_the_file_is_opened_read_only() -> None:
 
 def test_superset_reads_with_the_publishers_duckdb() -> None:
     pins = [
-        re.search(r"^duckdb==(\S+)", path.read_text(encoding="utf-8"), re.M)[1]  # type: ignore[index]
+        re.search(r"^duckdb==(\S+)", path.read_text(encoding="utf-8"), re.M)[1]  # type: ignore[index]  # no match fails the test
         for path in (PROJECT / "requirements.lock", SUPERSET / "requirements.txt")
     ]
     assert pins[0] == pins[1]

@@ -16,7 +16,7 @@ def phone_identity(text: str | None) -> str | None:
     digits = "".join(_DIGIT.findall(text))
     if not digits:
         return None
-    has_plus = "+" in text[: _DIGIT.search(text).start()]  # type: ignore[union-attr]
+    has_plus = "+" in text[: _DIGIT.search(text).start()]  # type: ignore[union-attr]  # a digit was found before
     identity = _identity(digits, has_plus)
     return identity if 7 <= len(identity.lstrip("+")) <= 15 else None
 

@@ -40,7 +40,7 @@ def variables_from_text(assignments: list[str]) -> Variables:
         if name not in known:
             raise ValueError(f"unknown variable {name!r}; known: {', '.join(sorted(known))}")
         values[name] = _variable(name, text.strip())
-    return Variables(**values)  # type: ignore[arg-type]
+    return Variables(**values)  # type: ignore[arg-type]  # read from text by name
 
 
 def _variable(name: str, text: str) -> object:

@@ -136,7 +136,7 @@ def read(stage: Stage, name: str, column: str, texts: Iterable[str]) -> dict[str
 
 def utc(*parts: int) -> datetime:
     """An instant by its parts in UTC."""
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]  # parts of a tuple
 
 
 def test_timestamps_read_by_the_contracts_grammar(stage: Stage) -> None:
