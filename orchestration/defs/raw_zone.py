@@ -10,7 +10,7 @@ from orchestration.lib import progress
 from orchestration.lib.contract import Contract
 from orchestration.lib.drift import drift_lines
 from orchestration.lib.expectations import RAW, Suite
-from orchestration.lib.raw_zone import RawTable, RawZone, register, scan
+from orchestration.lib.raw_zone import RawTable, RawZone, files_read, register, scan
 from orchestration.lib.record import Record, step, utc_now
 from orchestration.lib.settings import Settings
 from orchestration.lib.warm import WarmTools
@@ -48,7 +48,7 @@ def build_raw_zone(
             tools.start_dbt()
             zone = scan(settings.raw_zone, contract)
             note(record, zone, settings)
-            register(zone, settings.raw_zone_file)
+            register(zone, settings.raw_zone_file, files_read(settings.build_file))
             tools.start_raw_suites([suite for suite in suites if suite.layer == RAW])
             for table in zone.tables:
                 progress.tell(STEP, table.contract.full_name, "ok", len(zone.tables))

@@ -120,7 +120,7 @@ def _content_id(settings: Settings, version: str) -> str:
     state = hashlib.sha256(f"{version}|{sorted(settings.dbt_vars.items())}".encode())
     with duckdb.connect() as connection:
         connection.execute(f"attach {literal(str(settings.raw_zone_file))} as raw_zone (read_only)")
-        for row in connection.execute("from raw_zone.zone.files order by all").fetchall():
+        for row in connection.execute("select table_name, file, rows, bytes from raw_zone.zone.files order by all").fetchall():
             state.update(repr(row).encode())
     return state.hexdigest()[:8]
 
@@ -241,9 +241,12 @@ def _write_quality(
         ],
     )
     raw_zone = quote(settings.raw_zone_file.stem)
-    for table, source in (("raw_files", "files"), ("schema_drift", "schema_drift")):
+    for table, columns in (
+        ("raw_files", "table_name, file, rows, bytes from {}.zone.files"),
+        ("schema_drift", "* from {}.zone.schema_drift"),
+    ):
         connection.execute(
-            f"create table quality.{table} as select * from {raw_zone}.zone.{source} order by all"
+            f"create table quality.{table} as select {columns.format(raw_zone)} order by all"
         )
     connection.execute(
         "create table quality.checks (check_name varchar, kind varchar, asset varchar, "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -24,7 +24,11 @@ FILE_COLUMN = "_file"
 OBJECT_STORES = ("s3://", "gs://", "gcs://", "r2://", "https://", "http://")
 
 Scalar = str | int | bool | None
+ReadFiles = Mapping[str, Set[tuple[str, int, int, str]]]
 
+# Views over the files that the build has not read; what it has read it keeps in its own tables.
+_NEW = "_new"
+_FILES_OF = "files_of__"
 _BATCH = 500
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT"})
 _INTEGERS |= frozenset({"UTINYINT", "USMALLINT", "UINTEGER"})
@@ -48,7 +52,8 @@ class RawFile:
     """A Parquet file: its path relative to the raw directory, rows, bytes and top-level columns.
 
     `columns` are (name, DuckDB type) in file order; `shape` is the whole schema, nested parts
-    included: files of one shape can be read together.
+    included: files of one shape can be read together. `stamp` tells a file that was written
+    anew under its old name, which no exporter should do; empty in an object store.
     """
 
     path: str
@@ -56,6 +61,12 @@ class RawFile:
     bytes: int
     columns: tuple[tuple[str, str], ...]
     shape: tuple[tuple[str, str], ...]
+    stamp: str = ""
+
+    @property
+    def identity(self) -> tuple[str, int, int, str]:
+        """What tells one version of a file from another."""
+        return self.path, self.rows, self.bytes, self.stamp
 
     def position(self, name: str) -> int | None:
         """Where the column stands, matched without case; the exact spelling wins."""
@@ -146,11 +157,32 @@ def scan(raw_dir: Path | str, contract: Contract) -> RawZone:
     return RawZone(root, tuple(tables), tuple(drift), tuple(problems))
 
 
-def register(zone: RawZone, path: Path) -> None:
+def files_read(build_file: Path) -> ReadFiles:
+    """The files that the private build was made from, by table; none where there is no build."""
+    found: dict[str, set[tuple[str, int, int, str]]] = {}
+    if not build_file.exists():
+        return found
+    try:
+        with duckdb.connect(str(build_file), read_only=True) as connection:
+            tables = connection.execute(
+                "select table_name from duckdb_tables() where schema_name = 'state' "
+                f"and starts_with(table_name, {literal(_FILES_OF)})"
+            ).fetchall()
+            for (table,) in tables:
+                rows = connection.execute(f"from state.{quote(table)}").fetchall()
+                found[table.removeprefix(_FILES_OF)] = set(rows)
+    except duckdb.Error:
+        # A build that cannot be read is made anew.
+        return {}
+    return found
+
+
+def register(zone: RawZone, path: Path, read: ReadFiles | None = None) -> None:
     """Write the DuckDB file of views over the zone's files, replacing an older one at once.
 
-    The file has a schema for each source with a view for each table, and a schema `zone` with
-    the tables `tables`, `files` and `schema_drift`. Raises ContractBroken if the zone is broken.
+    The file has two schemas for each source with a view for each table, one over all files and
+    `<source>_new` over those that are not `read`, and a schema `zone` with the tables `tables`,
+    `files` and `schema_drift`. Raises ContractBroken if the zone is broken.
     """
     zone.raise_problems()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,26 +193,34 @@ def register(zone: RawZone, path: Path) -> None:
             load_object_store(connection, zone.raw_dir)
             for source in sorted({table.contract.source for table in zone.tables}):
                 connection.execute(f"create schema {quote(source)}")
+                connection.execute(f"create schema {quote(source + _NEW)}")
+            new = {table.contract.full_name: _new_files(table, read or {}) for table in zone.tables}
             for table in zone.tables:
                 connection.execute(view_sql(zone, table))
-            _write_lists(connection, zone)
+                connection.execute(view_sql(zone, table, new[table.contract.full_name]))
+            _write_lists(connection, zone, {file for files in new.values() for file in files})
             connection.execute("checkpoint")
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def view_sql(zone: RawZone, table: RawTable) -> str:
-    """The `create view` statement of one raw table."""
-    name = f"{quote(table.contract.source)}.{quote(table.contract.name)}"
+def view_sql(zone: RawZone, table: RawTable, new: Sequence[RawFile] | None = None) -> str:
+    """The `create view` statement of one raw table, or of its `new` files alone.
+
+    Both have the same columns of the same types, those of all files.
+    """
+    schema = table.contract.source + ("" if new is None else _NEW)
+    name = f"{quote(schema)}.{quote(table.contract.name)}"
     with_rows = [file for file in table.files if file.rows]
     types = {column.name: _view_type(column, with_rows) for column in table.contract.columns}
     shapes: dict[tuple[tuple[str, str], ...], list[RawFile]] = {}
-    for file in with_rows:
-        shapes.setdefault(file.shape, []).append(file)
+    for file in with_rows if new is None else new:
+        if file.rows:
+            shapes.setdefault(file.shape, []).append(file)
     selects = [_select(zone.raw_dir, table.contract, types, files) for files in shapes.values()]
     if not selects:
-        columns = [f"null::varchar as {quote(column.name)}" for column in table.contract.columns]
+        columns = [f"null::{types[it.name]} as {quote(it.name)}" for it in table.contract.columns]
         columns.append(f"null::varchar as {FILE_COLUMN}")
         selects = [f"select {', '.join(columns)} where false"]
     return f"create view {name} as\n" + "\nunion all\n".join(selects)
@@ -367,7 +407,8 @@ def _footers(
         path = file_name[len(root) + 1 :]
         schema = schemas[file_name]
         shape = tuple((name, data_type or _NESTED) for name, data_type, _ in schema[1:])
-        found[path] = RawFile(path, rows, size, tuple(_top_level(schema)), shape)
+        stamp = "" if root.startswith(OBJECT_STORES) else str(os.stat(file_name).st_mtime_ns)
+        found[path] = RawFile(path, rows, size, tuple(_top_level(schema)), shape, stamp)
     return found
 
 
@@ -474,14 +515,22 @@ def _as_text(value: str, column: Column, data_type: str) -> str:
     return f"{value}::varchar"
 
 
-def _write_lists(connection: duckdb.DuckDBPyConnection, zone: RawZone) -> None:
+def _new_files(table: RawTable, read: ReadFiles) -> list[RawFile]:
+    known = read.get(table.contract.full_name.replace(".", "_"), set())
+    return [file for file in table.files if file.identity not in known]
+
+
+def _write_lists(
+    connection: duckdb.DuckDBPyConnection, zone: RawZone, new: Collection[RawFile]
+) -> None:
     connection.execute("create schema zone")
     connection.execute(
         "create table zone.tables (table_name varchar, files bigint, rows bigint, "
         "is_present boolean)"
     )
     connection.execute(
-        "create table zone.files (table_name varchar, file varchar, rows bigint, bytes bigint)"
+        "create table zone.files (table_name varchar, file varchar, rows bigint, bytes bigint, "
+        "stamp varchar, is_new boolean)"
     )
     connection.execute(
         "create table zone.schema_drift (table_name varchar, file varchar, column_name varchar, "
@@ -496,7 +545,7 @@ def _write_lists(connection: duckdb.DuckDBPyConnection, zone: RawZone) -> None:
     insert(
         connection,
         "zone.files",
-        [(t.contract.full_name, f.path, f.rows, f.bytes) for t in zone.tables for f in t.files],
+        [(t.contract.full_name, *f.identity, f in new) for t in zone.tables for f in t.files],
     )
     insert(
         connection,

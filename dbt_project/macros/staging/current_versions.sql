@@ -16,14 +16,22 @@ select * from {{ judged }}
 {%- set newest_first -%}
 updated_at desc nulls last, _loaded_at desc, {{ ties | join(' desc nulls last, ') }} desc nulls last
 {%- endset -%}
+{{ rebuilt_by(keys, {'base_' ~ source_name ~ '__' ~ table_name: 'select ' ~ keys | join(', ') ~ ' from changes'}) }}
 
-with kept as (
+with judged as (
+
+    select * from {{ judged }}
+    {{ where_touched(keys | join(', ')) }}
+
+),
+
+kept as (
 
     select
         {{ names | join(',\n        ') }},
         is_whole,
         event_on
-    from {{ judged }}
+    from judged
     where {{ list_length('reasons') }} = 0
 
 ),

@@ -38,6 +38,7 @@ select * from {{ relation }}
     {%- endif -%}
 {%- endfor -%}
 
+{{ follows_files_of(source_name, table_name) }}
 with given as (
 
     select

@@ -2,15 +2,22 @@
 -- answered legs (all unknown ones together), or, where nobody answered, whoever the
 -- first leg with an extension rang, else the first leg.
 
+{{ rebuilt_by('session_id', {
+    'int_calls__legs': 'select session_id from changes',
+    'int_calls__sessions': 'select session_id from changes',
+}) }}
+
 with legs as (
 
     select * from {{ ref('int_calls__legs') }}
+    {{ where_touched('session_id') }}
 
 ),
 
 sessions as (
 
     select * from {{ ref('int_calls__sessions') }}
+    {{ where_touched('session_id') }}
 
 ),
 

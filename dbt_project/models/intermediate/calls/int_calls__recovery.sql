@@ -4,9 +4,17 @@
 -- `by_client`, ours first at the same instant. Else `lost` once the window has
 -- ended, `open` until then.
 
+{{ rebuilt_by('caller', {
+    'int_calls__sessions': 'select coalesce(customer_number, session_id) as caller from changes',
+    'int_refresh__as_of': "select caller from this cross join " ~ ref('int_refresh__as_of') ~ "
+        where recovered_at is null
+            and (recovery = 'lost') is distinct from coalesce(window_ends_at <= as_of_at, false)",
+}) }}
+
 with sessions as (
 
     select * from {{ ref('int_calls__sessions') }}
+    {{ where_touched('coalesce(customer_number, session_id)') }}
 
 ),
 
@@ -21,6 +29,7 @@ missed as (
     select
         session_id,
         customer_number,
+        coalesce(customer_number, session_id) as caller,
         started_at,
         {{ add_seconds('started_at', 3600 * var('recovery_window_hours')) }} as window_ends_at
     from sessions
@@ -71,6 +80,8 @@ final as (
 
     select
         missed.session_id,
+        missed.caller,
+        missed.window_ends_at,
         case
             when answered.is_by_agent then 'by_agent'
             when answered.customer_number is not null then 'by_client'

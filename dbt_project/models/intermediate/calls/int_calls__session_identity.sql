@@ -2,9 +2,18 @@
 -- began, that contact's lead at the time, and the source of the lead, else of the
 -- contact. NULL: none found.
 
+{{ rebuilt_by('session_id', {
+    'int_calls__sessions': 'select session_id from changes',
+    'int_phones__owner_spans': 'select session_id from ' ~ ref('int_calls__sessions') ~ '
+        semi join changes on customer_number = phone_number',
+    'int_contacts__resolved': 'select session_id from this semi join changes using (contact_id)',
+    'int_leads__contact_spans': 'select session_id from this semi join changes using (contact_id)',
+}) }}
+
 with sessions as (
 
     select * from {{ ref('int_calls__sessions') }}
+    {{ where_touched('session_id') }}
 
 ),
 

@@ -1,9 +1,12 @@
 -- One row per conversation: its legs put together, with direction, number and line
 -- of the leg that began first.
 
+{{ rebuilt_by('session_id', {'int_calls__legs': 'select session_id from changes'}) }}
+
 with legs as (
 
     select * from {{ ref('int_calls__legs') }}
+    {{ where_touched('session_id') }}
 
 ),
 

@@ -3,6 +3,8 @@
 -- else its deal's, else the lead that its contact (own, else its deal's) had then.
 -- Source: the lead's, else the deal's, else the contact's. NULL: none found.
 
+{{ tells_changes() }}
+
 with activities as (
 
     select * from {{ ref('stg_crm__activities') }}

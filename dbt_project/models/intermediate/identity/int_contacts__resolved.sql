@@ -1,5 +1,7 @@
 -- One row per existing contact, with the source it came from (NULL: none found).
 
+{{ tells_changes() }}
+
 with contacts as (
 
     select * from {{ ref('stg_crm__contacts') }}

@@ -2,6 +2,8 @@
 -- assignments that overlap, the one that began last counts, until it ends; a holder
 -- who is no manager leaves the stretch without one (NULL).
 
+{{ tells_changes() }}
+
 with extensions as (
 
     select * from {{ ref('stg_telephony__extensions') }}

@@ -3,6 +3,8 @@
 -- telephony makes it moments after the call began; of leads created at the same
 -- instant, the smallest key.
 
+{{ tells_changes() }}
+
 with leads as (
 
     select * from {{ ref('int_leads__resolved') }}

@@ -1,6 +1,8 @@
 -- One row per existing lead, with its contact, owner and source. Source: its own,
 -- else its contact's. NULL: none found.
 
+{{ tells_changes() }}
+
 with leads as (
 
     select * from {{ ref('stg_crm__leads') }}

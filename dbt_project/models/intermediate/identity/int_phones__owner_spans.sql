@@ -2,6 +2,8 @@
 -- owner at a time is the contact created last before it; before the first of them
 -- the earliest; of contacts created at the same instant, the smallest key.
 
+{{ tells_changes() }}
+
 with contact_phones as (
 
     select * from {{ ref('stg_crm__contact_phones') }}

@@ -2,9 +2,18 @@
 -- inbound conversation with it, or of a written touch that went out. A response may
 -- come a little before the lead, since telephony makes it moments after the call.
 
+{{ rebuilt_by('lead_id', {
+    'int_leads__resolved': 'select lead_id from changes',
+    'int_calls__sessions': 'select lead_id from ' ~ ref('int_calls__session_identity') ~ '
+        semi join changes using (session_id)',
+    'int_calls__session_identity': 'select lead_id from changes',
+    'int_activities__resolved': 'select lead_id from changes',
+}) }}
+
 with leads as (
 
     select * from {{ ref('int_leads__resolved') }}
+    {{ where_touched('lead_id') }}
 
 ),
 
@@ -17,12 +26,14 @@ sessions as (
 session_identity as (
 
     select * from {{ ref('int_calls__session_identity') }}
+    {{ where_touched('lead_id') }}
 
 ),
 
 activities as (
 
     select * from {{ ref('int_activities__resolved') }}
+    {{ where_touched('lead_id') }}
 
 ),
 

@@ -1,6 +1,8 @@
 -- One row: the day that counts as today. The variable `as_of` where it is set;
 -- else the latest event, but no later than the latest load. NULL for an empty zone.
 
+{{ tells_changes() }}
+
 with events as (
 
     select * from {{ ref('int_events__dated') }}

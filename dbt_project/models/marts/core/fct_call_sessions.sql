@@ -1,14 +1,29 @@
 -- One row per conversation, however many legs it had.
 
+{{ rebuilt_by('session_id', {
+    'int_calls__sessions': 'select session_id from changes',
+    'int_calls__session_identity': 'select session_id from changes',
+    'int_calls__recovery': 'select session_id from changes',
+    'int_contacts__first_session': 'select session_id from changes',
+}) }}
+
 with sessions as (
 
     select * from {{ ref('int_calls__sessions') }}
+    {{ where_touched('session_id') }}
 
 ),
 
 session_identity as (
 
     select * from {{ ref('int_calls__session_identity') }}
+    {{ where_touched('session_id') }}
+
+),
+
+first_sessions as (
+
+    select * from {{ ref('int_contacts__first_session') }}
 
 ),
 
@@ -39,17 +54,15 @@ final as (
         coalesce(session_identity.contact_id, 'unknown') as contact_id,
         session_identity.lead_id,
         coalesce(session_identity.source_id, 'unknown') as source_id,
-        session_identity.contact_id is not null
-        and row_number() over (
-            partition by session_identity.contact_id
-            order by sessions.started_at, sessions.session_id
-        ) = 1 as is_first_contact,
+        first_sessions.session_id is not null as is_first_contact,
         recovery.recovery,
         recovery.recovered_at,
         {{ seconds_between('sessions.started_at', 'recovery.recovered_at') }} as recovery_seconds
     from sessions
     inner join session_identity
         on sessions.session_id = session_identity.session_id
+    left join first_sessions
+        on sessions.session_id = first_sessions.session_id
     left join recovery
         on sessions.session_id = recovery.session_id
 

@@ -1,14 +1,21 @@
 -- One row per conversation and employee who took part in it.
 
+{{ rebuilt_by('session_id', {
+    'int_calls__parts': 'select session_id from changes',
+    'fct_call_sessions': 'select session_id from changes',
+}) }}
+
 with parts as (
 
     select * from {{ ref('int_calls__parts') }}
+    {{ where_touched('session_id') }}
 
 ),
 
 sessions as (
 
     select * from {{ ref('fct_call_sessions') }}
+    {{ where_touched('session_id') }}
 
 ),
 

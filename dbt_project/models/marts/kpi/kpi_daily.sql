@@ -1,8 +1,11 @@
 -- One row per local date, manager and source with anything to count.
 
+{{ rebuilt_by('date_day', {'int_measures__daily': 'select date_day from changes'}) }}
+
 with measures as (
 
     select * from {{ ref('int_measures__daily') }}
+    {{ where_touched('date_day') }}
 
 ),
 

@@ -1,6 +1,10 @@
 -- One row per grain, period, manager and source with anything of a lead generator's
 -- work: calls, leads taken and judged, meetings set and what became of them.
 
+{{ rebuilt_by(['period_grain', 'period_start'], {
+    'int_measures__periods': 'select period_grain, period_start from changes',
+}) }}
+
 {% set measures = ['calls_60s', 'talk_seconds', 'leads_taken', 'leads_target',
     'leads_non_target', 'meetings_set', 'meetings_confirmed', 'set_meetings_held',
     'set_meetings_paid'] %}
@@ -10,6 +14,7 @@
 with periods as (
 
     select * from {{ ref('int_measures__periods') }}
+    {{ where_touched('period_grain, period_start') }}
 
 ),
 

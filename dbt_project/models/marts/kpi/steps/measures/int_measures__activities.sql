@@ -1,5 +1,7 @@
 -- Daily counts of what managers sent and presented.
 
+{{ tells_changes() }}
+
 with activities as (
 
     select * from {{ ref('fct_activities') }}

@@ -1,8 +1,11 @@
 -- Daily call measures: one row per date, manager and source of the calls' sessions.
 
+{{ rebuilt_by('date_day', {'fct_calls': 'select session_started_on as date_day from changes'}) }}
+
 with calls as (
 
     select * from {{ ref('fct_calls') }}
+    {{ where_touched('session_started_on') }}
 
 ),
 

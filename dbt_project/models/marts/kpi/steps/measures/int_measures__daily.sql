@@ -3,11 +3,17 @@
 
 {% set families = ['calls', 'leads', 'activities', 'meetings', 'deals', 'payments',
     'surveys', 'evaluations'] %}
+{% set touched_by = {} %}
+{% for family in families %}
+    {%- do touched_by.update({'int_measures__' ~ family: 'select date_day from changes'}) %}
+{%- endfor %}
+{{ rebuilt_by('date_day', touched_by) }}
 
 with {% for family in families %}
 daily_{{ family }} as (
 
     select * from {{ ref('int_measures__' ~ family) }}
+    {{ where_touched('date_day') }}
 
 ),
 {% endfor %}

@@ -1,6 +1,8 @@
 -- Daily deal measures, credited to the deal's owner: created on one date, closed on
 -- another.
 
+{{ tells_changes() }}
+
 with deals as (
 
     select * from {{ ref('fct_deals') }}

@@ -1,5 +1,7 @@
 -- Daily measures of call quality, credited to the manager of the evaluated leg.
 
+{{ tells_changes() }}
+
 with evaluations as (
 
     select * from {{ ref('fct_call_evaluations') }}

@@ -1,6 +1,8 @@
 -- Daily lead measures, credited to the lead's owner: created, taken and judged leads
 -- each on a date of their own.
 
+{{ tells_changes() }}
+
 with leads as (
 
     select * from {{ ref('fct_leads') }}

@@ -1,6 +1,8 @@
 -- Daily meeting measures: what was set, confirmed, held and paid goes to who set the
 -- meeting; what was held also to who held it, each on its own date.
 
+{{ tells_changes() }}
+
 with meetings as (
 
     select * from {{ ref('fct_meetings') }}

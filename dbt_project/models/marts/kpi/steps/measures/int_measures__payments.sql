@@ -1,5 +1,7 @@
 -- Daily money measures, credited to the owner of the payment's deal.
 
+{{ tells_changes() }}
+
 with payments as (
 
     select * from {{ ref('fct_payments') }}

@@ -1,5 +1,10 @@
 -- All daily measures summed by period: one row per grain, period, manager and source.
 
+{{ rebuilt_by(['period_grain', 'period_start'], {
+    'int_measures__daily': 'select period_grain, ' ~ period_start('period_grain', 'date_day')
+        ~ ' as period_start from changes cross join (' ~ period_grains() ~ ')',
+}) }}
+
 with daily_measures as (
 
     select * from {{ ref('int_measures__daily') }}
@@ -11,16 +16,41 @@ grains as (
 
 ),
 
+dates as (
+
+    select distinct date_day from daily_measures
+
+),
+
+periods as (
+
+    select
+        dates.date_day,
+        grains.period_grain,
+        {{ period_start('grains.period_grain', 'dates.date_day') }} as period_start
+    from dates
+    cross join grains
+
+),
+
+asked_periods as (
+
+    select * from periods
+    {{ where_touched('period_grain, period_start') }}
+
+),
+
 final as (
 
     select
-        grains.period_grain,
-        {{ period_start('grains.period_grain', 'daily_measures.date_day') }} as period_start,
+        asked_periods.period_grain,
+        asked_periods.period_start,
         daily_measures.manager_id,
         daily_measures.source_id,
         {{- summed_measures() }}
     from daily_measures
-    cross join grains
+    inner join asked_periods
+        on daily_measures.date_day = asked_periods.date_day
     group by 1, 2, 3, 4
 
 )

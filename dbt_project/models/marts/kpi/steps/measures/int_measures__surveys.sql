@@ -1,5 +1,7 @@
 -- Daily survey measures, credited to the manager whom the answer speaks of.
 
+{{ tells_changes() }}
+
 with surveys as (
 
     select * from {{ ref('fct_surveys') }}

@@ -1,0 +1,12 @@
+{#
+  Keeps an input of a model to the keys that are made anew (`rebuilt_by`); all of it where
+  the whole table is. A comment until then, so that one compiled text serves both.
+#}
+{% macro where_touched(columns) -%}
+    /*touched: where ({{ columns }}) in (from touched_keys) :touched*/
+{%- endmacro %}
+
+{# The SQL of a model for the touched keys alone. #}
+{% macro for_touched_keys(sql) -%}
+    {%- do return(sql.replace('/*touched: ', '').replace(' :touched*/', '')) -%}
+{%- endmacro %}

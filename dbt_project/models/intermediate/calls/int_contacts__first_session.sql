@@ -1,0 +1,38 @@
+-- One row per contact who was ever on the phone: the first conversation with it.
+
+{{ rebuilt_by('contact_id', {
+    'int_calls__sessions': 'select contact_id from ' ~ ref('int_calls__session_identity') ~ '
+        semi join changes using (session_id)',
+    'int_calls__session_identity': 'select contact_id from changes',
+}) }}
+
+with sessions as (
+
+    select * from {{ ref('int_calls__sessions') }}
+
+),
+
+session_identity as (
+
+    select * from {{ ref('int_calls__session_identity') }}
+    {{ where_touched('contact_id') }}
+
+),
+
+final as (
+
+    select
+        session_identity.contact_id,
+        sessions.session_id
+    from sessions
+    inner join session_identity
+        on sessions.session_id = session_identity.session_id
+    where session_identity.contact_id is not null
+    qualify row_number() over (
+        partition by session_identity.contact_id
+        order by sessions.started_at, sessions.session_id
+    ) = 1
+
+)
+
+select * from final
