@@ -6,7 +6,7 @@ select * from {{ judged }}
 {%- else %}
 select
     {%- for column in contract_of(source_name, table_name).columns %}
-    given.{{ column.name }} as {{ column.name }},
+    {{ given_value_of(loop.index) }} as {{ column.name }},
     {%- endfor %}
     reasons,
     event_on,

@@ -5,7 +5,10 @@
 
 {% macro duckdb__text_list(items) -%}
     {%- if items -%}
-    list_filter([{{ items | join(', ') }}], lambda item: item is not null)
+    case
+        when coalesce({{ items | join(', ') }}) is null then cast([] as varchar[])
+        else list_filter([{{ items | join(', ') }}], lambda item: item is not null)
+    end
     {%- else -%}
     cast([] as varchar[])
     {%- endif -%}

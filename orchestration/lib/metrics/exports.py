@@ -88,7 +88,8 @@ def exports_of(catalogue: Catalogue) -> list[Export]:
 def with_running_figures(manifest_text: str) -> str:
     """The manifest and a year-to-date metric for each figure whose days do not add up.
 
-    Its days are the last ones of periods, so that a running figure is not made for every day.
+    Its days and hours are the last ones of periods, so that a running figure is not made for
+    every hour.
     """
     manifest = json.loads(manifest_text)
     catalogue = Catalogue(manifest_text)
@@ -107,7 +108,7 @@ def with_running_figures(manifest_text: str) -> str:
             running.append({**item, "name": name, "type": "cumulative", "type_params": params})
     manifest["metrics"] += running
     for spine in manifest["project_configuration"]["time_spines"]:
-        if spine["primary_column"]["time_granularity"] == "day":
+        if spine["primary_column"]["time_granularity"] in ("day", "hour"):
             spine["node_relation"]["relation_name"] = f"temp.main.{PERIOD_ENDS}"
     return json.dumps(manifest, ensure_ascii=False, sort_keys=True)
 
@@ -218,7 +219,8 @@ def _period_ends_sql(export: Export) -> str:
     """Periods up to the as-of date with their last days, the running one's being that date."""
     return (
         f"select date_trunc({literal(export.grain)}, date_day)::date as {PERIOD}, "
-        f"max(date_day) as date_day from {quote(SCHEMA)}.time_spine_day group by all"
+        "max(date_day) as date_day, max(date_day) + interval 23 hour as date_hour "
+        f"from {quote(SCHEMA)}.time_spine_day group by all"
     )
 
 
