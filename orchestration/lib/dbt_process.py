@@ -19,29 +19,37 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestration.lib import dbt_speed
+from orchestration.lib import dbt_context, dbt_speed
 
 _RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
-_STARTS = {"LogStartLine"}
 _QUIET = ["--log-level", "none", "--log-level-file", "none", "--no-use-colors"]
 
 
 class Runner:
     """dbt in this process. `arguments` are those of every command."""
 
-    def __init__(self, arguments: list[str], output: TextIO, kept: dbt_speed.KeptCode) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        output: TextIO,
+        kept: dbt_speed.KeptCode,
+        templates: dbt_context.KeptTemplates,
+    ) -> None:
         dbt_speed.before_import()
         from dbt.cli.main import dbtRunner
 
-        dbt_speed.drop_debug_events()
-        dbt_speed.flatten_macros_once()
-        dbt_speed.share_the_empty_table()
+        dbt_speed.drop_unread_events()
+        dbt_speed.share_tables_and_types()
+        dbt_speed.find_relations_by_name()
+        dbt_speed.ask_tests_directly()
         dbt_speed.draw_no_graphs()
         kept.install()
+        templates.install()
         self._runner_class = dbtRunner
         self._arguments = [*_QUIET, *arguments]
         self._output = output
         self._kept = kept
+        self._templates = templates
         self._manifest: Any = None
 
     def load_manifest(self, path: Path) -> None:
@@ -71,6 +79,9 @@ class Runner:
 
     def build(self, arguments: list[str]) -> int:
         """Run `dbt` with these arguments and the manifest; the exit code of dbt."""
+        # After the last parse: what parsing asks stays as it is.
+        dbt_context.make_macros_when_called()
+        dbt_context.make_context_when_read()
         self._kept.read_raw_zone()
         runner = self._runner_class(manifest=self._manifest, callbacks=[self._on_event])
         result = runner.invoke([*arguments, *self._arguments])
@@ -78,11 +89,12 @@ class Runner:
             self._write(_error_event(str(result.exception)))
         _close_database()
         self._kept.save()
+        self._templates.save()
         return 0 if result.success else 1
 
     def _on_event(self, message: Any) -> None:
         name, level = message.info.name, message.info.level
-        if name not in _RESULTS and name not in _STARTS and level not in ("warn", "error"):
+        if name not in _RESULTS and level not in ("warn", "error"):
             return
         from dbt_common.events.functions import msg_to_dict
 
@@ -138,7 +150,8 @@ def main() -> None:
     threading.Thread(target=_listen, args=(commands,), daemon=True).start()
     files = Path(settings["kept_code"]), Path(settings["raw_zone"])
     kept = dbt_speed.KeptCode(*files, settings["fingerprint"])
-    runner = Runner(settings["arguments"], output, kept)
+    templates = dbt_context.KeptTemplates(Path(settings["kept_templates"]))
+    runner = Runner(settings["arguments"], output, kept, templates)
     if settings["manifest"]:
         runner.load_manifest(Path(settings["manifest"]))
     while True:

@@ -10,10 +10,15 @@ from typing import Any
 
 def write_json(path: Path, value: Any) -> None:
     """Replace the file at once: a reader sees the old text or the new one."""
+    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace the file at once: a reader sees the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        draft.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+        draft.write_bytes(content)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
