@@ -54,6 +54,7 @@ class DbtProcess:
             "manifest": str(saved) if self.has_current_manifest and saved.is_file() else None,
             "fingerprint": self.fingerprint,
             "kept_code": str(settings.target_dir / "kept_code.json"),
+            "kept_manifest": str(settings.target_dir / "kept_manifest.bin"),
             "kept_templates": str(settings.target_dir / "kept_templates.bin"),
             "raw_zone": str(settings.raw_zone_file),
         }

@@ -6,7 +6,6 @@ them macros. A model names about twenty.
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -15,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from orchestration.lib.files import write_bytes
+from orchestration.lib.files import read_marked, write_marked
 
 _gone = suppress(ImportError, AttributeError)
 
@@ -199,16 +198,10 @@ class KeptTemplates:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._mark = "|".join(
-            [sys.version, *(version(name) for name in ("jinja2", "dbt-common"))]
-        ).encode()
-        self._kept: dict[str, Any] = {}
+        self._mark = "|".join([sys.version, version("jinja2"), version("dbt-common")])
+        state = read_marked(file, self._mark)
+        self._kept: dict[str, Any] = marshal.loads(state) if state else {}
         self._is_changed = False
-        with suppress(OSError, EOFError, ValueError, TypeError):
-            # The digest of what follows: marshal must not read a damaged file.
-            digest, state = self._digested(file.read_bytes())
-            if digest == hashlib.sha256(self._mark + state).digest():
-                self._kept = marshal.loads(state)
 
     def install(self) -> None:
         """Let dbt take compiled macros from here and bring new ones."""
@@ -234,10 +227,4 @@ class KeptTemplates:
     def save(self) -> None:
         """Write what is kept, if there is anything new."""
         if self._is_changed:
-            state = marshal.dumps(dict(self._kept))
-            write_bytes(self._file, hashlib.sha256(self._mark + state).digest() + state)
-
-    @staticmethod
-    def _digested(content: bytes) -> tuple[bytes, bytes]:
-        size = hashlib.sha256().digest_size
-        return content[:size], content[size:]
+            write_marked(self._file, self._mark, marshal.dumps(dict(self._kept)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
+
+_DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -31,6 +34,22 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def write_marked(path: Path, mark: str, content: bytes) -> None:
+    """Replace a file that `read_marked` gives back to who knows the mark."""
+    write_bytes(path, hashlib.sha256(mark.encode() + content).digest() + content)
+
+
+def read_marked(path: Path, mark: str) -> bytes | None:
+    """The content; None where there is none, it is damaged or was written with another mark."""
+    try:
+        whole = path.read_bytes()
+    except OSError:
+        return None
+    content = whole[_DIGEST_SIZE:]
+    is_ours = whole[:_DIGEST_SIZE] == hashlib.sha256(mark.encode() + content).digest()
+    return content if is_ours else None
 
 
 def sync(path: Path) -> None:
