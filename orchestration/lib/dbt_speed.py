@@ -28,11 +28,43 @@ _gone = suppress(ImportError, AttributeError)
 
 
 def before_import() -> None:
-    """Write the serialisers of dbt's classes when they are first used: a second of its import."""
+    """Write the serialisers of dbt's classes when they are first used: half of dbt's import.
+
+    Mashumaro can defer them by itself, but even what it defers it compiles for each class.
+    """
     with _gone:
         from mashumaro.config import BaseConfig
+        from mashumaro.core.meta.code.builder import CodeBuilder
+        from mashumaro.mixins import dict as mixin
 
         BaseConfig.lazy_compilation = True
+
+        def write(kind: Any, name: str, options: Mapping[str, Any]) -> Any:
+            terms = dict(options)
+            terms["default_dialect"] = terms.pop("dialect", None)
+            return CodeBuilder(kind, first_method=name, allow_postponed_evaluation=False, **terms)
+
+        def unpack_later(kind: Any, **options: Any) -> None:
+            name = f"from_{options.get('format_name', 'dict')}"
+
+            def unpack(this: Any, *arguments: Any, **flags: Any) -> Any:
+                write(this, f"__mashumaro_{name}__", options).add_unpack_method()
+                return getattr(this, name)(*arguments, **flags)
+
+            for each in (name, f"__mashumaro_{name}__"):
+                setattr(kind, each, classmethod(unpack))
+
+        def pack_later(kind: Any, **options: Any) -> None:
+            name = f"to_{options.get('format_name', 'dict')}"
+
+            def pack(this: Any, *arguments: Any, **flags: Any) -> Any:
+                write(type(this), f"__mashumaro_{name}__", options).add_pack_method()
+                return getattr(this, name)(*arguments, **flags)
+
+            for each in (name, f"__mashumaro_{name}__"):
+                setattr(kind, each, pack)
+
+        mixin.compile_mixin_unpacker, mixin.compile_mixin_packer = unpack_later, pack_later
 
 
 def shorten_events(tell: Callable[[str, Mapping[str, Any]], None]) -> None:
