@@ -194,6 +194,7 @@ class PublishedModel:
     """A table that is published: where it is, its key and what it says about itself.
 
     A table with `russian_names` of its columns is also published as a view that has them.
+    `is_scorecard` says that the metrics layer makes it, in its own file.
     `personal` are the columns with personal data, `managers` those with a manager's key;
     `is_personal` says that the whole table is personal.
     """
@@ -207,6 +208,7 @@ class PublishedModel:
     personal: frozenset[str] = frozenset()
     managers: frozenset[str] = frozenset()
     is_personal: bool = False
+    is_scorecard: bool = False
 
     @property
     def full_name(self) -> str:

@@ -15,6 +15,7 @@ import threading
 from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ def before_import() -> None:
     with _gone:
         from mashumaro.config import BaseConfig
         from mashumaro.core.meta.code.builder import CodeBuilder
-        from mashumaro.mixins import dict as mixin
 
+        mixin: Any = import_module("mashumaro.mixins.dict")
         BaseConfig.lazy_compilation = True
 
         def write(kind: Any, name: str, options: Mapping[str, Any]) -> Any:
@@ -64,7 +65,8 @@ def before_import() -> None:
             for each in (name, f"__mashumaro_{name}__"):
                 setattr(kind, each, pack)
 
-        mixin.compile_mixin_unpacker, mixin.compile_mixin_packer = unpack_later, pack_later
+        if mixin.compile_mixin_unpacker and mixin.compile_mixin_packer:
+            mixin.compile_mixin_unpacker, mixin.compile_mixin_packer = unpack_later, pack_later
 
 
 def shorten_events(tell: Callable[[str, Mapping[str, Any]], None]) -> None:
