@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -297,15 +299,33 @@ def main() -> None:
     """The console script: every error ends in one clear line and an exit code."""
     from orchestration.lib.errors import VoronkaError
 
+    code: object = EXIT_GOOD
     try:
         app()
+    except SystemExit as done:
+        code = done.code
     except VoronkaError as error:
         _report(error)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except KeyboardInterrupt:
         _, errors = _consoles()
         errors.print("Stopped. What is published is whole: `voronka status`.", style="yellow")
-        sys.exit(EXIT_INTERRUPTED)
+        code = EXIT_INTERRUPTED
+    _leave(code)
+
+
+def _leave(code: object) -> NoReturn:
+    """End without taking thousands of modules apart, which takes a second or two."""
+    if code is not None and not isinstance(code, int):
+        sys.exit(str(code))
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # Whoever read it has gone, as `head` does; Python's own end says what it thinks of that.
+        sys.exit(code)
+    logging.shutdown()
+    os._exit(code or EXIT_GOOD)
 
 
 def _report(error: VoronkaError) -> None:

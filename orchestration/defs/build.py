@@ -32,7 +32,7 @@ def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.
     contract = load_contract(settings.root)
     suites = load_suites(settings.root / "expectations")
     layer = MetricsLayer(settings, manifest)
-    metrics = build_metrics(settings, layer)
+    metrics = build_metrics(settings, layer, own_tools)
     job = build_refresh_job()
     models = layer.published(published_models(manifest))
     return dg.Definitions(
@@ -40,7 +40,7 @@ def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.
             build_raw_zone(settings, contract, own_tools, suites),
             build_models(settings, manifest, own_tools),
             metrics,
-            build_publication(settings, models),
+            build_publication(settings, models, own_tools),
             *([build_postgres(settings, models)] if settings.postgres_url else []),
             build_dashboard(settings),
         ],

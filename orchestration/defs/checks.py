@@ -17,7 +17,7 @@ from orchestration.lib.expectations import (
 )
 from orchestration.lib.record import ERROR, PASS, step
 from orchestration.lib.settings import Settings
-from orchestration.lib.warm import WarmTools
+from orchestration.lib.warm import EXPECTATIONS, WarmTools
 
 STEP = "expectations"
 
@@ -27,8 +27,11 @@ def build_expectations(
 ) -> dg.AssetChecksDefinition:
     """The step that runs the suites, after the assets `after`.
 
-    Those of the raw zone ran beside dbt and are collected.
+    Those of the raw zone ran beside dbt, those of the marts beside the metrics layer; they are
+    collected.
     """
+    of_marts = [suite for suite in suites if suite.layer == MARTS]
+    tools.offer(MARTS, lambda: run_suites(settings.build_file, of_marts), EXPECTATIONS)
     specs = [
         _spec(suite, expectation, after if suite.layer == MARTS else ())
         for suite in suites
@@ -39,9 +42,7 @@ def build_expectations(
     def expectations() -> Iterator[dg.AssetCheckResult]:
         progress.tell(STEP, total=len(specs))
         with step(settings.record_file, STEP) as record:
-            results = run_suites(
-                settings.build_file, [suite for suite in suites if suite.layer == MARTS]
-            )
+            results: list[ExpectationResult] = tools.result(MARTS)
             results += tools.raw_results([suite for suite in suites if suite.layer == RAW])
             record.merge_checks([result.outcome() for result in results])
             for result in results:
@@ -68,7 +69,7 @@ def _spec(
         asset=dg.AssetKey([suite.schema, suite.table]),
         description=expectation.description,
         blocking=expectation.is_blocking,
-        # The metrics step writes to the build file, which these only read.
+        # The order of the record's steps; the work itself may be done already.
         additional_deps=after,
     )
 

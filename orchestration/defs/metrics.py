@@ -13,13 +13,18 @@ from orchestration.lib.metrics.layer import MetricsLayer
 from orchestration.lib.metrics.parity import Agreement, ComparedMart
 from orchestration.lib.record import FAIL, PASS, CheckOutcome, ModelOutcome, step
 from orchestration.lib.settings import Settings
+from orchestration.lib.warm import WarmTools
 
 STEP = "metrics"
 CHECK = "agrees_with_the_metrics_layer"
 
 
-def build_metrics(settings: Settings, layer: MetricsLayer) -> dg.AssetsDefinition:
-    """The step that makes the saved queries' tables and compares the marts with the layer."""
+def build_metrics(settings: Settings, layer: MetricsLayer, tools: WarmTools) -> dg.AssetsDefinition:
+    """The step that makes the saved queries' tables and compares the marts with the layer.
+
+    The marts are compared while the tables are made.
+    """
+    tools.offer(CHECK, lambda: list(layer.agreements()))
     specs = [
         dg.AssetSpec(
             key=dg.AssetKey([SCHEMA, export.name]),
@@ -60,7 +65,7 @@ def build_metrics(settings: Settings, layer: MetricsLayer) -> dg.AssetsDefinitio
                     metadata={"dagster/row_count": rows},
                 )
             differing = []
-            for agreement in layer.agreements():
+            for agreement in tools.result(CHECK):
                 outcome = _outcome(agreement)
                 record.merge_checks([outcome])
                 progress.tell(STEP, f"{agreement.mart.name} agrees", outcome.status)

@@ -78,6 +78,8 @@ def build_models(settings: Settings, manifest: Manifest, tools: WarmTools) -> dg
                 ):
                     yield _with_metadata(asset_event, event.raw_event, record)
             _judge(settings, manifest, invocation, record, rows)
+        if not context.is_subset:
+            tools.begin_offers()
 
     return models
 

@@ -7,16 +7,30 @@ import dagster as dg
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.lib import progress
 from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.publication import publish
+from orchestration.lib.publication import Draft, publish
 from orchestration.lib.record import step
 from orchestration.lib.settings import Settings
+from orchestration.lib.warm import WarmTools
 
 STEP = "publication"
 KEY = dg.AssetKey(["published", "voronka"])
 
 
-def build_publication(settings: Settings, models: list[PublishedModel]) -> dg.AssetsDefinition:
-    """The step that replaces the published set."""
+def build_publication(
+    settings: Settings, models: list[PublishedModel], tools: WarmTools
+) -> dg.AssetsDefinition:
+    """The step that replaces the published set, drafted while the last checks ran."""
+    drafts: list[Draft] = []
+
+    def write_draft() -> Draft:
+        drafts[:] = [Draft(settings, models)]
+        return drafts[0].write()
+
+    def give_up() -> None:
+        for draft in drafts:
+            draft.give_up()
+
+    tools.offer(STEP, write_draft, give_up=give_up)
 
     @dg.asset(
         key=KEY,
@@ -29,7 +43,8 @@ def build_publication(settings: Settings, models: list[PublishedModel]) -> dg.As
     def voronka() -> dg.MaterializeResult[None]:
         progress.tell(STEP, total=1)
         with step(settings.record_file, STEP) as record:
-            done = publish(settings, models, record, importlib.metadata.version("voronka"))
+            version = importlib.metadata.version("voronka")
+            done = publish(settings, models, record, version, lambda: tools.result(STEP))
             record.publication_id = done.publication_id
             record.as_of_date = done.as_of_date.isoformat() if done.as_of_date else None
         progress.tell(STEP, done.publication_id, "ok")

@@ -54,6 +54,8 @@ class DbtProcess:
             "manifest": str(saved) if self.has_current_manifest and saved.is_file() else None,
             "fingerprint": self.fingerprint,
             "kept_code": str(settings.target_dir / "kept_code.json"),
+            "kept_manifest": str(settings.target_dir / "kept_manifest.bin"),
+            "kept_templates": str(settings.target_dir / "kept_templates.bin"),
             "raw_zone": str(settings.raw_zone_file),
         }
         self._log = (settings.build_dir / "dbt.log").open("w", encoding="utf-8")
@@ -192,6 +194,7 @@ class PublishedModel:
     """A table that is published: where it is, its key and what it says about itself.
 
     A table with `russian_names` of its columns is also published as a view that has them.
+    `is_scorecard` says that the metrics layer makes it, in its own file.
     `personal` are the columns with personal data, `managers` those with a manager's key;
     `is_personal` says that the whole table is personal.
     """
@@ -205,6 +208,7 @@ class PublishedModel:
     personal: frozenset[str] = frozenset()
     managers: frozenset[str] = frozenset()
     is_personal: bool = False
+    is_scorecard: bool = False
 
     @property
     def full_name(self) -> str:

@@ -16,42 +16,59 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestration.lib import dbt_speed
+from orchestration.lib import dbt_context, dbt_speed
 
+# Those that dbt makes of results that are not good, and of snapshots.
 _RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
-_STARTS = {"LogStartLine"}
 _QUIET = ["--log-level", "none", "--log-level-file", "none", "--no-use-colors"]
 
 
 class Runner:
     """dbt in this process. `arguments` are those of every command."""
 
-    def __init__(self, arguments: list[str], output: TextIO, kept: dbt_speed.KeptCode) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        output: TextIO,
+        kept: dbt_speed.KeptCode,
+        templates: dbt_context.KeptTemplates,
+        manifest: dbt_speed.KeptManifest,
+    ) -> None:
         dbt_speed.before_import()
         from dbt.cli.main import dbtRunner
 
-        dbt_speed.drop_debug_events()
-        dbt_speed.flatten_macros_once()
-        dbt_speed.share_the_empty_table()
+        dbt_speed.shorten_events(self._on_good_result)
+        dbt_speed.share_tables_and_types()
+        dbt_speed.find_relations_by_name()
+        dbt_speed.ask_tests_directly()
+        dbt_speed.name_no_sources()
+        dbt_speed.write_only_bad_code()
         dbt_speed.draw_no_graphs()
         kept.install()
+        templates.install()
         self._runner_class = dbtRunner
         self._arguments = [*_QUIET, *arguments]
         self._output = output
         self._kept = kept
+        self._templates = templates
+        self._kept_manifest = manifest
         self._manifest: Any = None
 
-    def load_manifest(self, path: Path) -> None:
+    def load_manifest(self, file: Path) -> None:
         """Take the manifest that the last parse saved, if it reads."""
-        from dbt.contracts.graph.manifest import Manifest
+        manifest = self._kept_manifest.load()
+        if manifest is None:
+            from dbt.contracts.graph.manifest import Manifest
 
-        try:
-            manifest = Manifest.from_msgpack(path.read_bytes())
-        except Exception:  # noqa: BLE001  any damage only costs the time of a parse
-            return
+            try:
+                manifest = Manifest.from_msgpack(file.read_bytes())
+            except Exception:  # noqa: BLE001  any damage only costs the time of a parse
+                return
+            self._kept_manifest.save(manifest)
         manifest.flat_graph = dbt_speed.LazyGraph(manifest)
         self._manifest = manifest
         dbt_speed.trust_the_parsed_project()
@@ -65,12 +82,16 @@ class Runner:
         error = None
         if result.success:
             self._manifest = result.result
+            self._kept_manifest.save(self._manifest)
         else:
             error = str(result.exception or "dbt could not parse the project")
         self._write({"voronka": "parsed", "error": error})
 
     def build(self, arguments: list[str]) -> int:
         """Run `dbt` with these arguments and the manifest; the exit code of dbt."""
+        # After the last parse: what parsing asks stays as it is.
+        dbt_context.make_macros_when_called()
+        dbt_context.make_context_when_read()
         self._kept.read_raw_zone()
         runner = self._runner_class(manifest=self._manifest, callbacks=[self._on_event])
         result = runner.invoke([*arguments, *self._arguments])
@@ -78,18 +99,27 @@ class Runner:
             self._write(_error_event(str(result.exception)))
         _close_database()
         self._kept.save()
+        self._templates.save()
         return 0 if result.success else 1
 
     def _on_event(self, message: Any) -> None:
         name, level = message.info.name, message.info.level
-        if name not in _RESULTS and name not in _STARTS and level not in ("warn", "error"):
+        if name not in _RESULTS and level not in ("warn", "error"):
             return
         from dbt_common.events.functions import msg_to_dict
 
-        event = msg_to_dict(message)
-        if name == "LogModelResult" and level == "info":
-            event["data"].update(_measure(event["data"]["node_info"]))
-        self._write(event)
+        self._write(msg_to_dict(message))
+
+    def _on_good_result(self, name: str, values: Mapping[str, Any]) -> None:
+        """The event that dbt would have made of a node's good end."""
+        from dbt_common.invocation import get_invocation_id
+
+        data = {key: value for key, value in values.items() if value is not None}
+        text = data.get("description") or data["node_info"]["node_name"]
+        info = {"name": name, "level": "info", "msg": text, "invocation_id": get_invocation_id()}
+        if name == "LogModelResult":
+            data.update(_measure(data["node_info"]))
+        self._write({"info": info, "data": data})
 
     def _write(self, event: dict[str, Any]) -> None:
         self._output.write(json.dumps(event, default=str) + "\n")
@@ -138,7 +168,9 @@ def main() -> None:
     threading.Thread(target=_listen, args=(commands,), daemon=True).start()
     files = Path(settings["kept_code"]), Path(settings["raw_zone"])
     kept = dbt_speed.KeptCode(*files, settings["fingerprint"])
-    runner = Runner(settings["arguments"], output, kept)
+    templates = dbt_context.KeptTemplates(Path(settings["kept_templates"]))
+    manifest = dbt_speed.KeptManifest(Path(settings["kept_manifest"]), settings["fingerprint"])
+    runner = Runner(settings["arguments"], output, kept, templates, manifest)
     if settings["manifest"]:
         runner.load_manifest(Path(settings["manifest"]))
     while True:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+_DIGEST_SIZE = hashlib.sha256().digest_size
+
 
 def write_json(path: Path, value: Any) -> None:
     """Replace the file at once: a reader sees the old text or the new one."""
+    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace the file at once: a reader sees the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        draft.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+        draft.write_bytes(content)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -26,6 +34,22 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def write_marked(path: Path, mark: str, content: bytes) -> None:
+    """Replace a file that `read_marked` gives back to who knows the mark."""
+    write_bytes(path, hashlib.sha256(mark.encode() + content).digest() + content)
+
+
+def read_marked(path: Path, mark: str) -> bytes | None:
+    """The content; None where there is none, it is damaged or was written with another mark."""
+    try:
+        whole = path.read_bytes()
+    except OSError:
+        return None
+    content = whole[_DIGEST_SIZE:]
+    is_ours = whole[:_DIGEST_SIZE] == hashlib.sha256(mark.encode() + content).digest()
+    return content if is_ours else None
 
 
 def sync(path: Path) -> None:

@@ -11,43 +11,49 @@ import duckdb
 
 from orchestration.lib.dbt import PublishedModel
 from orchestration.lib.files import sync, write_json
-from orchestration.lib.raw_zone import literal, quote
+from orchestration.lib.raw_zone import quote
 
 FILE_NAME = "manifest.json"
 
 
-def write_manifest(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    publication_id: str,
-    models: Sequence[PublishedModel],
-) -> None:
-    """Write `manifest.json`: the publication, and for each file its rows, bytes and columns.
+def described_files(
+    connection: duckdb.DuckDBPyConnection, folder: Path, models: Sequence[PublishedModel]
+) -> list[dict[str, Any]]:
+    """Each model's file: its rows, bytes, checksum and columns. The session reads the database.
 
-    Types are DuckDB's names; checksums are SHA-256 in hex. The session reads the published file.
+    Types are DuckDB's names; checksums are SHA-256 in hex.
     """
-    manifest = {
-        "publication_id": publication_id,
-        "tables": [_table(connection, folder, model) for model in models],
-    }
+    columns: dict[tuple[str, str], list[dict[str, str]]] = {}
+    found = connection.execute(
+        "select schema_name, table_name, column_name, data_type, comment from duckdb_columns() "
+        "where database_name = current_database() order by schema_name, table_name, column_index"
+    ).fetchall()
+    for schema, table, name, data_type, comment in found:
+        column = {"name": name, "type": data_type, "description": comment or ""}
+        columns.setdefault((schema, table), []).append(column)
+    return [
+        _described(connection, folder, model, columns[model.schema, model.name]) for model in models
+    ]
+
+
+def write_manifest(folder: Path, publication_id: str, files: Sequence[dict[str, Any]]) -> None:
+    """Write `manifest.json`: the publication and its files."""
     file = folder / FILE_NAME
-    write_json(file, manifest)
+    write_json(file, {"publication_id": publication_id, "tables": list(files)})
     file.chmod(0o444)
     sync(file)
 
 
-def _table(
-    connection: duckdb.DuckDBPyConnection, folder: Path, model: PublishedModel
+def _described(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    model: PublishedModel,
+    columns: list[dict[str, str]],
 ) -> dict[str, Any]:
     file = folder / f"{model.name}.parquet"
     count = connection.execute(
         f"select count(*) from {quote(model.schema)}.{quote(model.name)}"
     ).fetchone()
-    columns = connection.execute(
-        "select column_name, data_type, comment from duckdb_columns() "
-        f"where schema_name = {literal(model.schema)} and table_name = {literal(model.name)} "
-        "order by column_index"
-    ).fetchall()
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return {
@@ -58,8 +64,5 @@ def _table(
         "sha256": digest,
         "grain": list(model.grain),
         "description": model.description,
-        "columns": [
-            {"name": name, "type": data_type, "description": comment or ""}
-            for name, data_type, comment in columns
-        ],
+        "columns": columns,
     }

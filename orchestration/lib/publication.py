@@ -10,17 +10,19 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from orchestration.lib.dbt import PublishedModel
 from orchestration.lib.errors import ChecksFailed, PublicationFailed
 from orchestration.lib.files import sync
-from orchestration.lib.parquet_manifest import write_manifest
+from orchestration.lib.parquet_manifest import described_files, write_manifest
 from orchestration.lib.raw_zone import insert, literal, quote
 from orchestration.lib.record import ERROR, FAIL, PASS, STEPS, WARN, Record
 from orchestration.lib.settings import Settings
@@ -50,43 +52,142 @@ class Publication:
     rows: dict[str, int]
 
 
+class Draft:
+    """A new set on its way: made beside the present one while the last checks run.
+
+    `write` does all that the dbt models decide; what the checks and the metrics layer decide is
+    added by `publish`, which alone gives the set its place.
+    """
+
+    def __init__(self, settings: Settings, models: Sequence[PublishedModel]) -> None:
+        directory = settings.published_dir
+        self.settings = settings
+        self.models = models
+        self.built = [model for model in models if not model.is_scorecard]
+        self.scorecards = [model for model in models if model.is_scorecard]
+        self.file = directory / f"{settings.published_file.name}.{os.getpid()}{_DRAFT}"
+        self.parquet = directory / f"parquet-{os.getpid()}{_DRAFT}"
+        self.rows: dict[str, int] = {}
+        self.files: list[dict[str, Any]] = []
+        # Open until the set is complete: one checkpoint writes all of it.
+        self.connection: duckdb.DuckDBPyConnection | None = None
+        self._is_given_up = threading.Event()
+        self._lock = threading.Lock()
+
+    def write(self) -> Draft:
+        """Copy the models' tables, with their descriptions, and the marts as Parquet.
+
+        Raises duckdb.Error and OSError where they cannot be written.
+        """
+        with self._lock:
+            self.settings.published_dir.mkdir(parents=True, exist_ok=True)
+            clean_up(self.settings.published_dir)
+            try:
+                self.connection = duckdb.connect(str(self.file))
+                self._write_tables(self.connection)
+                self._write_parquet(self.connection)
+            except BaseException:
+                self.remove()
+                raise
+        return self
+
+    def give_up(self) -> None:
+        """Stop writing and remove what was written."""
+        self._is_given_up.set()
+        with self._lock:
+            self.remove()
+
+    def remove(self) -> None:
+        """Leave nothing behind; what has got its place is no draft any more."""
+        self.close()
+        self.file.unlink(missing_ok=True)
+        Path(f"{self.file}.wal").unlink(missing_ok=True)
+        shutil.rmtree(self.parquet, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let the file go, which others can then read."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def _write_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
+        build = self.settings.build_file
+        connection.execute("set TimeZone = 'UTC'")
+        # Views of the build name their catalogue, so all files keep their own names.
+        for file in (build, self.settings.raw_zone_file):
+            connection.execute(f"attach {literal(str(file))} as {quote(file.stem)} (read_only)")
+        for schema in sorted({model.schema for model in self.models} | {"quality"}):
+            connection.execute(f"create schema {quote(schema)}")
+        connection.execute("begin")
+        for model in self.built:
+            self._go_on()
+            self.rows[model.full_name] = _copy_table(connection, build.stem, model)
+        _create_russian_views(connection, self.built)
+        connection.execute("commit")
+        _describe_all(connection, self.built)
+
+    def _write_parquet(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """A file for each mart. One thread writes, so that the same rows give the same bytes."""
+        self.parquet.mkdir()
+        connection.execute("set threads = 1")
+        marts = [model for model in self.built if model.schema == PARQUET_SCHEMA]
+        for model in marts:
+            self._go_on()
+            target = self.parquet / f"{model.name}.parquet"
+            connection.execute(
+                f"copy (select * from {quote(model.schema)}.{quote(model.name)}) "
+                f"to {literal(str(target))} (format parquet, compression zstd)"
+            )
+            target.chmod(0o444)
+            sync(target)
+        connection.execute("reset threads")
+        self.files = described_files(connection, self.parquet, marts)
+
+    def _go_on(self) -> None:
+        if self._is_given_up.is_set():
+            raise OSError(errno.ECANCELED, "The refresh ended before its publication.")
+
+
 def publish(
-    settings: Settings, models: Sequence[PublishedModel], record: Record, version: str
+    settings: Settings,
+    models: Sequence[PublishedModel],
+    record: Record,
+    version: str,
+    draft_of: Callable[[], Draft] | None = None,
 ) -> Publication:
     """Replace the published set with the build's.
 
-    Raises ChecksFailed if a blocking check failed or a step is missing, PublicationFailed if the
-    set cannot be written. In both cases the present set stays and nothing is left behind.
+    `draft_of` brings a draft that was written before. Raises ChecksFailed if a blocking check
+    failed or a step is missing, PublicationFailed if the set cannot be written. In both cases the
+    present set stays and nothing is left behind.
     """
     _refuse_unchecked(record)
     directory = settings.published_dir
-    directory.mkdir(parents=True, exist_ok=True)
-    clean_up(directory)
     now = datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{_content_id(settings, version)}"
-    draft = directory / f"{settings.published_file.name}.{os.getpid()}{_DRAFT}"
-    parquet = directory / f"parquet-{name}{_DRAFT}"
+    final = directory / f"parquet-{name}"
+    draft: Draft | None = None
     try:
-        publication = _write_database(draft, settings, models, record, version, name, now)
-        _write_parquet(draft, parquet, models, name)
-        os.chmod(draft, 0o444)
-        sync(draft)
-        final = parquet.with_suffix("")
-        os.rename(parquet, final)
+        draft = draft_of() if draft_of else Draft(settings, models).write()
+        publication = _complete(draft, record, version, name, now)
+        write_manifest(draft.parquet, name, draft.files)
+        sync(draft.parquet)
+        os.chmod(draft.file, 0o444)
+        sync(draft.file)
+        os.rename(draft.parquet, final)
         link = directory / PARQUET_LINK
         link_draft = _link_draft(link, final.name)
         # Nothing but two renames stands between the old set and the new one.
-        os.replace(draft, settings.published_file)
+        os.replace(draft.file, settings.published_file)
         os.replace(link_draft, link)
         _name_latest(directory)
         sync(directory)
     except (duckdb.Error, OSError) as error:
-        _remove_unnamed(directory, parquet.with_suffix(""))
+        _remove_unnamed(directory, final)
         raise _failure(error, directory) from error
     finally:
-        draft.unlink(missing_ok=True)
-        Path(f"{draft}.wal").unlink(missing_ok=True)
-        shutil.rmtree(parquet, ignore_errors=True)
+        if draft is not None:
+            draft.remove()
         _remove_old_folders(directory)
     return publication
 
@@ -125,39 +226,28 @@ def _content_id(settings: Settings, version: str) -> str:
     return state.hexdigest()[:8]
 
 
-def _write_database(
-    draft: Path,
-    settings: Settings,
-    models: Sequence[PublishedModel],
-    record: Record,
-    version: str,
-    name: str,
-    now: datetime,
-) -> Publication:
-    rows: dict[str, int] = {}
-    with duckdb.connect(str(draft)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        # Views of the build name their catalogue, so both files keep their own names.
-        for file in (settings.build_file, settings.raw_zone_file):
-            connection.execute(f"attach {literal(str(file))} as {quote(file.stem)} (read_only)")
-        for schema in sorted({model.schema for model in models} | {"quality"}):
-            connection.execute(f"create schema {quote(schema)}")
-        connection.execute("begin")
-        for model in models:
-            rows[model.full_name] = _copy_table(connection, settings.build_file.stem, model)
-        as_of = _as_of(connection, settings.build_file.stem)
-        _write_quality(connection, settings, record, version, name, now, as_of, rows)
-        _create_russian_views(connection, models)
-        connection.execute("commit")
-        # Apart from the tables: one transaction for both takes a second and a half longer.
-        connection.execute("begin")
-        for model in models:
-            _describe(connection, model)
-        connection.execute("commit")
-        for file in (settings.build_file, settings.raw_zone_file):
-            connection.execute(f"detach {quote(file.stem)}")
-        connection.execute("checkpoint")
-    return Publication(name, settings.published_file, as_of, rows)
+def _complete(draft: Draft, record: Record, version: str, name: str, now: datetime) -> Publication:
+    """Add to a draft what the metrics layer made and what the checks found, and write it out."""
+    settings, connection = draft.settings, draft.connection
+    assert connection is not None
+    attached = [settings.build_file, settings.raw_zone_file]
+    if draft.scorecards:
+        file = settings.scorecards_file
+        connection.execute(f"attach {literal(str(file))} as {quote(file.stem)} (read_only)")
+        attached.append(file)
+    connection.execute("begin")
+    for model in draft.scorecards:
+        rows = _copy_table(connection, settings.scorecards_file.stem, model)
+        draft.rows[model.full_name] = rows
+    as_of = _as_of(connection, settings.build_file.stem)
+    _write_quality(connection, settings, record, version, name, now, as_of, draft.rows)
+    connection.execute("commit")
+    _describe_all(connection, draft.scorecards)
+    for file in attached:
+        connection.execute(f"detach {quote(file.stem)}")
+    connection.execute("checkpoint")
+    draft.close()
+    return Publication(name, settings.published_file, as_of, draft.rows)
 
 
 def _copy_table(
@@ -187,22 +277,30 @@ def _create_russian_views(
             )
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, model: PublishedModel) -> None:
-    """Give the table and its columns the descriptions of the model as comments."""
-    table = f"{quote(model.schema)}.{quote(model.name)}"
-    present = {
-        str(column[0]).lower()
-        for column in connection.execute(f"select * from {table} limit 0").description or ()
-    }
-    comments = [
-        f"comment on column {table}.{quote(column)} is {literal(text)}"
-        for column, text in model.columns.items()
-        if column.lower() in present
-    ]
-    if model.description:
-        comments.append(f"comment on table {table} is {literal(model.description)}")
-    if comments:
-        connection.execute("; ".join(comments))
+def _describe_all(connection: duckdb.DuckDBPyConnection, models: Sequence[PublishedModel]) -> None:
+    """Give tables and columns the descriptions of the models as comments.
+
+    Apart from the tables: one transaction for both takes a second and a half longer.
+    """
+    present = set(
+        connection.execute(
+            "select schema_name, table_name, lower(column_name) from duckdb_columns() "
+            "where database_name = current_database()"
+        ).fetchall()
+    )
+    connection.execute("begin")
+    for model in models:
+        table = f"{quote(model.schema)}.{quote(model.name)}"
+        comments = [
+            f"comment on column {table}.{quote(column)} is {literal(text)}"
+            for column, text in model.columns.items()
+            if (model.schema, model.name, column.lower()) in present
+        ]
+        if model.description:
+            comments.append(f"comment on table {table} is {literal(model.description)}")
+        if comments:
+            connection.execute("; ".join(comments))
+    connection.execute("commit")
 
 
 def _as_of(connection: duckdb.DuckDBPyConnection, catalogue: str) -> date | None:
@@ -262,28 +360,6 @@ def _write_quality(
     )
     for table, text in _DESCRIPTIONS.items():
         connection.execute(f"comment on table quality.{table} is {literal(text)}")
-
-
-def _write_parquet(
-    database: Path, folder: Path, models: Sequence[PublishedModel], publication_id: str
-) -> None:
-    """A file for each mart, and the list of them.
-
-    One thread writes, so that the same rows give the same bytes.
-    """
-    folder.mkdir()
-    with duckdb.connect(str(database), read_only=True, config={"threads": 1}) as connection:
-        copied = [model for model in models if model.schema == PARQUET_SCHEMA]
-        for model in copied:
-            target = folder / f"{model.name}.parquet"
-            connection.execute(
-                f"copy (select * from {quote(model.schema)}.{quote(model.name)}) "
-                f"to {literal(str(target))} (format parquet, compression zstd)"
-            )
-            target.chmod(0o444)
-            sync(target)
-        write_manifest(connection, folder, publication_id, copied)
-    sync(folder)
 
 
 def _link_draft(link: Path, target: str) -> Path:

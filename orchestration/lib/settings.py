@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         return self.build_dir / "voronka_build.duckdb"
 
     @property
+    def scorecards_file(self) -> Path:
+        """What the metrics layer makes; apart, so that the build file is only read while it is."""
+        return self.build_dir / "scorecards.duckdb"
+
+    @property
     def raw_zone_file(self) -> Path:
         """Views over the raw files."""
         return self.build_dir / RAW_ZONE_FILE

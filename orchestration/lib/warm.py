@@ -1,14 +1,35 @@
-"""Slow starts, begun before they are needed: dbt's process and Great Expectations' import."""
+"""Slow starts and later steps' work, begun before they are needed.
+
+dbt's process and Great Expectations' import start with the job. Once the models are built, the
+steps that follow only read the build file: they work side by side, and each collects its own.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 from orchestration.lib.dbt import DbtProcess
 from orchestration.lib.expectations import ExpectationResult, Suite, run_suites
 from orchestration.lib.raw_zone import object_store_extension
 from orchestration.lib.settings import Settings
+
+EXPECTATIONS = "expectations"
+# Bytes of a build file. Questions about a larger one keep all cores busy, and have the memory
+# to themselves one after the other.
+SIDE_BY_SIDE = 200_000_000
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A later step's work: what does it, in whose thread, and how it is given up."""
+
+    work: Callable[[], Any]
+    thread: str
+    give_up: Callable[[], None] | None = None
 
 
 class WarmTools:
@@ -18,7 +39,9 @@ class WarmTools:
         self._settings = settings
         self._dbt: DbtProcess | None = None
         self._lock = threading.Lock()
-        self._raw_results: Future[list[ExpectationResult]] | None = None
+        self._offers: dict[str, Offer] = {}
+        self._begun: dict[str, Future[Any]] = {}
+        self._threads: dict[str, ThreadPoolExecutor] = {}
 
     def start_dbt(self) -> DbtProcess:
         """Dbt's process, started at the first call."""
@@ -29,24 +52,55 @@ class WarmTools:
 
     def start_raw_suites(self, suites: list[Suite]) -> None:
         """Run the suites of the raw zone in the background, Great Expectations' import included."""
-        pool = ThreadPoolExecutor(1, thread_name_prefix="expectations")
-        self._raw_results = pool.submit(self._run_raw_suites, suites)
-        pool.shutdown(wait=False)
+        self._begin("raw suites", Offer(lambda: self._run_raw_suites(suites), EXPECTATIONS))
 
     def raw_results(self, suites: list[Suite]) -> list[ExpectationResult]:
         """Results of the raw suites, from the background if they were started there."""
-        if self._raw_results is None:
-            return self._run_raw_suites(suites)
-        return self._raw_results.result()
+        begun = self._begun.pop("raw suites", None)
+        results: list[ExpectationResult] = begun.result() if begun else self._run_raw_suites(suites)
+        return results
+
+    def offer(
+        self,
+        name: str,
+        work: Callable[[], Any],
+        thread: str = "",
+        give_up: Callable[[], None] | None = None,
+    ) -> None:
+        """Offer work that may be done once the models are built; works of a thread take turns."""
+        self._offers[name] = Offer(work, thread or name, give_up)
+
+    def begin_offers(self) -> None:
+        """The models are built: do what was offered, side by side if the build is small."""
+        if self._settings.build_file.stat().st_size < SIDE_BY_SIDE:
+            for name, offer in self._offers.items():
+                self._begin(name, offer)
+
+    def result(self, name: str) -> Any:
+        """What offered work came to, done now if it was not begun. Raises what it raised."""
+        begun = self._begun.pop(name, None)
+        return begun.result() if begun else self._offers[name].work()
+
+    def _begin(self, name: str, offer: Offer) -> None:
+        if offer.thread not in self._threads:
+            self._threads[offer.thread] = ThreadPoolExecutor(1, thread_name_prefix=offer.thread)
+        self._begun[name] = self._threads[offer.thread].submit(offer.work)
 
     def _run_raw_suites(self, suites: list[Suite]) -> list[ExpectationResult]:
         extension = object_store_extension(self._settings.raw_zone)
         return run_suites(self._settings.raw_zone_file, suites, extension)
 
     def close(self) -> None:
-        """End dbt's process; a new one is started if it is asked for again."""
+        """End dbt's process and give up what nobody collected; a new process starts if asked."""
         with self._lock:
             if self._dbt is not None:
                 self._dbt.close()
                 self._dbt = None
-            self._raw_results = None
+        for name in list(self._begun):
+            offer = self._offers.get(name)
+            if offer is not None and offer.give_up is not None:
+                offer.give_up()
+        self._begun.clear()
+        for pool in self._threads.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.clear()

@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -66,20 +67,25 @@ class Compiler:
             known["questions"] if known.get("fingerprint") == self._fingerprint else {}
         )
         self._is_changed = False
+        # Tables are made and marts compared in two threads.
+        self._lock = threading.Lock()
 
     def sql(self, question: Question) -> str:
         """One select statement. Raises WrongUse where the question cannot be answered."""
         key = json.dumps(asdict(question), ensure_ascii=False, sort_keys=True)
-        if key not in self._known:
-            self._known[key] = self._compile(question)
-            self._is_changed = True
-        return self._known[key]
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = self._compile(question)
+                self._is_changed = True
+            return self._known[key]
 
     def save(self) -> None:
         """Keep what was compiled for the next time."""
-        if self._memory and self._is_changed:
-            state = {"fingerprint": self._fingerprint, "questions": self._known}
-            write_json(self._memory, state)
+        with self._lock:
+            if self._memory and self._is_changed:
+                state = {"fingerprint": self._fingerprint, "questions": self._known}
+                write_json(self._memory, state)
+                self._is_changed = False
 
     def group_bys(self, metrics: Sequence[str]) -> list[str]:
         """What the metrics can be asked by, all of them together."""

@@ -162,14 +162,16 @@ def columns_of(export: Export, catalogue: Catalogue) -> dict[str, str]:
 
 def write_export(
     connection: duckdb.DuckDBPyConnection,
+    into: str,
     export: Export,
     catalogue: Catalogue,
     compiler: Compiler,
     running: Compiler,
 ) -> int:
-    """Make the table of an export in the open database; returns its rows.
+    """Make the table of an export in the schema `into`; returns its rows.
 
-    `running` compiles questions about the manifest `with_running_figures`.
+    The session uses the database that answers. `running` compiles questions about the manifest
+    `with_running_figures`.
     """
     parts = {name: to_date_parts(catalogue, name) for name in export.metrics}
     dated = [name for name, found in parts.items() if found is not None]
@@ -189,7 +191,7 @@ def write_export(
     _temporary(connection, "to_date_parts", _to_date_parts_sql(export, sums, states, names))
     to_date = with_metrics("from to_date_parts", catalogue, dated, {*sums, *others})
     _temporary(connection, "to_date", to_date)
-    table = f"{quote(SCHEMA)}.{quote(export.name)}"
+    table = f"{into}.{quote(export.name)}"
     found = connection.execute(
         f"create or replace table {table} as {_table_sql(export, catalogue, dated)}"
     ).fetchone()

@@ -19,6 +19,7 @@ from orchestration.lib.metrics.exports import (
 )
 from orchestration.lib.metrics.parity import Agreement, ComparedMart, compare, compared_marts
 from orchestration.lib.metrics.russian import read_names, with_both_languages
+from orchestration.lib.raw_zone import literal, quote
 from orchestration.lib.settings import Settings
 
 
@@ -56,7 +57,9 @@ class MetricsLayer:
         about = (
             "What the metrics are, for `voronka query`: dbt's semantic manifest as JSON, one row."
         )
-        own = PublishedModel(SCHEMA, MANIFEST_TABLE, (), about, {"manifest": "JSON text."})
+        own = PublishedModel(
+            SCHEMA, MANIFEST_TABLE, (), about, {"manifest": "JSON text."}, is_scorecard=True
+        )
         return [own] + [
             PublishedModel(
                 schema=SCHEMA,
@@ -65,21 +68,30 @@ class MetricsLayer:
                 description=export.description,
                 columns=columns_of(export, self.catalogue),
                 managers=frozenset({"manager_id"}) & frozenset(export.keys),
+                is_scorecard=True,
             )
             for export in self.exports
         ]
 
     def write_tables(self) -> Iterator[tuple[Export, int]]:
-        """Make the tables in the build file; each with its rows."""
+        """Make the tables in their own file; each with its rows."""
         compiler = self._compiler
         running = Compiler(
             with_running_figures(self.manifest_text), self._settings.build_dir / "running_sql.json"
         )
-        with duckdb.connect(str(self._settings.build_file)) as connection:
+        file, build = self._settings.scorecards_file, self._settings.build_file
+        file.unlink(missing_ok=True)
+        with duckdb.connect(str(file)) as connection:
             connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"create schema {SCHEMA}")
             self._write_manifest(connection)
+            # Answers are of the build's tables; only what is made names this file.
+            connection.execute(f"attach {literal(str(build))} as {quote(build.stem)} (read_only)")
+            connection.execute(f"use {quote(build.stem)}")
+            into = f"{quote(file.stem)}.{SCHEMA}"
             for export in self.exports:
-                yield export, write_export(connection, export, self.catalogue, compiler, running)
+                rows = write_export(connection, into, export, self.catalogue, compiler, running)
+                yield export, rows
         compiler.save()
         running.save()
 
@@ -101,8 +113,9 @@ class MetricsLayer:
     def _write_manifest(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Keep the layer's definitions with the data that they describe."""
         table = f"{SCHEMA}.{MANIFEST_TABLE}"
-        connection.execute(f"create or replace table {table} (manifest varchar)")
-        connection.execute(f"insert into {table} values (?)", [self.manifest_text])
+        # As a literal: for parameters DuckDB imports pandas, which takes half a second.
+        text = literal(self.manifest_text)
+        connection.execute(f"create table {table} as select {text} as manifest")
 
     @cached_property
     def _compiler(self) -> Compiler:
