@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from orchestration.lib.contract import Column, Contract, Table
 from orchestration.lib.errors import ContractBroken, WrongUse
-from orchestration.lib.raw_zone import RawZone, register, scan
+from orchestration.lib.raw_zone import RawZone, files_read, register, scan
 from tests.conftest import LOADED_AT, query, write_file
 
 TABLE = Table(
@@ -268,9 +269,44 @@ def test_files_are_listed_with_rows_and_bytes(tmp_path):
     raw = tmp_path / "raw"
     path = things(raw, name=["a", "b"])
     _, file = registered(raw)
+    size, stamp = path.stat().st_size, str(path.stat().st_mtime_ns)
     assert query(file, "select * from zone.files") == [
-        ("crm.things", "crm/things/1.parquet", 2, path.stat().st_size)
+        ("crm.things", "crm/things/1.parquet", 2, size, stamp, True)
     ]
+
+
+def test_files_that_the_build_has_read_are_apart_from_new_ones(tmp_path):
+    raw, build = tmp_path / "raw", tmp_path / "build.duckdb"
+    old = things(raw, "1", thing_id=["old"], number=pa.array([1]))
+    things(raw, "2", thing_id=["new"], number=pa.array([2]))
+    stamp = str(old.stat().st_mtime_ns)
+    with duckdb.connect(str(build)) as connection:
+        connection.execute(
+            "create schema state; create table state.files_of__crm_things as select "
+            f"'crm/things/1.parquet' as file, 1::bigint as rows, {old.stat().st_size}::bigint "
+            f"as bytes, '{stamp}' as stamp"
+        )
+    file = tmp_path / "raw_zone.duckdb"
+    register(scan(raw, CONTRACT), file, files_read(build))
+    assert query(file, "select thing_id from crm.things order by all") == [("new",), ("old",)]
+    assert query(file, "select thing_id from crm_new.things") == [("new",)]
+    assert query(file, "select file from zone.files where is_new") == [("crm/things/2.parquet",)]
+
+    old.unlink()
+    rewritten = things(raw, "1", thing_id=["changed"], number=pa.array([1]))
+    os.utime(rewritten, ns=(0, 0))
+    register(scan(raw, CONTRACT), file, files_read(build))
+    assert query(file, "select thing_id from crm_new.things order by all") == [
+        ("changed",),
+        ("new",),
+    ]
+
+
+def test_a_build_that_cannot_be_read_has_read_nothing(tmp_path):
+    build = tmp_path / "build.duckdb"
+    assert files_read(build) == {}
+    build.write_text("no database")
+    assert files_read(build) == {}
 
 
 def test_many_files_are_read_in_batches(tmp_path):
