@@ -14,6 +14,9 @@ SUPERSET := data/superset/venv
 SUPERSET_READY := $(SUPERSET)/.ready
 SUPERSET_IS_HERE := $(shell test "$$(cat $(SUPERSET_READY) 2>/dev/null)" = "$(CURDIR)" && echo yes)
 PORT ?= 8088
+# The benchmark's company: s, m or l for 0.2, 2 or 10 million calls; medians of so many runs.
+SCALE ?= s
+REPEAT ?= 3
 
 # uv takes the Python that is here and fetches none; no tool reports to anybody.
 export UV_PYTHON_DOWNLOADS := never
@@ -73,6 +76,14 @@ metric-diff: $(READY) ## Say which figures of the demo changed since a commit (B
 validate: $(READY) ## Let MetricFlow try every metric on the demo's build (after make refresh)
 	@VORONKA_DATA_DIR="$(CURDIR)/data" $(BIN)/dbt --quiet parse --profiles-dir .
 	@VORONKA_DATA_DIR="$(CURDIR)/data" DBT_PROFILES_DIR=. $(BIN)/mf validate-configs
+
+.PHONY: benchmark
+benchmark: $(READY) ## Measure the refresh, its limit and BI's reads (SCALE=s, REPEAT=3)
+	@$(BIN)/python -m tests.benchmark --scale "$(SCALE)" --repeat "$(REPEAT)" $(ARGS)
+
+.PHONY: performance
+performance: $(READY) ## Write README's performance section from what the benchmark found
+	@$(BIN)/python -m tests.benchmark.report
 
 .PHONY: dev
 dev: $(READY) ## Open Dagster on this machine, its history in data/dagster

@@ -1,0 +1,137 @@
+"""The engine's limit beside the product: the same kpi_daily by one script, by hand.
+
+`python -m tests.benchmark.limit RAW_DIR SCRIPT FILE` runs one script in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+
+from orchestration.lib.dbt import DbtProcess
+from orchestration.lib.settings import Settings
+from tests.benchmark.processes import environment, run
+from tests.benchmark.refreshes import (
+    Figures,
+    Interval,
+    Warehouse,
+    ancestors,
+    intervals,
+    share,
+    span,
+)
+
+FOLDER = Path(__file__).parent
+SCRIPT = FOLDER / "limit.sql"
+SCAN = FOLDER / "scan.sql"
+MART = "kpi_daily"
+# What the full refresh at the greatest scale has to do with.
+MEMORY_LIMIT = "4GB"
+# Quotients of whole microseconds may differ in the last of their sixteen digits.
+_FRACTIONS = ("cycle_days_won",)
+
+
+def run_script(raw_dir: Path, script: Path, file: Path, threads: int) -> Figures:
+    """Run a script against a raw zone into a new DuckDB file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    log = file.with_suffix(".log")
+    command = [sys.executable, "-m", "tests.benchmark.limit"]
+    usage = run([*command, str(raw_dir), str(script), str(file), str(threads)], environment(), log)
+    seconds = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["seconds"]
+    return {
+        "seconds": float(seconds),
+        "cpu_seconds": usage.cpu_seconds,
+        "peak_bytes": usage.peak_bytes,
+    }
+
+
+def differing_rows(published: Path, by_hand: Path) -> int:
+    """Rows of kpi_daily that only one of the two has."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{published}' as product (read_only)")
+        connection.execute(f"attach '{by_hand}' as hand (read_only)")
+        columns = [
+            name for (name, *_) in connection.execute(f"describe hand.main.{MART}").fetchall()
+        ]
+        listed = ", ".join(
+            f"round({name}, 6) as {name}" if name in _FRACTIONS else name for name in columns
+        )
+        ours = f"select {listed} from product.marts.{MART}"
+        theirs = f"select {listed} from hand.main.{MART}"
+        found = connection.execute(
+            f"select (select count(*) from ({ours} except all {theirs})) + "
+            f"(select count(*) from ({theirs} except all {ours}))"
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def alone(warehouse: Warehouse, data_dir: Path) -> float:
+    """Seconds from the first to the last of kpi_daily's models, built by dbt without the others."""
+    settings = Settings(
+        data_dir=data_dir, raw_dir=str(warehouse.raw_dir), threads=warehouse.threads
+    )
+    own = Warehouse(data_dir, warehouse.raw_dir, warehouse.threads)
+    settings.build_dir.mkdir(parents=True, exist_ok=True)
+    settings.build_file.unlink(missing_ok=True)
+    settings.raw_zone_file.write_bytes(
+        (warehouse.data_dir / "build" / settings.raw_zone_file.name).read_bytes()
+    )
+    dbt = DbtProcess(settings)
+    try:
+        if not dbt.has_current_manifest:
+            dbt.parse()
+        process = dbt.build(["build", "--exclude-resource-type", "test", "--select", f"+{MART}"])
+        assert process.stdout is not None
+        for _ in process.stdout:
+            pass
+        if process.wait():
+            raise RuntimeError(f"dbt could not build +{MART}; see {settings.build_dir / 'dbt.log'}")
+    finally:
+        dbt.close()
+    wanted = ancestors(own.target("manifest.json"), MART)
+    return span(_of(intervals(own.target("run_results.json")), wanted))
+
+
+def within_refresh(warehouse: Warehouse) -> Figures:
+    """What kpi_daily's models took within the last refresh, by three measures."""
+    nodes = ancestors(warehouse.target("manifest.json"), MART)
+    found = intervals(warehouse.target("run_results.json"))
+    ours = _of(found, nodes)
+    return {
+        "models": len(ours),
+        "span_seconds": span(ours),
+        "share_seconds": share(found, nodes),
+        "sum_seconds": sum(each.ended - each.started for each in ours),
+    }
+
+
+def _of(found: list[Interval], nodes: set[str]) -> list[Interval]:
+    return [each for each in found if each.node in nodes]
+
+
+def main() -> None:
+    """Run one script and print the seconds it took, DuckDB's start left out."""
+    raw_dir, script, file, threads = sys.argv[1:5]
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": int(threads),
+        "memory_limit": MEMORY_LIMIT,
+        "temp_directory": f"{file}.tmp",
+    }
+    with duckdb.connect(file, config=config) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"set variable raw = '{raw_dir}'")
+        statements = duckdb.extract_statements(Path(script).read_text(encoding="utf-8"))
+        start = time.perf_counter()
+        for statement in statements:
+            connection.execute(statement).fetchall()
+        connection.execute("checkpoint")
+        print(json.dumps({"seconds": time.perf_counter() - start}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,449 @@
+"""The benchmark's JSON files as tables: on the screen, in README and in docs/benchmark/README.md.
+
+`python -m tests.benchmark.report` writes the documents, `--check` says which is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tests.benchmark.processes import ROOT
+
+RESULTS = ROOT / "docs" / "benchmark"
+README = ROOT / "README.md"
+PAGE = RESULTS / "README.md"
+BEGIN = "<!-- performance: made by `make performance` -->"
+END = "<!-- end of performance -->"
+SCALES = ("s", "m", "l")
+
+Result = dict[str, Any]
+PACED = "16 readers, a question a second each"
+SINGLE = "1 reader"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a figure of each scale, and how it is written.
+
+    `grows` says whether it may be held against the rows: a duration or a size.
+    """
+
+    label: str
+    values: tuple[float | None, ...]
+    unit: str
+    grows: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the benchmark must show, and what it showed."""
+
+    label: str
+    limit: float
+    unit: str
+    value: float | None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the figure is there and within its limit."""
+        return self.value is not None and self.value <= self.limit
+
+
+def load(folder: Path = RESULTS) -> list[Result]:
+    """The results that are there, from the smallest scale."""
+    files = [folder / f"{scale}.json" for scale in SCALES]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+
+
+def pick(result: Result, *path: str) -> Any:
+    """A figure by its path; None where it was not measured."""
+    value: Any = result
+    for name in path:
+        if not isinstance(value, dict) or name not in value:
+            return None
+        value = value[name]
+    return value
+
+
+def quotient(numerator: float | None, denominator: float | None) -> float | None:
+    """A quotient; None where it has no sense."""
+    return numerator / denominator if numerator is not None and denominator else None
+
+
+def rows(results: Sequence[Result]) -> Iterator[Row]:
+    """All lines of the table."""
+
+    def row(label: str, unit: str, *path: str, grows: bool = False) -> Row:
+        return Row(label, tuple(pick(each, *path) for each in results), unit, grows)
+
+    def ratio(label: str, top: Sequence[str], bottom: Sequence[str], unit: str) -> Row:
+        values = tuple(quotient(pick(each, *top), pick(each, *bottom)) for each in results)
+        return Row(label, values, unit)
+
+    yield row("calls", "count", "calls")
+    yield row("raw rows", "count", "zone", "rows")
+    yield row("**full refresh**", "s", "full", "seconds", grows=True)
+    for step in _names(results, "full", "steps"):
+        yield row(f"— {step}", "s", "full", "steps", step, grows=True)
+    yield row("processor time", "s", "full", "cpu_seconds", grows=True)
+    yield row("rows a second", "count", "full", "rows_per_second")
+    yield row("peak memory", "bytes", "full", "peak_bytes", grows=True)
+    for part in ("raw", "build", "published", "parquet"):
+        yield row(f"on disk: {part}", "bytes", "full", "sizes", part, grows=True)
+    for layer in _names(results, "full", "layers"):
+        yield row(f"models of {layer}, added up", "s", "full", "layers", layer, grows=True)
+    yield row("**a day's refresh**", "s", "day", "day", "seconds", grows=True)
+    for step in _names(results, "day", "day", "steps"):
+        yield row(f"— {step}", "s", "day", "day", "steps", step, grows=True)
+    yield ratio("of the full one", ("day", "day", "seconds"), ("full", "seconds"), "share")
+    yield row("its peak memory", "bytes", "day", "day", "peak_bytes", grows=True)
+    yield row("nothing new", "s", "day", "nothing", "seconds", grows=True)
+    yield row("**kpi_daily by hand**: the limit", "s", "limit", "by_hand", "seconds", grows=True)
+    yield row("its peak memory", "bytes", "limit", "by_hand", "peak_bytes", grows=True)
+    yield row("scan of the same columns", "s", "limit", "scan", "seconds", grows=True)
+    yield row("kpi_daily's models alone", "s", "limit", "alone_seconds", grows=True)
+    by_hand = ("limit", "by_hand", "seconds")
+    yield ratio("— of the limit", ("limit", "alone_seconds"), by_hand, "times")
+    yield row("their share of the refresh", "s", "full", "kpi_daily", "share_seconds", grows=True)
+    yield ratio("— of the limit", ("full", "kpi_daily", "share_seconds"), by_hand, "times")
+    yield row(
+        "from their first to their last", "s", "full", "kpi_daily", "span_seconds", grows=True
+    )
+    yield ratio("— of the limit", ("full", "kpi_daily", "span_seconds"), by_hand, "times")
+    for kind in ("marts", "facts"):
+        for case in _names(results, "reads", "idle"):
+            for percent in ("p50", "p95"):
+                yield row(f"{kind}, {percent}, {case}", "ms", "reads", "idle", case, kind, percent)
+                yield row(
+                    "— while a refresh runs", "ms", "reads", "refreshing", case, kind, percent
+                )
+    yield row("**empty zone**", "s", "overhead", "seconds")
+    yield row("the first time", "s", "overhead", "first_seconds")
+    for part in ("imports", "steps", "dbt"):
+        for name in _names(results, "overhead", part):
+            yield row(f"— {name}", "s", "overhead", part, name)
+
+
+def _names(results: Sequence[Result], *path: str) -> list[str]:
+    """Names of the figures in a mapping of any result, in order."""
+    return list(dict.fromkeys(name for each in results for name in pick(each, *path) or {}))
+
+
+def targets(results: Sequence[Result]) -> list[Target]:
+    """What the greatest scale that was measured shows of what it must."""
+    if not results:
+        return []
+    last = results[-1]
+    idle = pick(last, "reads", "idle", PACED, "marts", "p95")
+    single = pick(last, "reads", "idle", SINGLE, "marts", "p95")
+    busy = pick(last, "reads", "refreshing", PACED, "marts", "p95")
+    peak = pick(last, "full", "peak_bytes")
+    day = quotient(pick(last, "day", "day", "seconds"), pick(last, "full", "seconds"))
+    alone = quotient(
+        pick(last, "limit", "alone_seconds"), pick(last, "limit", "by_hand", "seconds")
+    )
+    return [
+        Target("full refresh's SQL for kpi_daily, of the limit by hand", 2, "times", alone),
+        Target("memory of the full refresh", 4 * 2**30, "bytes", peak),
+        Target("a day's refresh, of the full one", 0.1, "share", day),
+        Target("the job on an empty zone", 12, "s", pick(last, "overhead", "seconds")),
+        Target("marts' p95, 1 reader", 50, "ms", single),
+        Target("marts' p95, 16 readers", 50, "ms", idle),
+        Target("the same while a refresh runs, of idle", 1.5, "times", quotient(busy, idle)),
+    ]
+
+
+def growth(row: Row, results: Sequence[Result]) -> list[float | None]:
+    """How many times the figure grows from each scale to the next."""
+    pairs = pairwise(row.values)
+    return [quotient(after, before) if row.grows else None for before, after in pairs]
+
+
+def allowed(results: Sequence[Result]) -> list[float]:
+    """How many times n log n grows from each scale to the next."""
+    sizes = [float(pick(each, "zone", "rows")) for each in results]
+    return [
+        after * math.log(after) / (before * math.log(before)) for before, after in pairwise(sizes)
+    ]
+
+
+def too_fast(results: Sequence[Result]) -> list[str]:
+    """Figures that grow faster than n log n."""
+    limits = allowed(results)
+    return [
+        row.label.strip("*— ")
+        for row in rows(results)
+        if any(
+            factor is not None and factor > most
+            for factor, most in zip(growth(row, results), limits, strict=True)
+        )
+    ]
+
+
+def written(value: float | None, unit: str) -> str:
+    """A figure as people read it."""
+    if value is None:
+        return "–"
+    if unit == "count":
+        return f"{value:,.0f}"
+    if unit == "bytes":
+        return f"{value / 2**30:.2f} GB" if value >= 2**30 else f"{value / 2**20:,.0f} MB"
+    if unit == "share":
+        return f"{value:.1%}"
+    if unit == "times":
+        return f"{value:.2f}×"
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
+
+
+def table(results: Sequence[Result], labels: Sequence[str] | None = None) -> list[str]:
+    """The Markdown table, of all lines or of those with these labels."""
+    scales = [each["scale"] for each in results]
+    steps = [f"{before} → {after}" for before, after in pairwise(scales)]
+    head = ["", *scales, *steps]
+    lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
+    limits = [f"n log n: {factor:.1f}×" for factor in allowed(results)]
+    for row in rows(results):
+        if labels is not None and row.label not in labels:
+            continue
+        if all(value is None for value in row.values):
+            continue
+        factors = ["" if each is None else f"{each:.1f}×" for each in growth(row, results)]
+        if row.label == "raw rows":
+            factors = limits
+        lines.append(_line([row.label, *(written(v, row.unit) for v in row.values), *factors]))
+    return lines
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def target_table(results: Sequence[Result]) -> list[str]:
+    """What it must show, met or not."""
+    if not results:
+        return []
+    lines = [_line(["at scale " + results[-1]["scale"], "must be", "is", ""])]
+    lines.append(_line(["---", "---:", "---:", "---"]))
+    for target in targets(results):
+        verdict = "" if target.value is None else ("met" if target.is_met else "**missed**")
+        lines.append(
+            _line(
+                [
+                    target.label,
+                    f"≤ {written(target.limit, target.unit)}",
+                    written(target.value, target.unit),
+                    verdict,
+                ]
+            )
+        )
+    return lines
+
+
+# README shows these; docs/benchmark/README.md shows all.
+_HEADLINES = (
+    "calls",
+    "raw rows",
+    "**full refresh**",
+    "— raw zone",
+    "— models",
+    "— metrics",
+    "— expectations",
+    "— publication",
+    "— dashboard",
+    "— starting the tools",
+    "rows a second",
+    "peak memory",
+    "on disk: raw",
+    "on disk: published",
+    "**a day's refresh**",
+    "of the full one",
+    "nothing new",
+    "**kpi_daily by hand**: the limit",
+    "scan of the same columns",
+    "kpi_daily's models alone",
+    "**empty zone**",
+    f"marts, p95, {SINGLE}",
+    f"marts, p95, {PACED}",
+)
+
+
+def _measured(results: Sequence[Result]) -> str:
+    """On what, when and how it was measured."""
+    last = results[-1]
+    found = last["machine"]
+    return (
+        f"Measured on {found['cores']} cores with {found['memory_bytes'] / 2**30:.0f} GB "
+        f"({found['system']}, Python {found['python']}, DuckDB {found['duckdb']}), "
+        f"{last['measured_on']}; medians of "
+        + ", ".join(f"{each['repeats']} ({each['scale']})" for each in results)
+        + " runs."
+    )
+
+
+def _growth_sentence(results: Sequence[Result]) -> str:
+    if len(results) < 2:
+        return ""
+    found = too_fast(results)
+    if not found:
+        return "Nothing grows faster than n log n."
+    return f"Faster than n log n grow: {'; '.join(dict.fromkeys(found))}."
+
+
+def readme_section(results: Sequence[Result]) -> str:
+    """README's performance section between its markers."""
+    if not results:
+        return "Nothing was measured yet: `make benchmark SCALE=s`."
+    lines = [
+        "`make benchmark SCALE=s|m|l` writes two years of a sales company with 0.2, 2 or 10",
+        "million calls and measures, side by side: the refresh from scratch, a day on top of it,",
+        "the same `kpi_daily` by hand for this engine, the job without a row, BI's questions.",
+        f"{_measured(results)} [All figures](docs/benchmark/README.md).",
+        "",
+        *table(results, _HEADLINES),
+        "",
+        *target_table(results),
+    ]
+    sentence = _growth_sentence(results)
+    if sentence:
+        lines += ["", sentence]
+    return "\n".join(lines)
+
+
+def page(results: Sequence[Result]) -> str:
+    """docs/benchmark/README.md: every figure, the questions one by one, the slowest models."""
+    lines = ["# Benchmark", "", "Made by `make performance` from the JSON files beside it."]
+    if not results:
+        return "\n".join([*lines, "", "Nothing was measured yet: `make benchmark SCALE=s`."]) + "\n"
+    lines += ["", _measured(results), "", _growth_sentence(results), ""]
+    lines += [
+        "`kpi_daily by hand` is [limit.sql](../../tests/benchmark/limit.sql), with the threads of",
+        "the refresh and 4 GB; every run checks that its kpi_daily has the same rows as the",
+        "product's. It is held against the models that kpi_daily is built from: built alone by",
+        "dbt, from the first one's start to the last one's end; within the refresh, where others",
+        "run between them, by their share of each moment and from their first to their last.",
+        "",
+        "Memory is that of all processes together, shared pages divided. Layers are added up,",
+        "two models at a time, so they exceed what passed. A reader is a process with a",
+        "connection that stays open and follows the file.",
+        "",
+        "## What it must show",
+        "",
+        *target_table(results),
+        "",
+        "## Figures",
+        "",
+        *table(results),
+    ]
+    for result in results:
+        lines += _questions(result)
+    for result in results:
+        lines += _profiles(result)
+    return "\n".join(lines) + "\n"
+
+
+def _questions(result: Result) -> list[str]:
+    idle = pick(result, "reads", "idle")
+    if not idle:
+        return []
+    cases = [name for name in (SINGLE, PACED) if name in idle]
+    head = ["p50 / p95 in ms"]
+    head += [f"{case}{when}" for case in cases for when in ("", ", refreshing")]
+    lines = ["", f"## Questions at scale {result['scale']}", ""]
+    lines += [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
+    for name in idle[cases[0]]["queries"]:
+        cells = [name]
+        for case in cases:
+            for when in ("idle", "refreshing"):
+                found = pick(result, "reads", when, case, "queries", name)
+                cells.append(f"{found['p50']:.1f} / {found['p95']:.1f}" if found else "–")
+        lines.append(_line(cells))
+    return lines
+
+
+def _profiles(result: Result) -> list[str]:
+    found = pick(result, "full", "profiles") or []
+    if not found:
+        return []
+    lines = ["", f"## The slowest models at scale {result['scale']}"]
+    for each in found:
+        seconds = pick(result, "full", "models", each["model"])
+        lines += ["", f"`{each['model']}`, {seconds:.1f} s in the refresh", ""]
+        if "error" in each:
+            lines.append(f"Not profiled: {each['error']}")
+            continue
+        lines += [_line(["operator", "share", "rows", ""]), _line(["---", "---:", "---:", "---"])]
+        for operator in each["operators"]:
+            detail = operator["detail"].replace("|", "\\|")
+            lines.append(
+                _line(
+                    [
+                        operator["name"].strip().lower(),
+                        f"{operator['share']:.0%}",
+                        f"{operator['rows']:,}",
+                        f"`{detail}`" if detail else "",
+                    ]
+                )
+            )
+    return lines
+
+
+def show(results: Sequence[Result]) -> Any:
+    """The table for a screen."""
+    from rich.table import Table
+
+    found = Table(title="Benchmark", box=None, header_style="bold")
+    found.add_column("")
+    for each in results:
+        found.add_column(str(each["scale"]), justify="right")
+    for row in rows(results):
+        if any(value is not None for value in row.values):
+            label = row.label.replace("**", "")
+            found.add_row(label, *(written(value, row.unit) for value in row.values))
+    for target in targets(results):
+        verdict = "" if target.value is None else ("  met" if target.is_met else "  missed")
+        limit = written(target.limit, target.unit)
+        found.add_row(f"{target.label} ≤ {limit}", written(target.value, target.unit) + verdict)
+    return found
+
+
+def documents(folder: Path = RESULTS, readme: Path = README) -> dict[Path, str]:
+    """The documents as the JSON files have them."""
+    results = load(folder)
+    text = readme.read_text(encoding="utf-8")
+    before, found, rest = text.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not (found and ended):
+        raise SystemExit(f"{readme.name} has lost the lines {BEGIN} and {END}: put them back.")
+    section = f"{before}{BEGIN}\n{readme_section(results)}\n{END}{after}"
+    return {readme: section, folder / PAGE.name: page(results)}
+
+
+def main() -> None:
+    """Write the documents, or say which is stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
+    check = parser.parse_args().check
+    stale = {
+        path: text
+        for path, text in documents().items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    }
+    if check and stale:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        sys.exit(f"{names} is not what the benchmark found: run `make performance`.")
+    for path, text in stale.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A raw zone of any size for the benchmark: what a telephony-heavy sales company exports."""
