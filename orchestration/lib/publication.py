@@ -221,7 +221,9 @@ def _content_id(settings: Settings, version: str) -> str:
     state = hashlib.sha256(f"{version}|{sorted(settings.dbt_vars.items())}".encode())
     with duckdb.connect() as connection:
         connection.execute(f"attach {literal(str(settings.raw_zone_file))} as raw_zone (read_only)")
-        for row in connection.execute("select table_name, file, rows, bytes from raw_zone.zone.files order by all").fetchall():
+        for row in connection.execute(
+            "select table_name, file, rows, bytes from raw_zone.zone.files order by all"
+        ).fetchall():
             state.update(repr(row).encode())
     return state.hexdigest()[:8]
 

@@ -18,6 +18,16 @@ first_legs as (
 
 ),
 
+-- A number is read once, however often it is on the line.
+numbers as (
+
+    select
+        raw_customer_number,
+        {{ text_as_phone_number('raw_customer_number') }} as customer_number
+    from (select distinct raw_customer_number from first_legs) as distinct_numbers
+
+),
+
 totals as (
 
     select
@@ -35,7 +45,7 @@ final as (
     select
         first_legs.session_id,
         first_legs.direction,
-        {{ text_as_phone_number('first_legs.raw_customer_number') }} as customer_number,
+        numbers.customer_number,
         first_legs.line,
         first_legs.started_at,
         totals.ended_at,
@@ -44,6 +54,8 @@ final as (
     from first_legs
     inner join totals
         on first_legs.session_id = totals.session_id
+    left join numbers
+        on first_legs.raw_customer_number = numbers.raw_customer_number
 
 )
 

@@ -1,0 +1,85 @@
+"""Private builds without the rest of a refresh: dbt's models on a raw zone, compared row by row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+
+from orchestration.lib.contract import load_contract
+from orchestration.lib.raw_zone import files_read, quote, register, scan
+from orchestration.lib.settings import Settings
+from tests.conftest import ROOT, query
+
+KEPT = "KEPT"
+
+
+class Build:
+    """A data directory and the raw zone that it is built from."""
+
+    def __init__(self, data: Path, raw: Path) -> None:
+        self._settings = Settings(data_dir=data, raw_dir=str(raw))
+        self.file = self._settings.build_file
+
+    def refresh(self, **variables: Any) -> dict[str, str]:
+        """Register the zone and build every model; what dbt says of each, KEPT where untouched."""
+        settings = self._settings.model_copy(update={"dbt_vars": variables})
+        zone = scan(settings.raw_zone, load_contract(ROOT))
+        register(zone, settings.raw_zone_file, files_read(self.file))
+        os.environ["VORONKA_DATA_DIR"] = str(settings.data)
+        manifest = None if variables else _manifest()
+        arguments = ["--quiet", "build", "--exclude-resource-type", "test", "unit_test"]
+        try:
+            done = dbtRunner(manifest).invoke([*arguments, *settings.dbt_arguments()])
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+            del os.environ["VORONKA_DATA_DIR"]
+        assert done.success, [(r.node.name, r.message) for r in done.result or [] if r.message]
+        return {r.node.name: r.message for r in done.result if r.node.resource_type == "model"}
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """A query on what was built."""
+        return query(self.file, sql)
+
+
+@cache
+def _manifest() -> Manifest:
+    settings = Settings(data_dir=ROOT / "data")
+    done = dbtRunner().invoke(["--quiet", "parse", *settings.dbt_arguments()])
+    assert done.success, done.exception
+    assert isinstance(done.result, Manifest)
+    return done.result
+
+
+def differing_tables(one: Path, other: Path) -> Mapping[str, int]:
+    """Tables of two builds that do not hold the same rows, with how many differ."""
+    with duckdb.connect() as connection:
+        for name, file in (("one", one), ("other", other)):
+            connection.execute(f"attach '{file}' as {quote(name)} (read_only)")
+        names = [
+            {
+                f"{quote(schema)}.{quote(table)}"
+                for schema, table in connection.execute(
+                    "select schema_name, table_name from duckdb_tables() "
+                    f"where database_name = '{name}' and schema_name != 'state'"
+                ).fetchall()
+            }
+            for name in ("one", "other")
+        ]
+        assert names[0] == names[1]
+        found = {}
+        for table in sorted(names[0]):
+            rows = connection.execute(
+                f"select count(*) from ((from one.{table} except all from other.{table}) "
+                f"union all (from other.{table} except all from one.{table}))"
+            ).fetchone()
+            if rows and rows[0]:
+                found[table] = rows[0]
+        return found

@@ -1,0 +1,285 @@
+"""A refresh that follows new files gives what a build from all of them gives, row by row."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.builds import KEPT, Build, differing_tables
+from tests.conftest import Zone, write_zone
+from tests.reference.zones import generate
+
+
+@settings(
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    seed=st.integers(0, 10**6),
+    kind=st.sampled_from(["mild", "hostile", "extreme"]),
+    batches=st.integers(2, 4),
+)
+@example(seed=31, kind="hostile", batches=3)
+def test_batches_in_any_split_and_order_give_what_one_build_gives(
+    tmp_path: Path, seed: int, kind: str, batches: int
+) -> None:
+    home = tmp_path / f"{seed}-{kind}-{batches}"
+    generate(home / "all", seed, kind, "UTC")
+    build = Build(home / "incremental", home / "raw")
+    for batch in range(batches):
+        split(home / "all", home / "raw", batch, batches, seed)
+        build.refresh()
+    whole = Build(home / "whole", home / "raw")
+    whole.refresh()
+    assert differing_tables(build.file, whole.file) == {}
+    assert set(build.refresh().values()) == {KEPT}
+    shutil.rmtree(home)
+
+
+def split(source: Path, target: Path, batch: int, batches: int, seed: int) -> None:
+    """Write the rows of one batch: each row of each file falls into a random one."""
+    for file in sorted(source.rglob("*.parquet")):
+        name = file.relative_to(source)
+        rows = pq.read_table(file)
+        choice = random.Random(f"{seed} {name}")
+        chosen = [row for row in range(rows.num_rows) if choice.randrange(batches) == batch]
+        part = target / name.with_name(f"{choice.randrange(10**6)}-{batch}.parquet")
+        if chosen or (not rows.num_rows and not batch):
+            part.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(rows.take(chosen), part)
+
+
+PHONE, OTHER_PHONE = "+79991234567", "+79997654321"
+
+
+def at(day: int, hour: int = 12) -> datetime:
+    """An hour of a day of March 2026."""
+    return datetime(2026, 3, day, hour, tzinfo=UTC)
+
+
+def call(key: str, day: int, number: str = PHONE, **values: Any) -> dict[str, Any]:
+    """An answered outbound call of two minutes by extension 101."""
+    return {
+        "call_id": key,
+        "direction": "out",
+        "from_number": "100",
+        "to_number": number,
+        "extension": "101",
+        "started_at": at(day),
+        "answered_at": at(day),
+        "ended_at": at(day) + timedelta(minutes=2),
+        "disposition": "answered",
+        "talk_seconds": 110,
+        **values,
+    }
+
+
+def deal(**values: Any) -> dict[str, Any]:
+    """The company's one deal."""
+    return {
+        "deal_id": "deal",
+        "lead_id": "lead",
+        "manager_id": "anna",
+        "pipeline_id": "sales",
+        "stage_id": "new",
+        "amount": 100,
+        "currency": "USD",
+        "created_at": at(2),
+        "updated_at": at(2),
+        **values,
+    }
+
+
+def stage(key: str, position: int, kind: str = "open", **values: Any) -> dict[str, Any]:
+    """A stage of the sales pipeline."""
+    place = {"stage_id": key, "pipeline_id": "sales", "name": key, "position": position}
+    return {**place, "kind": kind, **values}
+
+
+COMPANY: Zone = {
+    "crm.managers": [{"manager_id": key, "full_name": key} for key in ("anna", "boris")],
+    "crm.sources": [{"source_id": "ads", "name": "Ads"}],
+    "crm.contacts": [
+        {"contact_id": "vera", "created_at": at(1), "source_id": "ads"},
+        {"contact_id": "gleb", "created_at": at(1), "source_id": None},
+    ],
+    "crm.contact_phones": [
+        {"contact_id": "vera", "phone": PHONE},
+        {"contact_id": "gleb", "phone": OTHER_PHONE},
+    ],
+    "crm.pipelines": [{"pipeline_id": "sales", "name": "Sales"}],
+    "crm.stages": [stage("new", 1), stage("offer", 2), stage("won", 9, "won")],
+    "crm.leads": [
+        {"lead_id": "lead", "contact_id": "vera", "manager_id": "anna", "created_at": at(1)}
+    ],
+    "crm.deals": [deal()],
+    "crm.deal_stage_history": [
+        {"event_id": "1", "deal_id": "deal", "stage_id": "new", "entered_at": at(2)}
+    ],
+    "crm.payments": [
+        {
+            "payment_id": "paid",
+            "deal_id": "deal",
+            "paid_at": at(9),
+            "amount": 100,
+            "currency": "USD",
+            "kind": "payment",
+        }
+    ],
+    "telephony.extensions": [
+        {"extension": "101", "valid_from": at(1, 0), "manager_id": "anna", "valid_to": None}
+    ],
+    "telephony.calls": [
+        call("a", 3),
+        call("b", 4),
+        call("c", 5, OTHER_PHONE),
+        call("missed", 9, direction="in", from_number=PHONE, disposition="no_answer"),
+    ],
+    "finance.exchange_rates": [{"rate_date": at(1).date(), "currency": "USD", "rate": 80}],
+}
+
+CONTACTS = "select session_id, contact_id from marts.fct_call_sessions order by all"
+CALLERS = "select call_id, manager_id from marts.fct_calls order by all"
+REVENUE = "select sum(revenue)::int from marts.kpi_daily"
+MOVES = "select stage_id, movement from marts.fct_stage_entries order by entry_no"
+LOST = "select recovery from marts.fct_call_sessions where recovery is not null"
+
+CALLS = {"int_calls__legs", "int_calls__sessions", "fct_call_sessions", "fct_calls"}
+DEALS = {"int_deals__resolved", "fct_deals", "fct_stage_entries", "fct_payments"}
+
+# What comes, a question, its answers before and after, and what must not be made anew for it.
+STEPS: list[tuple[str, Zone, str, list[Any], list[Any], set[str]]] = [
+    (
+        "a call of an old day",
+        {"telephony.calls": [call("late", 2)]},
+        "select session_id from marts.fct_call_sessions where is_first_contact order by all",
+        [("a",), ("c",)],
+        [("c",), ("late",)],
+        DEALS,
+    ),
+    (
+        "a new version of an old call",
+        {"telephony.calls": [call("b", 4, to_number=OTHER_PHONE, updated_at=at(20))]},
+        CONTACTS,
+        [("a", "vera"), ("b", "vera"), ("c", "gleb"), ("late", "vera"), ("missed", "vera")],
+        [("a", "vera"), ("b", "gleb"), ("c", "gleb"), ("late", "vera"), ("missed", "vera")],
+        DEALS,
+    ),
+    (
+        "a deletion",
+        {"telephony.calls": [{"call_id": "c", "is_deleted": True, "updated_at": at(21)}]},
+        CALLERS,
+        [(key, "anna") for key in ("a", "b", "c", "late", "missed")],
+        [(key, "anna") for key in ("a", "b", "late", "missed")],
+        DEALS,
+    ),
+    (
+        "a phone that changes its owner",
+        {
+            "crm.contact_phones": [
+                {"contact_id": "vera", "phone": PHONE, "is_deleted": True, "updated_at": at(22)},
+                {"contact_id": "gleb", "phone": PHONE, "is_deleted": False, "updated_at": at(22)},
+            ]
+        },
+        CONTACTS,
+        [("a", "vera"), ("b", "gleb"), ("late", "vera"), ("missed", "vera")],
+        [("a", "gleb"), ("b", "gleb"), ("late", "gleb"), ("missed", "gleb")],
+        {"int_calls__legs", "int_calls__sessions", "int_calls__recovery"},
+    ),
+    (
+        "an extension that had another holder",
+        {
+            "telephony.extensions": [
+                {"extension": "101", "valid_from": at(4, 0), "manager_id": "boris"},
+            ]
+        },
+        CALLERS,
+        [(key, "anna") for key in ("a", "b", "late", "missed")],
+        [("a", "anna"), ("b", "boris"), ("late", "anna"), ("missed", "boris")],
+        {"int_calls__sessions", "int_calls__session_identity", "fct_call_sessions", *DEALS},
+    ),
+    (
+        "a rate that comes late",
+        {"finance.exchange_rates": [{"rate_date": at(5).date(), "currency": "USD", "rate": 90}]},
+        REVENUE,
+        [(8000,)],
+        [(9000,)],
+        CALLS,
+    ),
+    (
+        "a deal that moved on",
+        {
+            "crm.deals": [deal(stage_id="won", closed_at=at(9), updated_at=at(9))],
+            "crm.deal_stage_history": [
+                {"event_id": "2", "deal_id": "deal", "stage_id": "won", "entered_at": at(9)}
+            ],
+        },
+        MOVES,
+        [("new", "first")],
+        [("new", "first"), ("won", "skip")],
+        CALLS,
+    ),
+    (
+        "a stage that changes its place",
+        {"crm.stages": [stage("offer", 0, updated_at=at(23))]},
+        MOVES,
+        [("new", "first"), ("won", "skip")],
+        [("new", "first"), ("won", "forward")],
+        CALLS | {"fct_payments"},
+    ),
+    (
+        "an event of a later day, which closes windows",
+        {
+            "crm.payments": [
+                {"payment_id": "later", "paid_at": at(25), "amount": 1, "kind": "refund"}
+            ]
+        },
+        LOST,
+        [("open",)],
+        [("lost",)],
+        {"int_calls__legs", "int_calls__sessions", "int_deals__resolved"},
+    ),
+]
+
+
+def test_each_kind_of_news_is_followed_and_nothing_else_is_made_anew(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    loaded_at = at(9, 20)
+    write_zone(raw, loaded(COMPANY, loaded_at))
+    build = Build(tmp_path / "incremental", raw)
+    build.refresh()
+    for number, (what, news, question, before, after, untouched) in enumerate(STEPS):
+        assert build.rows(question) == before, what
+        loaded_at = at(26, number)
+        write_zone(raw, loaded(news, loaded_at), str(number))
+        done = build.refresh()
+        assert build.rows(question) == after, what
+        assert {name for name in untouched if done[name] != KEPT} == set(), what
+        whole = Build(tmp_path / f"whole-{number}", raw)
+        whole.refresh()
+        assert differing_tables(build.file, whole.file) == {}, what
+
+    assert set(build.refresh().values()) == {KEPT}
+    done = build.refresh(churn_days=2)
+    assert done["fct_customer_spans"] != KEPT
+    assert {name for name in CALLS | DEALS if done[name] != KEPT} == set()
+
+
+def loaded(zone: Zone, at: datetime) -> Zone:
+    """The rows as an export of a moment holds them, with all columns of the company's tables."""
+    return {
+        table: [
+            {**dict.fromkeys(name for it in COMPANY[table] for name in it), **row, "_loaded_at": at}
+            for row in rows
+        ]
+        for table, rows in zone.items()
+    }
