@@ -18,9 +18,6 @@ from orchestration.lib.raw_zone import object_store_extension
 from orchestration.lib.settings import Settings
 
 EXPECTATIONS = "expectations"
-# Bytes of a build file. Questions about a larger one keep all cores busy, and have the memory
-# to themselves one after the other.
-SIDE_BY_SIDE = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class WarmTools:
 
     def begin_offers(self) -> None:
         """The models are built: do what was offered, side by side if the build is small."""
-        if self._settings.build_file.stat().st_size < SIDE_BY_SIDE:
+        if self._settings.has_small_build:
             for name, offer in self._offers.items():
                 self._begin(name, offer)
 
