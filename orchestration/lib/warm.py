@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,9 +93,12 @@ class WarmTools:
             if self._dbt is not None:
                 self._dbt.close()
                 self._dbt = None
-        for name in list(self._begun):
+        for name, begun in self._begun.items():
             offer = self._offers.get(name)
-            if offer is not None and offer.give_up is not None:
+            if offer is not None and offer.give_up is not None and not begun.cancel():
+                offer.give_up()
+                wait([begun])
+                # What it did before it could be told.
                 offer.give_up()
         self._begun.clear()
         for pool in self._threads.values():
