@@ -7,7 +7,6 @@ import dagster as dg
 
 from orchestration.defs.publication import KEY as PUBLICATION
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib.dashboard.page import write_dashboard
 from orchestration.lib.record import Record
 from orchestration.lib.settings import Settings
 
@@ -26,6 +25,9 @@ def build_dashboard(settings: Settings) -> dg.AssetsDefinition:
         description="One HTML file with the publication's figures, for people without a BI tool.",
     )
     def dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        # Here, because it imports NumPy, which nothing needs before the first step.
+        from orchestration.lib.dashboard.page import write_dashboard
+
         start = time.monotonic()
         # Not a step of the record: those decide whether something is published.
         record = Record.load(settings.record_file)

@@ -6,6 +6,7 @@ saves. Where dbt has no such place any more, nothing is changed: dbt is then slo
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import pickle
@@ -299,17 +300,19 @@ class KeptManifest:
         if content is None:
             return None
         try:
-            fields = pickle.loads(content)
+            return Manifest(**pickle.loads(content))
         except Exception:  # noqa: BLE001  any damage only costs the time of another form
             return None
-        return Manifest(**fields)
 
     def save(self, manifest: Any) -> None:
         """Keep a manifest as it was parsed, before anything runs."""
-        fields = {name: value for name, value in vars(manifest).items() if name[0] != "_"}
-        # Made from the others when it is asked for.
-        del fields["flat_graph"]
-        write_marked(self._file, self._mark, pickle.dumps(fields, protocol=5))
+        # The graph and what begins with _ are made from the others when they are asked for.
+        kept = {
+            field.name: getattr(manifest, field.name)
+            for field in dataclasses.fields(manifest)
+            if not field.name.startswith("_") and field.name != "flat_graph"
+        }
+        write_marked(self._file, self._mark, pickle.dumps(kept, protocol=5))
 
 
 class _Asked(threading.local):

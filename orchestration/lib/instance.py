@@ -36,13 +36,47 @@ class UnreadEventLog(InMemoryEventLogStorage):
         return dg.EventRecordsResult(records=[], cursor="", has_more=False)
 
 
+class BriefInstance(dg.DagsterInstance):
+    """An instance whose runs keep no snapshots of job and plan, as nobody will look at them.
+
+    To digest both takes a second before the first step.
+    """
+
+    def create_run_for_job(self, *arguments: Any, **options: Any) -> dg.DagsterRun:
+        """A run, without snapshots where it is as `execute_in_process` asks for a whole job."""
+        is_whole = options.get("execution_plan") and not options.get("asset_selection")
+        if arguments or options.keys() != _OF_A_WHOLE_RUN or not is_whole:
+            return super().create_run_for_job(*arguments, **options)
+        job, plan = options["job_def"], options["execution_plan"]
+        return self.create_run(
+            job_name=job.name,
+            run_id=options["run_id"],
+            run_config=options["run_config"],
+            status=None,
+            tags=options["tags"],
+            step_keys_to_execute=plan.step_keys_to_execute,
+            asset_graph=job.asset_layer.asset_graph,
+            **dict.fromkeys(_NOT_OF_A_WHOLE_RUN),
+        )
+
+
+_OF_A_WHOLE_RUN = {
+    *("job_def", "execution_plan", "run_config", "tags", "run_id", "asset_selection"),
+}
+_NOT_OF_A_WHOLE_RUN = (
+    *("root_run_id", "parent_run_id", "execution_plan_snapshot", "job_snapshot"),
+    *("parent_job_snapshot", "asset_selection", "asset_check_selection"),
+    *("resolved_op_selection", "op_selection", "remote_job_origin", "job_code_origin"),
+)
+
+
 def refresh_instance() -> dg.DagsterInstance:
     """The instance of DAGSTER_HOME with its history, or one that lives as long as the process."""
     _list_outputs_once()
     if os.environ.get("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
-    # What DagsterInstance.ephemeral() makes, but for the event log.
-    return dg.DagsterInstance(
+    # What DagsterInstance.ephemeral() makes, but for the event log and the snapshots.
+    return BriefInstance(
         instance_type=InstanceType.EPHEMERAL,
         local_artifact_storage=TemporaryLocalArtifactStorage(),  # type: ignore[no-untyped-call]  # Dagster leaves it untyped
         run_storage=InMemoryRunStorage(),

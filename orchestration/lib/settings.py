@@ -108,6 +108,15 @@ class Settings(BaseSettings):
         return self.build_dir / "voronka_build.duckdb"
 
     @property
+    def has_small_build(self) -> bool:
+        """Whether questions about the build take longer to plan than to answer.
+
+        Then they are asked side by side, each in one thread. About a larger build each keeps all
+        cores busy, and has the memory to itself.
+        """
+        return self.build_file.stat().st_size < _SMALL_BUILD
+
+    @property
     def scorecards_file(self) -> Path:
         """What the metrics layer makes; apart, so that the build file is only read while it is."""
         return self.build_dir / "scorecards.duckdb"
@@ -215,5 +224,6 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
+_SMALL_BUILD = 200_000_000
 _SECRETS = frozenset({"VORONKA_POSTGRES_URL"})
 _REMEDY = "Correct the VORONKA_* environment variable or the option; `voronka doctor` shows them."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,6 @@ from orchestration.lib.raw_zone import object_store_extension
 from orchestration.lib.settings import Settings
 
 EXPECTATIONS = "expectations"
-# Bytes of a build file. Questions about a larger one keep all cores busy, and have the memory
-# to themselves one after the other.
-SIDE_BY_SIDE = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class WarmTools:
 
     def begin_offers(self) -> None:
         """The models are built: do what was offered, side by side if the build is small."""
-        if self._settings.build_file.stat().st_size < SIDE_BY_SIDE:
+        if self._settings.has_small_build:
             for name, offer in self._offers.items():
                 self._begin(name, offer)
 
@@ -96,9 +93,12 @@ class WarmTools:
             if self._dbt is not None:
                 self._dbt.close()
                 self._dbt = None
-        for name in list(self._begun):
+        for name, begun in self._begun.items():
             offer = self._offers.get(name)
-            if offer is not None and offer.give_up is not None:
+            if offer is not None and offer.give_up is not None and not begun.cancel():
+                offer.give_up()
+                wait([begun])
+                # What it did before it could be told.
                 offer.give_up()
         self._begun.clear()
         for pool in self._threads.values():

@@ -7,7 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestration.lib.dbt_speed import KeptCode, LazyGraph, depends_on_project
+from orchestration.lib.dbt_speed import (
+    KeptCode,
+    LazyGraph,
+    _is_plain_test,
+    depends_on_project,
+)
 from tests.conftest import ROOT
 
 MACROS = {
@@ -108,20 +113,102 @@ def test_the_graph_is_made_when_it_is_read():
     assert (manifest.made, manifest.flat_graph is graph) == (1, True)
 
 
+def config(**changes):
+    plain = {"limit": None, "store_failures": None, "store_failures_as": None}
+    terms = {**plain, "materialized": "test", "sql_header": None, **changes}
+    return SimpleNamespace(**terms, get=terms.get)
+
+
+@pytest.mark.parametrize(
+    ("changes", "macros", "is_plain"),
+    [
+        ({}, {}, True),
+        ({}, {"sums": None}, True),
+        ({"limit": 5}, {}, False),
+        ({"store_failures": True}, {}, False),
+        ({"store_failures_as": "view"}, {}, False),
+        ({"materialized": "own"}, {}, False),
+        ({"sql_header": "set x = 1"}, {}, False),
+        ({}, {"get_test_sql": None}, False),
+        ({}, {"duckdb__get_test_sql": None}, False),
+        ({}, {"get_limit_subquery_sql": None}, False),
+        ({}, {"materialization_test_duckdb": None}, False),
+    ],
+    ids=str,
+)
+def test_only_tests_that_dbt_wraps_by_itself_are_asked_directly(changes, macros, is_plain):
+    manifest = SimpleNamespace(get_macros_by_package=lambda: {"voronka": macros})
+    test = SimpleNamespace(config=config(**changes), package_name="voronka")
+    assert _is_plain_test(test, manifest) is is_plain
+
+
+SERIALISERS = """
+from orchestration.lib import dbt_speed
+dbt_speed.before_import()
+from dataclasses import dataclass
+from typing import Dict, List, Optional
+from mashumaro.mixins.msgpack import DataClassMessagePackMixin
+
+@dataclass
+class Part(DataClassMessagePackMixin):
+    size: int
+
+@dataclass
+class Whole(DataClassMessagePackMixin):
+    parts: List[Part]
+    names: Dict[str, Optional[Part]]
+
+@dataclass
+class Named(Whole):
+    title: str = "none"
+
+whole = Named([Part(1)], {"a": None, "b": Part(2)}, "some")
+told = {"parts": [{"size": 1}], "names": {"a": None, "b": {"size": 2}}, "title": "some"}
+assert whole.to_dict() == told and whole.to_dict() == told
+assert Named.from_dict(told) == whole and Whole.from_dict(told) != whole
+assert type(Whole.from_dict(told)) is Whole
+assert Named.from_msgpack(whole.to_msgpack()) == whole
+try:
+    Part.from_dict({})
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def test_serialisers_that_are_written_late_are_mashumaros():
+    done = subprocess.run(
+        [sys.executable, "-c", SERIALISERS], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "MissingField\n", "")
+
+
 def test_dbt_has_every_place_that_is_changed():
     """Otherwise refreshes would be slow again, and nobody would know why."""
     check = (
         "import contextlib; from pathlib import Path; from orchestration.lib import dbt_speed\n"
-        "dbt_speed._gone = contextlib.nullcontext()\n"
+        "from orchestration.lib import dbt_context\n"
+        "dbt_speed._gone = dbt_context._gone = contextlib.nullcontext()\n"
         "from mashumaro.config import BaseConfig; BaseConfig.lazy_compilation\n"
         "from dbt.task import runnable; runnable.write_manifest\n"
         "from dbt.compilation import Compiler, Linker\n"
-        "Linker.get_graph_summary, Compiler.write_graph_file\n"
+        "Linker.get_graph_summary, Compiler.write_graph_file, Linker.find_cycles\n"
         "from dbt.contracts.project import Configuration, ProfileConfig, Project, ProjectFlags\n"
-        "[kind.validate for kind in (Configuration, ProfileConfig, Project, ProjectFlags)]\n"
-        "dbt_speed.before_import(); dbt_speed.drop_debug_events()\n"
-        "dbt_speed.flatten_macros_once(); dbt_speed.share_the_empty_table()\n"
-        "dbt_speed.draw_no_graphs(); dbt_speed.trust_the_parsed_project()\n"
+        "from dbt.contracts.project import PackageConfig\n"
+        "kinds = (Configuration, ProfileConfig, Project, ProjectFlags, PackageConfig)\n"
+        "[kind.validate for kind in kinds]\n"
+        "from dbt.context.macros import MacroNamespaceBuilder\n"
+        "MacroNamespaceBuilder.build_namespace\n"
+        "from dbt_common.behavior_flags import BehaviorFlagRendered\n"
+        "BehaviorFlagRendered._default_source\n"
+        "from dbt_common.clients.jinja import TemplateCache; TemplateCache.get_node_template\n"
+        "from dbt_common.clients.agate_helper import build_type_tester, empty_table\n"
+        "dbt_speed.before_import(); dbt_speed.shorten_events(print)\n"
+        "dbt_speed.share_tables_and_types(); dbt_speed.find_relations_by_name()\n"
+        "dbt_speed.ask_tests_directly(); dbt_speed.name_no_sources()\n"
+        "dbt_speed.write_only_bad_code(); dbt_speed.draw_no_graphs()\n"
+        "dbt_speed.trust_the_parsed_project()\n"
+        "dbt_context.make_macros_when_called(); dbt_context.make_context_when_read()\n"
+        "dbt_context.KeptTemplates(Path('none.bin')).install()\n"
         "dbt_speed.KeptCode(Path('none.json'), Path('raw_zone.duckdb'), '').install()\n"
     )
     done = subprocess.run(

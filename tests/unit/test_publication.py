@@ -14,7 +14,7 @@ import pytest
 
 from orchestration.lib.dbt import PublishedModel
 from orchestration.lib.errors import ChecksFailed, PublicationFailed
-from orchestration.lib.publication import publish
+from orchestration.lib.publication import Draft, publish
 from orchestration.lib.record import STEPS, CheckOutcome, Record
 from orchestration.lib.settings import Settings
 from tests.conftest import query
@@ -28,6 +28,9 @@ FACTS = PublishedModel(
 )
 DAILY = PublishedModel("marts", "kpi_daily", (), "", {})
 BAD = PublishedModel("quarantine", "crm_things", (), "Rows that broke a rule.", {})
+CARD = PublishedModel(
+    "metrics", "card", ("week",), "A card.", {"week": "Its day."}, is_scorecard=True
+)
 MODELS = [DAILY, FACTS, BAD]
 RAW_ZONE = """
 create schema zone;
@@ -258,6 +261,46 @@ def test_what_a_killed_publication_left_is_removed(settings):
     (settings.published_dir / "voronka.duckdb.123.tmp.wal").write_text("half")
     (settings.published_dir / "parquet-20260101T000000000Z-0.tmp").mkdir()
     publish(settings, MODELS, checked(), "1")
+    assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
+
+
+def make_scorecards(settings: Settings) -> None:
+    settings.scorecards_file.unlink(missing_ok=True)
+    with duckdb.connect(str(settings.scorecards_file)) as connection:
+        connection.execute(
+            "create schema metrics; create table metrics.card as "
+            "select date '2026-01-05' - i::int as week from range(3) as t(i)"
+        )
+
+
+def test_a_draft_gets_what_came_after_it_and_is_what_is_published_without_one(settings):
+    models = [*MODELS, CARD]
+    draft = Draft(settings, models).write()
+    make_scorecards(settings)
+    done = publish(settings, models, checked(PASSED), "1", lambda: draft)
+    file, shape = settings.published_file, (
+        "select table_name, comment, estimated_size from duckdb_tables() union all "
+        "select table_name || column_name, comment, 0 from duckdb_columns() order by all"
+    )  # fmt: skip
+    assert done.rows["metrics.card"] == 3
+    assert query(file, "select min(week) from metrics.card") == [(date(2026, 1, 3),)]
+    assert query(file, "select checks_passed from quality.publication") == [(1,)]
+    found, files = query(file, shape), digests(settings)
+    assert ("card", "A card.", 3) in found
+    publish(settings, models, checked(PASSED), "1")
+    assert (query(file, shape), digests(settings)) == (found, files)
+    assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
+
+
+def test_a_draft_that_is_given_up_leaves_the_old_set_and_nothing_else(settings):
+    publish(settings, MODELS, checked(), "1")
+    before = (settings.published_file.stat().st_ino, digests(settings))
+    draft = Draft(settings, MODELS).write()
+    assert any(name.endswith(".tmp") for name in names(settings))
+    draft.give_up()
+    with pytest.raises(OSError, match="ended before"):
+        draft.write()
+    assert (settings.published_file.stat().st_ino, digests(settings)) == before
     assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
 
 

@@ -83,6 +83,8 @@ class MetricsLayer:
         file.unlink(missing_ok=True)
         with duckdb.connect(str(file)) as connection:
             connection.execute("set TimeZone = 'UTC'")
+            if self._settings.has_small_build:
+                connection.execute("set threads = 1")
             connection.execute(f"create schema {SCHEMA}")
             self._write_manifest(connection)
             # Answers are of the build's tables; only what is made names this file.
@@ -98,7 +100,12 @@ class MetricsLayer:
     def agreements(self, all_grains: bool = False) -> Iterator[Agreement]:
         """Compare the marts with the layer; at one grain each, or at all that they have."""
         yield from compare(
-            self._settings.build_file, self._compiler, self.catalogue, self.compared, all_grains
+            self._settings.build_file,
+            self._compiler,
+            self.catalogue,
+            self.compared,
+            all_grains,
+            threads=1 if self._settings.has_small_build else None,
         )
         self._compiler.save()
 
