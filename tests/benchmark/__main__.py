@@ -148,7 +148,7 @@ class Benchmark:
         shutil.rmtree(self.warehouse.raw_dir, ignore_errors=True)
         link_tree(self.zone / "base", self.warehouse.raw_dir)
         say("a day's refresh: the history first")
-        self.warehouse.refresh()
+        self.warehouse.refresh("--full")
         days, nothing = [], []
         for number in range(1, self.repeats + 1):
             link_tree(self.zone / f"day-{number}", self.warehouse.raw_dir)

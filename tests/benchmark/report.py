@@ -10,7 +10,8 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,15 @@ SINGLE = "1 reader"
 class Row:
     """A line of the table: a figure of each scale, and how it is written.
 
-    `grows` says whether it may be held against the rows: a duration or a size.
+    `grows` says whether it may be held against the rows: a duration or a size. README shows the
+    lines that are `main`, docs/benchmark/README.md all.
     """
 
     label: str
     values: tuple[float | None, ...]
     unit: str
     grows: bool = False
+    main: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,58 +81,86 @@ def quotient(numerator: float | None, denominator: float | None) -> float | None
     return numerator / denominator if numerator is not None and denominator else None
 
 
-def rows(results: Sequence[Result]) -> Iterator[Row]:
+def rows(results: Sequence[Result]) -> list[Row]:
     """All lines of the table."""
+    return [*_refresh_rows(results), *_limit_rows(results), *_fixed_rows(results)]
 
-    def row(label: str, unit: str, *path: str, grows: bool = False) -> Row:
-        return Row(label, tuple(pick(each, *path) for each in results), unit, grows)
 
-    def ratio(label: str, top: Sequence[str], bottom: Sequence[str], unit: str) -> Row:
-        values = tuple(quotient(pick(each, *top), pick(each, *bottom)) for each in results)
-        return Row(label, values, unit)
+def _row(
+    results: Sequence[Result],
+    label: str,
+    unit: str,
+    path: Sequence[str],
+    grows: bool = True,
+    main: bool = False,
+) -> Row:
+    return Row(label, tuple(pick(each, *path) for each in results), unit, grows, main)
 
-    yield row("calls", "count", "calls")
-    yield row("raw rows", "count", "zone", "rows")
-    yield row("**full refresh**", "s", "full", "seconds", grows=True)
+
+def _ratio(
+    results: Sequence[Result], label: str, unit: str, top: Sequence[str], bottom: Sequence[str]
+) -> Row:
+    values = tuple(quotient(pick(each, *top), pick(each, *bottom)) for each in results)
+    return Row(label, values, unit, main=True)
+
+
+def _refresh_rows(results: Sequence[Result]) -> Iterator[Row]:
+    """The zone, the refresh from scratch and a day's."""
+    row, full, day = partial(_row, results), ("full", "seconds"), ("day", "day", "seconds")
+    yield row("calls", "count", ["calls"], grows=False, main=True)
+    yield row("raw rows", "count", ["zone", "rows"], grows=False, main=True)
+    yield row("**refresh from scratch**", "s", full, main=True)
     for step in _names(results, "full", "steps"):
-        yield row(f"— {step}", "s", "full", "steps", step, grows=True)
-    yield row("processor time", "s", "full", "cpu_seconds", grows=True)
-    yield row("rows a second", "count", "full", "rows_per_second")
-    yield row("peak memory", "bytes", "full", "peak_bytes", grows=True)
+        yield row(f"— {step}", "s", ["full", "steps", step], main=True)
+    yield row("processor time", "s", ["full", "cpu_seconds"])
+    yield row("rows a second", "count", ["full", "rows_per_second"], grows=False, main=True)
+    yield row("peak memory", "bytes", ["full", "peak_bytes"], main=True)
     for part in ("raw", "build", "published", "parquet"):
-        yield row(f"on disk: {part}", "bytes", "full", "sizes", part, grows=True)
+        yield row(f"on disk: {part}", "bytes", ["full", "sizes", part], main=part != "parquet")
     for layer in _names(results, "full", "layers"):
-        yield row(f"models of {layer}, added up", "s", "full", "layers", layer, grows=True)
-    yield row("**a day's refresh**", "s", "day", "day", "seconds", grows=True)
+        yield row(f"dbt, {layer}, added up", "s", ["full", "layers", layer])
+    yield row("**a day on top of it**", "s", day, main=True)
+    yield _ratio(results, "— of the refresh from scratch", "share", day, full)
     for step in _names(results, "day", "day", "steps"):
-        yield row(f"— {step}", "s", "day", "day", "steps", step, grows=True)
-    yield ratio("of the full one", ("day", "day", "seconds"), ("full", "seconds"), "share")
-    yield row("its peak memory", "bytes", "day", "day", "peak_bytes", grows=True)
-    yield row("nothing new", "s", "day", "nothing", "seconds", grows=True)
-    yield row("**kpi_daily by hand**: the limit", "s", "limit", "by_hand", "seconds", grows=True)
-    yield row("its peak memory", "bytes", "limit", "by_hand", "peak_bytes", grows=True)
-    yield row("scan of the same columns", "s", "limit", "scan", "seconds", grows=True)
-    yield row("kpi_daily's models alone", "s", "limit", "alone_seconds", grows=True)
-    by_hand = ("limit", "by_hand", "seconds")
-    yield ratio("— of the limit", ("limit", "alone_seconds"), by_hand, "times")
-    yield row("their share of the refresh", "s", "full", "kpi_daily", "share_seconds", grows=True)
-    yield ratio("— of the limit", ("full", "kpi_daily", "share_seconds"), by_hand, "times")
-    yield row(
-        "from their first to their last", "s", "full", "kpi_daily", "span_seconds", grows=True
-    )
-    yield ratio("— of the limit", ("full", "kpi_daily", "span_seconds"), by_hand, "times")
+        yield row(f"— {step}", "s", ["day", "day", "steps", step])
+    yield row("peak memory on that day", "bytes", ["day", "day", "peak_bytes"])
+    yield row("nothing new", "s", ["day", "nothing", "seconds"], main=True)
+
+
+def _limit_rows(results: Sequence[Result]) -> Iterator[Row]:
+    """The same by hand, and the product's models for it by three measures."""
+    row, by_hand = partial(_row, results), ("limit", "by_hand", "seconds")
+    yield row("**`kpi_daily` by hand**", "s", by_hand, main=True)
+    yield row("its peak memory", "bytes", ["limit", "by_hand", "peak_bytes"])
+    yield row("a scan of the same columns", "s", ["limit", "scan", "seconds"], main=True)
+    for label, path in (
+        ("its models alone, by dbt", ["limit", "alone_seconds"]),
+        ("their share of the refresh", ["full", "kpi_daily", "share_seconds"]),
+        ("there from the first to the last", ["full", "kpi_daily", "span_seconds"]),
+    ):
+        is_main = path[0] == "limit"
+        yield row(label, "s", path, main=is_main)
+        ratio = _ratio(results, "— of what it takes by hand", "times", path, by_hand)
+        yield replace(ratio, main=is_main)
+
+
+def _fixed_rows(results: Sequence[Result]) -> Iterator[Row]:
+    """What should not grow with the rows: answers, and the job without any."""
+    row = partial(_row, results, grows=False)
     for kind in ("marts", "facts"):
         for case in _names(results, "reads", "idle"):
             for percent in ("p50", "p95"):
-                yield row(f"{kind}, {percent}, {case}", "ms", "reads", "idle", case, kind, percent)
-                yield row(
-                    "— while a refresh runs", "ms", "reads", "refreshing", case, kind, percent
-                )
-    yield row("**empty zone**", "s", "overhead", "seconds")
-    yield row("the first time", "s", "overhead", "first_seconds")
-    for part in ("imports", "steps", "dbt"):
+                is_main = kind == "marts" and percent == "p95" and case in (SINGLE, PACED)
+                path = [case, kind, percent]
+                label = f"{kind}, {percent}, {case}"
+                yield row(label, "ms", ["reads", "idle", *path], main=is_main)
+                label = "— while a refresh runs"
+                yield row(label, "ms", ["reads", "refreshing", *path], main=is_main)
+    yield row("**the job on an empty zone**", "s", ["overhead", "seconds"], main=True)
+    yield row("the first time", "s", ["overhead", "first_seconds"])
+    for part, label in (("imports", "alone: "), ("steps", ""), ("dbt", "dbt: ")):
         for name in _names(results, "overhead", part):
-            yield row(f"— {name}", "s", "overhead", part, name)
+            yield row(f"— {label}{name}", "s", ["overhead", part, name])
 
 
 def _names(results: Sequence[Result], *path: str) -> list[str]:
@@ -203,15 +234,15 @@ def written(value: float | None, unit: str) -> str:
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
 
 
-def table(results: Sequence[Result], labels: Sequence[str] | None = None) -> list[str]:
-    """The Markdown table, of all lines or of those with these labels."""
+def table(results: Sequence[Result], main: bool = False) -> list[str]:
+    """The Markdown table, of all lines or of the main ones."""
     scales = [each["scale"] for each in results]
     steps = [f"{before} → {after}" for before, after in pairwise(scales)]
     head = ["", *scales, *steps]
     lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
     limits = [f"n log n: {factor:.1f}×" for factor in allowed(results)]
     for row in rows(results):
-        if labels is not None and row.label not in labels:
+        if main and not row.main:
             continue
         if all(value is None for value in row.values):
             continue
@@ -247,34 +278,6 @@ def target_table(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-# README shows these; docs/benchmark/README.md shows all.
-_HEADLINES = (
-    "calls",
-    "raw rows",
-    "**full refresh**",
-    "— raw zone",
-    "— models",
-    "— metrics",
-    "— expectations",
-    "— publication",
-    "— dashboard",
-    "— starting the tools",
-    "rows a second",
-    "peak memory",
-    "on disk: raw",
-    "on disk: published",
-    "**a day's refresh**",
-    "of the full one",
-    "nothing new",
-    "**kpi_daily by hand**: the limit",
-    "scan of the same columns",
-    "kpi_daily's models alone",
-    "**empty zone**",
-    f"marts, p95, {SINGLE}",
-    f"marts, p95, {PACED}",
-)
-
-
 def _measured(results: Sequence[Result]) -> str:
     """On what, when and how it was measured."""
     last = results[-1]
@@ -305,9 +308,11 @@ def readme_section(results: Sequence[Result]) -> str:
         "`make benchmark SCALE=s|m|l` writes two years of a sales company with 0.2, 2 or 10",
         "million calls and measures, side by side: the refresh from scratch, a day on top of it,",
         "the same `kpi_daily` by hand for this engine, the job without a row, BI's questions.",
-        f"{_measured(results)} [All figures](docs/benchmark/README.md).",
+        "[All figures](docs/benchmark/README.md).",
         "",
-        *table(results, _HEADLINES),
+        _measured(results),
+        "",
+        *table(results, main=True),
         "",
         *target_table(results),
     ]
@@ -322,9 +327,11 @@ def page(results: Sequence[Result]) -> str:
     lines = ["# Benchmark", "", "Made by `make performance` from the JSON files beside it."]
     if not results:
         return "\n".join([*lines, "", "Nothing was measured yet: `make benchmark SCALE=s`."]) + "\n"
-    lines += ["", _measured(results), "", _growth_sentence(results), ""]
+    lines += ["", _measured(results), ""]
+    if len(results) > 1:
+        lines += [_growth_sentence(results), ""]
     lines += [
-        "`kpi_daily by hand` is [limit.sql](../../tests/benchmark/limit.sql), with the threads of",
+        "`kpi_daily` by hand is [limit.sql](../../tests/benchmark/limit.sql), with the threads of",
         "the refresh and 4 GB; every run checks that its kpi_daily has the same rows as the",
         "product's. It is held against the models that kpi_daily is built from: built alone by",
         "dbt, from the first one's start to the last one's end; within the refresh, where others",
