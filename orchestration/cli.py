@@ -70,7 +70,7 @@ Language = Annotated[
     "voronka refresh                              the demo, or data/raw if there is one\n\n"
     "voronka refresh --raw-dir ~/exports          your own exports\n\n"
     "voronka refresh --var churn_days=60          another definition of a lost customer\n\n"
-    "voronka refresh --full                       forget the private build first"
+    "voronka refresh --full                       build everything anew from the raw zone"
 )
 def refresh(
     raw_dir: RawDir = None,
@@ -78,7 +78,9 @@ def refresh(
         bool,
         typer.Option(
             "--full",
-            help="Remove the private build first. Every refresh reads all raw files anyway.",
+            help="Read all raw files and build everything anew. "
+            "[dim]Else only new files are read, and what they touch is built: the result is the "
+            "same.[/]",
         ),
     ] = False,
     var: Vars = None,

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from orchestration.lib import progress
 from orchestration.lib.contract import Contract
 from orchestration.lib.drift import drift_lines
 from orchestration.lib.expectations import RAW, Suite
+from orchestration.lib.files import read_json, write_json
 from orchestration.lib.raw_zone import RawTable, RawZone, files_read, register, scan
 from orchestration.lib.record import Record, step, utc_now
 from orchestration.lib.settings import Settings
@@ -41,7 +43,7 @@ def build_raw_zone(
     @dg.multi_asset(specs=specs, name="raw_zone", required_resource_keys={REFRESH_LOCK})
     def raw_zone(config: RefreshConfig) -> Iterator[dg.MaterializeResult[None]]:
         progress.tell(STEP)
-        if config.full:
+        if config.full or not is_made_by_these_tools(settings):
             forget_build(settings)
         Record(started_at=utc_now()).save(settings.record_file)
         with step(settings.record_file, STEP) as record:
@@ -72,10 +74,21 @@ def note(record: Record, zone: RawZone, settings: Settings) -> None:
     record.drift = drift_lines(zone.drift)
 
 
+def is_made_by_these_tools(settings: Settings) -> bool:
+    """Whether the private build is of these versions (noted); others may count otherwise."""
+    versions = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")}
+    file = settings.build_dir / "made_by.json"
+    if read_json(file) == versions:
+        return True
+    write_json(file, versions)
+    return not settings.build_file.exists()
+
+
 def forget_build(settings: Settings) -> None:
     """Remove the private build; the published set stays."""
     for path in settings.build_dir.glob("voronka_build.duckdb*"):
         path.unlink()
+    settings.passed_tests_file.unlink(missing_ok=True)
     shutil.rmtree(settings.build_dir / "tmp", ignore_errors=True)
 
 

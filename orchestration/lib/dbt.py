@@ -83,6 +83,7 @@ class DbtProcess:
             "kept_code": str(settings.target_dir / "kept_code.json"),
             "kept_manifest": str(settings.target_dir / "kept_manifest.bin"),
             "kept_templates": str(settings.target_dir / "kept_templates.bin"),
+            "passed_tests": str(settings.passed_tests_file),
             "raw_zone": str(settings.raw_zone_file),
         }
         self._log = (settings.build_dir / "dbt.log").open("w", encoding="utf-8")

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestration.lib import dbt_context, dbt_speed
+from orchestration.lib import dbt_context, dbt_keep, dbt_speed
 
 # Those that dbt makes of results that are not good, and of snapshots.
 _RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
@@ -37,6 +37,7 @@ class Runner:
         kept: dbt_speed.KeptCode,
         templates: dbt_context.KeptTemplates,
         manifest: dbt_speed.KeptManifest,
+        tables: dbt_keep.BuiltTables,
     ) -> None:
         dbt_speed.before_import()
         from dbt.cli.main import dbtRunner
@@ -45,6 +46,7 @@ class Runner:
         dbt_speed.share_tables_and_types()
         dbt_speed.find_relations_by_name()
         dbt_speed.ask_tests_directly()
+        tables.install()
         dbt_speed.name_no_sources()
         dbt_speed.write_only_bad_code()
         dbt_speed.draw_no_graphs()
@@ -55,6 +57,7 @@ class Runner:
         self._output = output
         self._kept = kept
         self._templates = templates
+        self._tables = tables
         self._kept_manifest = manifest
         self._manifest: Any = None
 
@@ -100,6 +103,7 @@ class Runner:
         _close_database()
         self._kept.save()
         self._templates.save()
+        self._tables.save()
         return 0 if result.success else 1
 
     def _on_event(self, message: Any) -> None:
@@ -170,7 +174,8 @@ def main() -> None:
     kept = dbt_speed.KeptCode(*files, settings["fingerprint"])
     templates = dbt_context.KeptTemplates(Path(settings["kept_templates"]))
     manifest = dbt_speed.KeptManifest(Path(settings["kept_manifest"]), settings["fingerprint"])
-    runner = Runner(settings["arguments"], output, kept, templates, manifest)
+    tables = dbt_keep.BuiltTables(Path(settings["passed_tests"]))
+    runner = Runner(settings["arguments"], output, kept, templates, manifest, tables)
     if settings["manifest"]:
         runner.load_manifest(Path(settings["manifest"]))
     while True:

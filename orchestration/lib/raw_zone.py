@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -24,7 +25,7 @@ FILE_COLUMN = "_file"
 OBJECT_STORES = ("s3://", "gs://", "gcs://", "r2://", "https://", "http://")
 
 Scalar = str | int | bool | None
-ReadFiles = Mapping[str, Set[tuple[str, int, int, str]]]
+ReadFiles = Mapping[str, AbstractSet[tuple[str, int, int, str]]]
 
 # Views over the files that the build has not read; what it has read it keeps in its own tables.
 _NEW = "_new"

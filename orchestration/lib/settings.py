@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         return self.build_dir / "target"
 
     @property
+    def passed_tests_file(self) -> Path:
+        """Which of dbt's tests have passed on which versions of the build's tables."""
+        return self.build_dir / "passed_tests.json"
+
+    @property
     def record_file(self) -> Path:
         """What the current build found, step by step."""
         return self.build_dir / "refresh.json"

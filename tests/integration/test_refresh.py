@@ -305,3 +305,29 @@ def test_a_killed_refresh_leaves_the_published_file_and_the_next_one_works(compa
     assert company.state() != before
     assert query(company.published, "select count(*) from marts.fct_leads") == [(3,)]
     assert company.leftovers() == []
+
+
+def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(company, first):
+    assert company.run("refresh").returncode == 0
+    rows = query(company.published, "from marts.kpi_daily")
+
+    assert company.run("refresh").returncode == 0
+    # Told in Python and in macros: only the former leaves out dbt's own response.
+    models = _results(company, "model")
+    assert {result["message"] for result in models} == {"KEPT"}
+    told_at_once = [name for name in models if "code" not in name["adapter_response"]]
+    assert len(told_at_once) > len(models) * 0.8
+    tests = _results(company, "test")
+    assert {result["status"] for result in tests} == {"pass"}
+    assert {result["adapter_response"].get("_message") for result in tests} >= {"KEPT"}
+    assert query(company.published, "from marts.kpi_daily") == rows
+
+    assert company.run("refresh", "--full").returncode == 0
+    assert "KEPT" not in {result["message"] for result in _results(company, "model")}
+    assert query(company.published, "from marts.kpi_daily") == rows
+
+
+def _results(company, kind):
+    """What dbt says of the models or tests of the last refresh."""
+    text = (company.data / "build/target/run_results.json").read_text()
+    return [it for it in json.loads(text)["results"] if it["unique_id"].startswith(f"{kind}.")]

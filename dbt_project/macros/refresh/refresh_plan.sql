@@ -9,7 +9,7 @@
 #}
 {% macro refresh_plan(sql, is_built) -%}
     {%- set stated = stated_refresh(sql) -%}
-    {%- set code = local_md5(sql ~ tojson(model.columns, sort_keys=true)) -%}
+    {%- set code = code_of(sql) -%}
     {%- set found = built_state(stated.raw_table) -%}
     {%- set built = (found.built or {}) if is_built and not should_full_refresh() else {} -%}
     {%- set plan = {
