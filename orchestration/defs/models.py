@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.lib import progress
-from orchestration.lib.dbt import Manifest, without_dbt
+from orchestration.lib.dbt import BUILD, Manifest, without_dbt
 from orchestration.lib.errors import BuildFailed, ChecksFailed
 from orchestration.lib.files import read_json
 from orchestration.lib.record import (
@@ -31,7 +31,6 @@ with without_dbt():
     from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 
 STEP = "models"
-BUILD = ["build", "--exclude-resource-type", "unit_test"]
 _SHOWN_FAILURES = 20
 
 

@@ -19,6 +19,8 @@ from orchestration.lib.errors import BuildFailed
 from orchestration.lib.files import read_json, write_json
 from orchestration.lib.settings import Settings
 
+# dbt's command of a whole refresh.
+BUILD = ["build", "--exclude-resource-type", "unit_test"]
 MANAGER_KEY = "manager_id"
 PUBLISHED_SCHEMAS = ("marts", "metrics", "quarantine", "quality")
 _PARTS = ("dbt_project", "seeds/reference", "dbt_project.yml", "profiles.yml")
@@ -78,6 +80,7 @@ class DbtProcess:
         saved = settings.target_dir / "partial_parse.msgpack"
         start = {
             "arguments": settings.dbt_arguments(),
+            "expected": BUILD,
             "manifest": str(saved) if self.has_current_manifest and saved.is_file() else None,
             "fingerprint": self.fingerprint,
             "kept_code": str(settings.target_dir / "kept_code.json"),

@@ -2,7 +2,8 @@
 
 Starting dbt takes four seconds of imports; here they run while Dagster is imported. The process
 reads one JSON command a line from its input and writes dbt's events, one JSON a line, in the
-form of dbt's own JSON log. It ends with its input, so no orphan holds the build file.
+form of dbt's own JSON log. It ends with its input, so no orphan holds the build file. What it
+expects to be asked it prepares up to the first look at the database.
 
     {"command": "parse"}                    then {"voronka": "parsed", "error": null or text}
     {"command": "build", "arguments": […]}  then dbt's events and the end
@@ -16,9 +17,9 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from orchestration.lib import dbt_context, dbt_keep, dbt_speed
 
@@ -60,9 +61,10 @@ class Runner:
         self._tables = tables
         self._kept_manifest = manifest
         self._manifest: Any = None
+        self._is_heard: Callable[[], bool] = lambda: True
 
-    def load_manifest(self, file: Path) -> None:
-        """Take the manifest that the last parse saved, if it reads."""
+    def load_manifest(self, file: Path) -> bool:
+        """Take the manifest that the last parse saved, if it reads; whether it does."""
         manifest = self._kept_manifest.load()
         if manifest is None:
             from dbt.contracts.graph.manifest import Manifest
@@ -70,11 +72,12 @@ class Runner:
             try:
                 manifest = Manifest.from_msgpack(file.read_bytes())
             except Exception:  # noqa: BLE001  any damage only costs the time of a parse
-                return
+                return False
             self._kept_manifest.save(manifest)
         manifest.flat_graph = dbt_speed.LazyGraph(manifest)
         self._manifest = manifest
         dbt_speed.trust_the_parsed_project()
+        return True
 
     def parse(self) -> None:
         """Read the project; writes manifest.json."""
@@ -92,10 +95,47 @@ class Runner:
 
     def build(self, arguments: list[str]) -> int:
         """Run `dbt` with these arguments and the manifest; the exit code of dbt."""
+        self._kept.read_raw_zone()
+        return self._run(arguments)
+
+    def build_when_told(
+        self, arguments: list[str], next_command: Callable[[], dict[str, Any]]
+    ) -> tuple[int, dict[str, Any] | None]:
+        """Prepare a build, wait for the command, run it: dbt's exit code.
+
+        If something else is asked, nothing was run and the command is returned.
+        """
+        asked: list[dict[str, Any]] = []
+        is_expected = False
+
+        def wait() -> None:
+            nonlocal is_expected
+            if not asked:
+                asked.append(next_command())
+                is_expected = asked[0] == {"command": "build", "arguments": arguments}
+                if is_expected:
+                    self._kept.read_raw_zone()
+            if not is_expected:
+                raise RuntimeError("something else was asked")
+
+        forget = dbt_speed.wait_before_database(wait)
+        if forget is None:
+            return 0, next_command()
+        self._is_heard = lambda: is_expected
+        try:
+            code = self._run(arguments)
+        finally:
+            forget()
+            self._is_heard = lambda: True
+        if not asked:
+            # It did not come as far; once more, for all to hear.
+            return 0, next_command()
+        return code, None if is_expected else asked[0]
+
+    def _run(self, arguments: list[str]) -> int:
         # After the last parse: what parsing asks stays as it is.
         dbt_context.make_macros_when_called()
         dbt_context.make_context_when_read()
-        self._kept.read_raw_zone()
         runner = self._runner_class(manifest=self._manifest, callbacks=[self._on_event])
         result = runner.invoke([*arguments, *self._arguments])
         if result.exception is not None:
@@ -126,6 +166,8 @@ class Runner:
         self._write({"info": info, "data": data})
 
     def _write(self, event: dict[str, Any]) -> None:
+        if not self._is_heard():
+            return
         self._output.write(json.dumps(event, default=str) + "\n")
         self._output.flush()
 
@@ -176,17 +218,27 @@ def main() -> None:
     manifest = dbt_speed.KeptManifest(Path(settings["kept_manifest"]), settings["fingerprint"])
     tables = dbt_keep.BuiltTables(Path(settings["passed_tests"]))
     runner = Runner(settings["arguments"], output, kept, templates, manifest, tables)
-    if settings["manifest"]:
-        runner.load_manifest(Path(settings["manifest"]))
-    while True:
-        command = json.loads(commands.get())
-        if command["command"] == "parse":
-            runner.parse()
-            continue
-        code = runner.build(command["arguments"])
+
+    def next_command() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(commands.get())
+        return found
+
+    def leave(code: int) -> NoReturn:
         output.flush()
         # Without the interpreter's farewell: nothing is left to write.
         os._exit(code)
+
+    command: dict[str, Any] | None = None
+    if settings["manifest"] and runner.load_manifest(Path(settings["manifest"])):
+        code, command = runner.build_when_told(settings["expected"], next_command)
+        if command is None:
+            leave(code)
+    while True:
+        command = command or next_command()
+        if command["command"] == "build":
+            leave(runner.build(command["arguments"]))
+        runner.parse()
+        command = None
 
 
 def _listen(commands: queue.SimpleQueue[str]) -> None:

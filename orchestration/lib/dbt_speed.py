@@ -233,6 +233,35 @@ def write_only_bad_code() -> None:
         ParsedNode.write_node, BaseRunner.safe_run = keep, run_and_write
 
 
+def wait_before_database(wait: Callable[[], None]) -> Callable[[], None] | None:
+    """Call `wait` before a command asks the database for the first time, and before its nodes.
+
+    What it raises ends the command. The result ends the waiting; None where dbt has no such place.
+    """
+    with _gone:
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+        from dbt.task.runnable import GraphRunnableTask
+
+        run, open_ = GraphRunnableTask.execute_with_hooks, DuckDBConnectionManager.open.__func__
+
+        def run_when_told(task: Any, *arguments: Any, **options: Any) -> Any:
+            wait()
+            return run(task, *arguments, **options)
+
+        def open_when_told(manager: Any, connection: Any) -> Any:
+            wait()
+            return open_(manager, connection)
+
+        def forget() -> None:
+            GraphRunnableTask.execute_with_hooks = run
+            DuckDBConnectionManager.open = classmethod(open_)
+
+        GraphRunnableTask.execute_with_hooks = run_when_told
+        DuckDBConnectionManager.open = classmethod(open_when_told)
+        return forget
+    return None
+
+
 def draw_no_graphs() -> None:
     """Do not write the project's graph as files for dbt's own diagnosis: half a second."""
     with _gone:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.lib.dbt import DbtProcess
+from orchestration.lib.settings import Settings
 from tests.conftest import ROOT, clean_environment, query, voronka, write_file, write_zone
 
 # Two managers, two leads, one won deal with two payments; a call that reaches a lead.
@@ -83,6 +85,7 @@ class Company:
         self.raw = write_zone(directory / "raw", COMPANY)
         self.data = directory / "data"
         self.published = self.data / "published" / "voronka.duckdb"
+        self.target = self.data / "build" / "target"
         self.env = {
             "VORONKA_PROJECT_DIR": str(self.project),
             "VORONKA_DATA_DIR": str(self.data),
@@ -196,6 +199,24 @@ def test_dbt_unit_tests_pass(company, first):
     assert done.returncode == 0, done.stdout[-5000:]
 
 
+def test_dbt_does_what_it_is_asked_whatever_it_prepared(company, first):
+    """Someone materializes one model on Dagster's page: the whole build was prepared."""
+    settings = Settings(
+        project_dir=company.project, data_dir=company.data, raw_dir=str(company.raw)
+    )
+    dbt = DbtProcess(settings)
+    try:
+        assert dbt.has_current_manifest
+        process = dbt.build(["run", "--select", "dim_source"])
+        assert process.stdout is not None
+        events = [json.loads(line) for line in process.stdout]
+        assert process.wait() == 0
+    finally:
+        dbt.close()
+    assert [event["data"]["node_info"]["node_name"] for event in events] == ["dim_source"]
+    assert events[0]["data"]["rows"] == 1
+
+
 def test_a_truncated_file_stops_before_anything_is_touched(company, first):
     before = company.state()
     whole = company.raw / "crm/leads/2026-03-01.parquet"
@@ -248,6 +269,7 @@ def test_a_failing_check_keeps_the_last_good_version(company, first):
     assert counted in semantic_models
     try:
         by_dbt = company.run("refresh")
+        compiled = [path.name for path in company.target.rglob("compiled/**/*.sql")]
         test.unlink()
         by_gx = company.run("refresh")
         leads.write_text(semantic_models.replace(counted, counted.replace('"1"', '"2"')))
@@ -258,6 +280,8 @@ def test_a_failing_check_keeps_the_last_good_version(company, first):
         leads.write_text(semantic_models)
     assert by_dbt.returncode == 1
     assert "no_revenue_at_all" in by_dbt.stderr
+    # The SQL that finds the rows, and no other, is written for who looks for them.
+    assert compiled == ["no_revenue_at_all.sql"]
     assert by_gx.returncode == 1
     assert "there_are_77" in by_gx.stderr
     assert by_metrics.returncode == 1
@@ -266,6 +290,26 @@ def test_a_failing_check_keeps_the_last_good_version(company, first):
         "leads_created by day, date_day 2026-01-12, manager_id m1, source_id s1: marts.kpi_daily "
         "has 1, the metrics layer 2"
     ) in " ".join(by_metrics.stderr.split())
+    assert company.state() == before
+    # The next set was being drafted while the last checks failed.
+    assert company.leftovers() == []
+
+
+def test_a_model_that_fails_leaves_the_sql_that_ran(company, first):
+    before = company.state()
+    model = company.project / "dbt_project/models/intermediate/int_broken.sql"
+    model.write_text("select error('a bug') as column_of from {{ ref('kpi_daily') }} limit 1")
+    model.with_suffix(".yml").write_text("models: [{name: int_broken, description: Broken.}]")
+    try:
+        done = company.run("refresh")
+    finally:
+        model.unlink()
+        model.with_suffix(".yml").unlink()
+    assert done.returncode == 1
+    assert "dbt could not build intermediate.int_broken" in done.stderr
+    assert "a bug" in done.stderr
+    (ran,) = company.target.rglob("run/**/int_broken.sql")
+    assert "create or replace table" in ran.read_text()
     assert company.state() == before
 
 

@@ -209,6 +209,7 @@ def test_dbt_has_every_place_that_is_changed():
         "dbt_speed.trust_the_parsed_project()\n"
         "dbt_context.make_macros_when_called(); dbt_context.make_context_when_read()\n"
         "dbt_context.KeptTemplates(Path('none.bin')).install()\n"
+        "assert dbt_speed.wait_before_database(print)\n"
         "dbt_speed.KeptCode(Path('none.json'), Path('raw_zone.duckdb'), '').install()\n"
     )
     done = subprocess.run(
