@@ -42,8 +42,11 @@ class BuiltTables:
             run_model, run_test = ModelRunner.execute, TestRunner.execute_data_test
 
             def run_if_changed(runner: Any, model: Any, manifest: Any) -> Any:
-                is_asked = get_flags().FULL_REFRESH or model.config.full_refresh
-                if not is_asked and self.is_as_remembered(model):
+                # Seeds run as models do.
+                may_stay = model.resource_type == "model" and not (
+                    get_flags().FULL_REFRESH or model.config.full_refresh
+                )
+                if may_stay and self.is_as_remembered(model):
                     return _kept_result(model)
                 try:
                     return run_model(runner, model, manifest)
