@@ -498,7 +498,8 @@ left join contacts on surveys.contact_id = contacts.contact_id
 left join managers on surveys.manager_id = managers.manager_id
 where surveys.is_deleted is not true;
 
--- Calls. Few legs ever come again: only their keys are looked up, no leg is sorted.
+-- Calls. Few legs ever come again: only their keys are looked up, no leg is sorted. What is large
+-- lies in the file, where it is compressed: temporary tables are not, and fill the memory.
 create temp macro kept_calls() as table
     select *
     from read_parquet(getvariable('raw') || '/telephony/calls/*.parquet')
@@ -512,13 +513,13 @@ create temp macro kept_calls() as table
             and coalesce(answered_at >= started_at, true)
         );
 
-create temp table repeated as
+create table repeated as
 select call_id, max(_loaded_at) as last_loaded_at
 from kept_calls()
 group by call_id
 having count(*) > 1;
 
-create temp table legs as
+create table legs as
 select
     calls.call_id,
     coalesce(calls.linked_id, calls.call_id) as session_id,
@@ -543,7 +544,7 @@ where
     and calls.direction != 'internal'
     and calls.is_deleted is not true;
 
-create temp table sessions as
+create table sessions as
 select
     session_id,
     bool_or(has_extension) as has_extension,
@@ -569,7 +570,7 @@ select numbers.number, owners.contact_id, owners.owned_from, owners.owned_until
 from numbers
 inner join owners on e164(numbers.number) = owners.phone_number;
 
-create temp table identified as
+create table identified as
 select
     sessions.session_id,
     sessions.first_leg.direction as direction,
