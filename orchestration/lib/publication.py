@@ -83,7 +83,7 @@ class Draft:
             self.settings.published_dir.mkdir(parents=True, exist_ok=True)
             clean_up(self.settings.published_dir)
             try:
-                self.connection = duckdb.connect(str(self.file))
+                self.connection = duckdb.connect(str(self.file), config=self.settings.session())
                 self._write_tables(self.connection)
                 self._write_parquet(self.connection)
             except BaseException:

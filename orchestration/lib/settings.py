@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     raw_dir: str | None = Field(default=None, description="The raw zone; a directory or s3://…")
     data_dir: Path = Field(default=Path("data"), description="Builds, publications and state.")
     threads: int = Field(default=2, ge=1, le=256, description="Models that dbt builds at once.")
+    memory: str = Field(
+        default="2500MB",
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        description="What one session of DuckDB may hold; more goes to disk.",
+    )
     dbt_vars: dict[str, Any] = Field(
         default_factory=dict, description="JSON mapping; overrides vars of dbt_project.yml."
     )
@@ -171,6 +176,14 @@ class Settings(BaseSettings):
         """Held while a refresh runs."""
         return self.data / "refresh.lock"
 
+    def session(self, **options: Any) -> dict[str, Any]:
+        """Options of a DuckDB session that reads a whole build."""
+        return {
+            "memory_limit": self.memory,
+            "temp_directory": str(self.build_dir / "tmp"),
+            **options,
+        }
+
     def dbt_environment(self) -> dict[str, str]:
         """The environment of dbt's process: profiles.yml reads these."""
         return {
@@ -178,6 +191,7 @@ class Settings(BaseSettings):
             **{name: text for name, text in os.environ.items() if name not in _SECRETS},
             "VORONKA_DATA_DIR": str(self.data),
             "VORONKA_THREADS": str(self.threads),
+            "VORONKA_MEMORY": self.memory,
             "VORONKA_HTTPFS": str(object_store_extension(self.raw_zone) or ""),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "PYTHONUNBUFFERED": "1",

@@ -214,7 +214,7 @@ def test_dbt_does_what_it_is_asked_whatever_it_prepared(company, first):
     finally:
         dbt.close()
     assert [event["data"]["node_info"]["node_name"] for event in events] == ["dim_source"]
-    assert events[0]["data"]["rows"] == 1
+    assert events[0]["data"]["rows"] == 2
 
 
 def test_a_truncated_file_stops_before_anything_is_touched(company, first):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
 import duckdb
 
@@ -81,10 +82,8 @@ class MetricsLayer:
         )
         file, build = self._settings.scorecards_file, self._settings.build_file
         file.unlink(missing_ok=True)
-        with duckdb.connect(str(file)) as connection:
+        with duckdb.connect(str(file), config=self._session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            if self._settings.has_small_build:
-                connection.execute("set threads = 1")
             connection.execute(f"create schema {SCHEMA}")
             self._write_manifest(connection)
             # Answers are of the build's tables; only what is made names this file.
@@ -105,9 +104,13 @@ class MetricsLayer:
             self.catalogue,
             self.compared,
             all_grains,
-            threads=1 if self._settings.has_small_build else None,
+            session=self._session(),
         )
         self._compiler.save()
+
+    def _session(self) -> dict[str, Any]:
+        """Of a small build others read too: one core each."""
+        return self._settings.session(**({"threads": 1} if self._settings.has_small_build else {}))
 
     def sources_of(self, export: Export) -> Sequence[tuple[str, str]]:
         """Schemas and tables that a saved query is measured on."""

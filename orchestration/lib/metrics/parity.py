@@ -130,13 +130,13 @@ def compare(
     catalogue: Catalogue,
     marts: Iterable[ComparedMart],
     all_grains: bool = False,
-    threads: int | None = None,
+    session: Mapping[str, Any] | None = None,
 ) -> Iterator[Agreement]:
     """Compare marts in a DuckDB file with the layer: at their usual grain, or at all of theirs.
 
-    `threads` are DuckDB's; all cores if not given.
+    `session` are options of DuckDB.
     """
-    with duckdb.connect(config={"threads": threads} if threads else {}) as connection:
+    with duckdb.connect(config=dict(session or {})) as connection:
         connection.execute(f"attach {literal(str(database))} as build (read_only)")
         connection.execute("use build")
         for mart in marts:
