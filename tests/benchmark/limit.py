@@ -12,9 +12,11 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.lib.contract import load_contract
 from orchestration.lib.dbt import DbtProcess
+from orchestration.lib.raw_zone import register, scan
 from orchestration.lib.settings import Settings
-from tests.benchmark.processes import environment, run
+from tests.benchmark.processes import ROOT, environment, run
 from tests.benchmark.refreshes import (
     Figures,
     Interval,
@@ -79,9 +81,7 @@ def alone(warehouse: Warehouse, data_dir: Path) -> float:
     own = Warehouse(data_dir, warehouse.raw_dir, warehouse.threads)
     settings.build_dir.mkdir(parents=True, exist_ok=True)
     settings.build_file.unlink(missing_ok=True)
-    settings.raw_zone_file.write_bytes(
-        (warehouse.data_dir / "build" / settings.raw_zone_file.name).read_bytes()
-    )
+    register(scan(settings.raw_zone, load_contract(ROOT)), settings.raw_zone_file)
     dbt = DbtProcess(settings)
     try:
         if not dbt.has_current_manifest:
