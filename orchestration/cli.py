@@ -89,13 +89,14 @@ def refresh(
 
     Readers keep the last good version until every blocking check has passed.
     """
-    from orchestration.lib.refresh import interrupt_on_terminate
+    from orchestration.lib.refresh import interrupt_on_terminate, yield_to_readers
     from orchestration.lib.refresh import refresh as run
     from orchestration.lib.screen import ProgressScreen, show_failure, show_summary
 
     console, errors = _consoles()
     settings = _settings(raw_dir, var)
     interrupt_on_terminate()
+    yield_to_readers()
     with ProgressScreen(console):
         record = run(settings, full=full)
     if record.failure is not None:

@@ -18,6 +18,8 @@ from orchestration.lib.record import Failure, Record, utc_now
 from orchestration.lib.settings import Settings
 from orchestration.lib.warm import WarmTools
 
+_NICENESS = 10
+
 
 def refresh(settings: Settings, full: bool = False) -> Record:
     """Run the Dagster job `refresh` here and return what it found.
@@ -110,6 +112,12 @@ def _logged(settings: Settings) -> Iterator[None]:
         finally:
             root.handlers = before
             logging.captureWarnings(False)
+
+
+def yield_to_readers() -> None:
+    """Let dashboards on this machine have the cores first: who looks at a chart waits badly."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
 
 
 def interrupt_on_terminate() -> None:
