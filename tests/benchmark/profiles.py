@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration.lib.files import read_json
 from tests.benchmark.refreshes import Warehouse
 
 _OPERATORS = 6
@@ -22,22 +23,20 @@ def slowest(models: Mapping[str, float], count: int = 3) -> list[str]:
 
 def profile(warehouse: Warehouse, model: str, threads: int) -> dict[str, Any] | None:
     """Run a model's compiled SQL on the build with the profiler; None where it cannot be run."""
-    name = model.partition(".")[2]
-    compiled = warehouse.data_dir / "build" / "target" / "compiled"
-    files = sorted(compiled.rglob(f"{name}.sql"))
     build = warehouse.data_dir / "build" / "voronka_build.duckdb"
-    if not files or not build.is_file():
+    code = read_json(build.with_name("target") / "kept_code.json").get("kept", {})
+    if (node := f"model.voronka.{model.partition('.')[2]}") not in code or not build.is_file():
         return None
     output = warehouse.data_dir / "profile.json"
-    with duckdb.connect(str(build), read_only=True, config={"threads": threads}) as connection:
+    session = {"threads": threads, "memory_limit": "2500MB", "preserve_insertion_order": False}
+    with duckdb.connect(str(build), read_only=True, config=session) as connection:
         raw_zone = build.with_name("raw_zone.duckdb")
         connection.execute(f"attach '{raw_zone}' as raw_zone (read_only)")
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("pragma enable_profiling = 'json'")
         connection.execute(f"pragma profiling_output = '{output}'")
-        sql = files[0].read_text(encoding="utf-8").strip().rstrip(";")
         try:
-            connection.execute(f"create temp table profiled as {sql}")
+            connection.execute(f"create temp table profiled as {code[node][1]}")
         except duckdb.Error as error:
             return {"model": model, "error": str(error).splitlines()[0]}
         connection.execute("pragma disable_profiling")
