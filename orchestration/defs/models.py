@@ -11,6 +11,7 @@ from packaging.version import Version
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.lib import progress
 from orchestration.lib.dbt import BUILD, Manifest, without_dbt
+from orchestration.lib.dbt_keep import KEPT
 from orchestration.lib.errors import BuildFailed, ChecksFailed
 from orchestration.lib.files import read_json
 from orchestration.lib.record import (
@@ -187,6 +188,8 @@ def outcomes(
         status = ERROR if result["status"] in ("error", "fail", "runtime error") else "ok"
         if result["status"] == "skipped":
             status = "skipped"
+        elif message == KEPT:
+            status = "kept"
         models.append(
             ModelOutcome(
                 schema=node["schema"],

@@ -50,7 +50,8 @@ def build_raw_zone(
             tools.start_dbt()
             zone = scan(settings.raw_zone, contract)
             note(record, zone, settings)
-            register(zone, settings.raw_zone_file, files_read(settings.build_file))
+            read = files_read(settings.build_file)
+            record.new_files = register(zone, settings.raw_zone_file, read)
             tools.start_raw_suites([suite for suite in suites if suite.layer == RAW])
             for table in zone.tables:
                 progress.tell(STEP, table.contract.full_name, "ok", len(zone.tables))

@@ -178,8 +178,10 @@ def files_read(build_file: Path) -> ReadFiles:
     return found
 
 
-def register(zone: RawZone, path: Path, read: ReadFiles | None = None) -> None:
+def register(zone: RawZone, path: Path, read: ReadFiles | None = None) -> int:
     """Write the DuckDB file of views over the zone's files, replacing an older one at once.
+
+    Returns how many files are new.
 
     The file has two schemas for each source with a view for each table, one over all files and
     `<source>_new` over those that are not `read`, and a schema `zone` with the tables `tables`,
@@ -199,11 +201,13 @@ def register(zone: RawZone, path: Path, read: ReadFiles | None = None) -> None:
             for table in zone.tables:
                 connection.execute(view_sql(zone, table))
                 connection.execute(view_sql(zone, table, new[table.contract.full_name]))
-            _write_lists(connection, zone, {file for files in new.values() for file in files})
+            new_files = {file for files in new.values() for file in files}
+            _write_lists(connection, zone, new_files)
             connection.execute("checkpoint")
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+    return len(new_files)
 
 
 def view_sql(zone: RawZone, table: RawTable, new: Sequence[RawFile] | None = None) -> str:

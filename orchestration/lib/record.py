@@ -43,7 +43,10 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class ModelOutcome:
-    """One dbt model of a refresh: its rows (None for a view) and how long it took."""
+    """One dbt model of a refresh: its rows (None for a view) and how long it took.
+
+    `status` is ok, kept (nothing it is made of has changed), error or skipped.
+    """
 
     schema: str
     name: str
@@ -108,6 +111,7 @@ class Record:
     is_demo: bool = False
     raw_tables: int = 0
     raw_files: int = 0
+    new_files: int = 0
     raw_rows: int = 0
     missing_tables: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)

@@ -141,6 +141,8 @@ def _raw_line(record: Record) -> str:
         f"From [bold]{name}[/]{origin} {escape(record.raw_dir)}: "
         f"{_plural(record.raw_files, 'file')}, {record.raw_rows:,} rows"
     )
+    if record.new_files < record.raw_files:
+        line += f"; {record.new_files or 'no'} new {'file' if record.new_files == 1 else 'files'}"
     if record.is_demo:
         line += "\n[dim]Bring your own: voronka refresh --raw-dir DIR[/]"
     if record.missing_tables:
@@ -182,13 +184,15 @@ def _layer_table(record: Record, published: Published) -> Table:
     table.add_column("layer")
     table.add_column("tables", justify="right")
     table.add_column("rows", justify="right")
-    table.add_row("raw", str(record.raw_tables), f"{record.raw_rows:,}")
+    table.add_column("not touched", justify="right")
+    table.add_row("raw", str(record.raw_tables), f"{record.raw_rows:,}", "")
     for schema in ("staging", "intermediate", "marts"):
         models = [model for model in record.models if model.schema == schema]
         rows = sum(model.rows or 0 for model in models)
-        table.add_row(schema, str(len(models)), f"{rows:,}")
+        kept = sum(model.status == "kept" for model in models)
+        table.add_row(schema, str(len(models)), f"{rows:,}", f"{kept or ''}")
     count = sum(row.rows for row in published.quarantine)
-    table.add_row("quarantine", str(published.quarantine_tables), f"{count:,}")
+    table.add_row("quarantine", str(published.quarantine_tables), f"{count:,}", "")
     return table
 
 
