@@ -128,9 +128,10 @@ class BuiltTables:
 
 
 def code_of(model: Any) -> str:
-    """The digest of a model's SQL and columns, as macros/refresh/code_of.sql makes it."""
-    columns = ",".join(f"{column.name} {column.data_type}" for column in model.columns.values())
-    return hashlib.md5(f"{model.compiled_code}|{columns}".encode()).hexdigest()
+    """The digest of SQL, columns and contract, as macros/refresh/code_of.sql makes it."""
+    names = ",".join(column.name for column in model.columns.values())
+    text = f"{model.compiled_code}|{names}|{model.contract.checksum or ''}"
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 def _kept_result(model: Any) -> Any:

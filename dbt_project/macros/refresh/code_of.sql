@@ -1,8 +1,8 @@
-{# The digest of a model's SQL and columns; orchestration/lib/dbt_keep.py makes the same. #}
+{#
+  The digest of a model's SQL, its columns' order and its contract's types;
+  orchestration/lib/dbt_keep.py makes the same.
+#}
 {% macro code_of(sql) -%}
-    {%- set columns = [] -%}
-    {%- for column in model.columns.values() -%}
-        {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}
-    {%- endfor -%}
-    {%- do return(local_md5(sql ~ '|' ~ columns | join(','))) -%}
+    {%- set names = model.columns.values() | map(attribute='name') | join(',') -%}
+    {%- do return(local_md5(sql ~ '|' ~ names ~ '|' ~ (model.contract.checksum or ''))) -%}
 {%- endmacro %}
