@@ -114,7 +114,7 @@ class Benchmark:
         different = limit.differing_rows(self.warehouse.published_file, file)
         if different:
             raise SystemExit(
-                f"{different} rows of kpi_daily differ between the product and limit.sql: "
+                f"{different} rows of kpi_daily differ between the product and the script by hand: "
                 "one of them is wrong, and the comparison is worth nothing."
             )
         return {

@@ -1,5 +1,7 @@
 """The engine's limit beside the product: the same kpi_daily by one script, by hand.
 
+The script is the folder `by_hand`, its files one after the other.
+
 `python -m tests.benchmark.limit RAW_DIR SCRIPT FILE` runs one script in a process of its own.
 """
 
@@ -26,9 +28,10 @@ from tests.benchmark.refreshes import (
     share,
     span,
 )
+from tests.benchmark.zone.generator import sql_files
 
 FOLDER = Path(__file__).parent
-SCRIPT = FOLDER / "limit.sql"
+SCRIPT = FOLDER / "by_hand"
 SCAN = FOLDER / "scan.sql"
 MART = "kpi_daily"
 # What the full refresh at the greatest scale has to do with.
@@ -126,7 +129,8 @@ def main() -> None:
     with duckdb.connect(file, config=config) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set variable raw = '{raw_dir}'")
-        statements = duckdb.extract_statements(Path(script).read_text(encoding="utf-8"))
+        text = "\n".join(it.read_text(encoding="utf-8") for it in sql_files(Path(script)))
+        statements = duckdb.extract_statements(text)
         start = time.perf_counter()
         for statement in statements:
             connection.execute(statement).fetchall()

@@ -331,7 +331,7 @@ def page(results: Sequence[Result]) -> str:
     if len(results) > 1:
         lines += [_growth_sentence(results), ""]
     lines += [
-        "`kpi_daily` by hand is [limit.sql](../../tests/benchmark/limit.sql), with the threads of",
+        "`kpi_daily` by hand is [this script](../../tests/benchmark/by_hand), with the threads of",
         "the refresh and 4 GB; every run checks that its kpi_daily has the same rows as the",
         "product's. It is held against the models that kpi_daily is built from: built alone by",
         "dbt, from the first one's start to the last one's end; within the refresh, where others",

@@ -1,4 +1,4 @@
--- The least: the columns that limit.sql reads, read once and thrown away.
+-- The least: the columns that the script by hand reads, read once and thrown away.
 select count(*), min(columns([
     'call_id', 'linked_id', 'direction', 'from_number', 'to_number', 'extension', 'started_at',
     'answered_at', 'ended_at', 'disposition', 'talk_seconds', 'is_deleted', '_loaded_at'

@@ -136,8 +136,8 @@ class Company:
             "change_share": _CHANGE_SHARE,
         }.items():
             self.connection.execute(f"set variable {name} = {_sql(value)}")
-        for script in ("macros", "sales", "exports", "members"):
-            self.connection.execute((_SQL / f"{script}.sql").read_text(encoding="utf-8"))
+        for script in ("macros.sql", "sales", "exports", "members.sql"):
+            self._run(script)
 
     def write_history(self, folder: Path) -> dict[str, int]:
         """Write the raw zone before the first day; rows by table."""
@@ -176,9 +176,14 @@ class Company:
             "last_session": int(_week_of(load.until) * self.sessions_a_week) + 1,
         }.items():
             self.connection.execute(f"set variable {name} = {value}::bigint")
-        self.connection.execute((_SQL / "calls.sql").read_text(encoding="utf-8"))
+        self._run("calls")
         yield _CALLS, "select * exclude (is_evaluated, session) from legs"
         yield _EVALUATIONS, "select * from evaluations"
+
+    def _run(self, script: str) -> None:
+        """Run a file of SQL, or those of a folder in the order of their names."""
+        for file in sql_files(_SQL / script):
+            self.connection.execute(file.read_text(encoding="utf-8"))
 
     def _copy(self, query: str, file: Path) -> int:
         """Write a query's rows to a file, if there are any."""
@@ -190,6 +195,11 @@ class Company:
         if not rows:
             file.unlink()
         return rows
+
+
+def sql_files(script: Path) -> list[Path]:
+    """The files of a script, in order: itself, or what its folder holds."""
+    return sorted(script.glob("*.sql")) if script.is_dir() else [script]
 
 
 def _week_of(instant: datetime) -> float:
