@@ -28,7 +28,11 @@ def profile(warehouse: Warehouse, model: str, threads: int) -> dict[str, Any] | 
     if (node := f"model.voronka.{model.partition('.')[2]}") not in code or not build.is_file():
         return None
     output = warehouse.data_dir / "profile.json"
-    session = {"threads": threads, "memory_limit": "2500MB", "preserve_insertion_order": False}
+    session: dict[str, Any] = {
+        "threads": threads,
+        "memory_limit": "2500MB",
+        "preserve_insertion_order": False,
+    }
     with duckdb.connect(str(build), read_only=True, config=session) as connection:
         raw_zone = build.with_name("raw_zone.duckdb")
         connection.execute(f"attach '{raw_zone}' as raw_zone (read_only)")
