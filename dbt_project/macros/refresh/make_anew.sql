@@ -23,9 +23,7 @@
     create or replace temp table recomputed as
     {{ contracted(compiled_code) }};
     create or replace table {{ changes_of(model.alias) }} as
-    (from {{ target }} except all from recomputed)
-    union all
-    (from recomputed except all from {{ target }});
+    {{ differing_rows(target, 'recomputed') }};
     create or replace table {{ target }} as from recomputed;
     drop table recomputed
 {%- endmacro %}

@@ -19,9 +19,7 @@
     create or replace temp table replaced as
     from {{ target }} where ({{ keys }}) in (from touched_keys);
     create or replace table {{ changes_of(model.alias) }} as
-    (from replaced except all from recomputed)
-    union all
-    (from recomputed except all from replaced);
+    {{ differing_rows('replaced', 'recomputed') }};
     delete from {{ target }}
     where ({{ keys }}) in (select {{ keys }} from {{ changes_of(model.alias) }});
     insert into {{ target }} by name

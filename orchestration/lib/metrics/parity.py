@@ -166,7 +166,7 @@ def _compare_grain(
     keys = {mart.time: time, **mart.by}
     rows = f" where {_PERIOD_GRAIN} = {literal(grain)}" if mart.grain is None else ""
     table = f"{quote(mart.schema)}.{quote(mart.name)}"
-    connection.execute(f"create or replace temp table in_mart as select * from {table}{rows}")
+    connection.execute(f"create or replace temp view in_mart as select * from {table}{rows}")
     connection.execute(
         f"create or replace temp table in_layer as "
         f"select * replace ({quote(time)}::date as {quote(time)}) from ({layer})"
@@ -189,52 +189,71 @@ def _compare_grain(
         f"coalesce(in_mart.{quote(column)}::varchar, in_layer.{quote(item)}::varchar)"
         for column, item in keys.items()
     )
-    tests = " union all ".join(
-        _test(column, name, catalogue, types[column], key_texts, join)
+    side_by_side = f"from in_mart full join in_layer on {join}"
+    tests = {
+        column: _differs(column, name, catalogue, types[column])
         + (f" and {ended}" if name and catalogue.metrics[name].type == "cumulative" else "")
         for column, name in asked.items()
+    }
+    # One pass counts what differs in every column; only those that do are looked at again.
+    counts = ", ".join(f"count(*) filter (where {test})" for test in tests.values())
+    row = connection.execute(
+        f"select count(*) filter (where in_mart.{quote(mart.time)} is not null), {counts} "
+        f"{side_by_side}"
+    ).fetchone()
+    assert row is not None
+    differing = dict(zip(tests, row[1:], strict=True))
+    cells = " union all ".join(
+        _cells(column, asked[column], catalogue, key_texts, f"{side_by_side} where {tests[column]}")
+        for column, count in differing.items()
+        if count
     )
-    found = connection.execute(
-        f"select *, count(*) over () from ({tests}) order by all limit {SHOWN}"
-    )
-    rows_found = found.fetchall()
-    counted = connection.execute("select count(*) from in_mart").fetchone()
+    found = connection.execute(f"{cells} order by all limit {SHOWN}").fetchall() if cells else []
     examples = [
         Difference(
             mart=mart.full_name,
-            metric=row[0],
+            metric=metric,
             grain=grain,
-            key=dict(zip(keys, row[1], strict=True)),
-            mart_value=row[2],
-            layer_value=row[3],
+            key=dict(zip(keys, key, strict=True)),
+            mart_value=mart_value,
+            layer_value=layer_value,
         )
-        for row in rows_found
+        for metric, key, mart_value, layer_value in found
     ]
     return Agreement(
         mart=mart,
-        figures=(counted[0] if counted else 0) * len(asked),
-        differing=rows_found[0][-1] if rows_found else 0,
+        figures=row[0] * len(asked),
+        differing=sum(differing.values()),
         examples=examples,
     )
 
 
-def _test(
-    column: str, name: str | None, catalogue: Catalogue, type_: str, key_texts: str, join: str
-) -> str:
-    """A select of the cells of one column that differ."""
-    left = f"in_mart.{quote(column)}"
-    right = f"in_layer.{quote(name)}" if name else "null"
-    if name and catalogue.metrics[name].is_zero_of_nothing:
-        # No row is no event: 0, not unknown.
-        left, right = f"coalesce({left}, 0)", f"coalesce({right}, 0)"
+def _differs(column: str, name: str | None, catalogue: Catalogue, type_: str) -> str:
+    """Whether the cells of a column differ."""
+    left, right = _sides(column, name, catalogue)
     differ = f"{left} is distinct from {right}"
     if type_ == "DOUBLE" and name:
         differ += (
             f" and coalesce(abs({left} - {right}) > {TOLERANCE} * "
             f"greatest(abs({left}), abs({right})), true)"
         )
+    return f"({differ})"
+
+
+def _cells(
+    column: str, name: str | None, catalogue: Catalogue, key_texts: str, rows: str
+) -> str:
+    """A select of the cells of one column in `rows`."""
+    left, right = _sides(column, name, catalogue)
     return (
         f"select {literal(column)} as metric, [{key_texts}] as key, {left}::varchar as mart_value, "
-        f"{right}::varchar as layer_value from in_mart full join in_layer on {join} "
-        f"where ({differ})"
+        f"{right}::varchar as layer_value {rows}"
     )
+
+
+def _sides(column: str, name: str | None, catalogue: Catalogue) -> tuple[str, str]:
+    left, right = f"in_mart.{quote(column)}", f"in_layer.{quote(name)}" if name else "null"
+    if name and catalogue.metrics[name].is_zero_of_nothing:
+        # No row is no event: 0, not unknown.
+        return f"coalesce({left}, 0)", f"coalesce({right}, 0)"
+    return left, right

@@ -1,6 +1,6 @@
--- One row per existing leg that is not internal: the session it belongs to, who
--- answered for the company, and whether it counts as answered. A leg without an
--- extension (a menu, a queue) does so only where no leg of its session has one.
+-- One row per existing leg that is not internal: the session it belongs to and its
+-- place there, who answered for the company, and whether it counts as answered. A leg
+-- without an extension (a menu, a queue) does so only where no leg of its session has one.
 
 {{ rebuilt_by('session_id', {
     'stg_telephony__calls': 'select coalesce(linked_id, call_id) as session_id from changes',
@@ -35,6 +35,9 @@ final as (
     select
         legs.call_id,
         legs.session_id,
+        row_number() over (
+            partition by legs.session_id order by legs.started_at, legs.call_id
+        ) as leg_no,
         legs.direction,
         legs.extension,
         holders.manager_id,

@@ -21,34 +21,18 @@ sessions as (
 
 ),
 
-answered_legs as (
-
-    select
-        session_id,
-        coalesce(manager_id, 'unknown') as manager_id,
-        call_id,
-        started_at,
-        coalesce(
-            talk_seconds, {{ seconds_between('answered_at', 'ended_at') }}, 0
-        ) as talk_seconds,
-        row_number() over (
-            partition by session_id, coalesce(manager_id, 'unknown')
-            order by started_at, call_id
-        ) as leg_no
-    from legs
-    where is_answered
-
-),
-
 answered_parts as (
 
     select
         session_id,
-        manager_id,
+        coalesce(manager_id, 'unknown') as manager_id,
         min(started_at) as started_at,
-        max(call_id) filter (where leg_no = 1) as call_id,
-        cast(sum(talk_seconds) as bigint) as talk_seconds
-    from answered_legs
+        arg_min(call_id, leg_no) as call_id,
+        cast(sum(
+            coalesce(talk_seconds, {{ seconds_between('answered_at', 'ended_at') }}, 0)
+        ) as bigint) as talk_seconds
+    from legs
+    where is_answered
     group by 1, 2
 
 ),
@@ -67,7 +51,7 @@ missed_parts as (
     where not sessions.is_answered
     qualify row_number() over (
         partition by legs.session_id
-        order by legs.extension is null, legs.started_at, legs.call_id
+        order by legs.extension is null, legs.leg_no
     ) = 1
 
 ),

@@ -49,30 +49,18 @@ answered as (
 
 ),
 
-instants as (
-
-    select customer_number, started_at from missed
-    union
-    select customer_number, started_at from answered
-
-),
-
 next_answered as (
 
     select
-        instants.customer_number,
-        instants.started_at,
-        min(answered.started_at) over (
-            partition by instants.customer_number
-            order by instants.started_at
-            rows between 1 following and unbounded following
-        ) as recovered_at
-    from instants
-    left join answered
+        missed.session_id,
+        answered.started_at,
+        answered.is_by_agent
+    from missed
+    asof inner join answered
         on
-            instants.customer_number = answered.customer_number
-            and instants.started_at = answered.started_at
-    where instants.customer_number is not null
+            missed.customer_number = answered.customer_number
+            and missed.started_at < answered.started_at
+    where answered.started_at <= missed.window_ends_at
 
 ),
 
@@ -83,22 +71,15 @@ final as (
         missed.caller,
         missed.window_ends_at,
         case
-            when answered.is_by_agent then 'by_agent'
-            when answered.customer_number is not null then 'by_client'
+            when next_answered.is_by_agent then 'by_agent'
+            when next_answered.session_id is not null then 'by_client'
             when missed.window_ends_at <= as_of.as_of_at then 'lost'
             else 'open'
         end as recovery,
-        answered.started_at as recovered_at
+        next_answered.started_at as recovered_at
     from missed
     left join next_answered
-        on
-            missed.customer_number = next_answered.customer_number
-            and missed.started_at = next_answered.started_at
-            and next_answered.recovered_at <= missed.window_ends_at
-    left join answered
-        on
-            next_answered.customer_number = answered.customer_number
-            and next_answered.recovered_at = answered.started_at
+        on missed.session_id = next_answered.session_id
     cross join as_of
 
 )

@@ -10,11 +10,19 @@ with legs as (
 
 ),
 
-first_legs as (
+conversations as (
 
-    select *
+    select
+        session_id,
+        max(direction) filter (where leg_no = 1) as direction,
+        max(raw_customer_number) filter (where leg_no = 1) as raw_customer_number,
+        max(line) filter (where leg_no = 1) as line,
+        min(started_at) as started_at,
+        max(ended_at) as ended_at,
+        bool_or(is_answered) as is_answered,
+        min(answered_at) filter (where is_answered) as answered_at
     from legs
-    qualify row_number() over (partition by session_id order by started_at, call_id) = 1
+    group by 1
 
 ),
 
@@ -24,38 +32,26 @@ numbers as (
     select
         raw_customer_number,
         {{ text_as_phone_number('raw_customer_number') }} as customer_number
-    from (select distinct raw_customer_number from first_legs) as distinct_numbers
-
-),
-
-totals as (
-
-    select
-        session_id,
-        max(ended_at) as ended_at,
-        bool_or(is_answered) as is_answered,
-        min(answered_at) filter (where is_answered) as answered_at
-    from legs
-    group by 1
+    from (
+        select distinct raw_customer_number from legs where leg_no = 1
+    ) as distinct_numbers
 
 ),
 
 final as (
 
     select
-        first_legs.session_id,
-        first_legs.direction,
+        conversations.session_id,
+        conversations.direction,
         numbers.customer_number,
-        first_legs.line,
-        first_legs.started_at,
-        totals.ended_at,
-        totals.is_answered,
-        totals.answered_at
-    from first_legs
-    inner join totals
-        on first_legs.session_id = totals.session_id
+        conversations.line,
+        conversations.started_at,
+        conversations.ended_at,
+        conversations.is_answered,
+        conversations.answered_at
+    from conversations
     left join numbers
-        on first_legs.raw_customer_number = numbers.raw_customer_number
+        on conversations.raw_customer_number = numbers.raw_customer_number
 
 )
 
