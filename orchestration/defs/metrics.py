@@ -22,9 +22,9 @@ CHECK = "agrees_with_the_metrics_layer"
 def build_metrics(settings: Settings, layer: MetricsLayer, tools: WarmTools) -> dg.AssetsDefinition:
     """The step that makes the saved queries' tables and compares the marts with the layer.
 
-    The marts are compared while the tables are made.
+    The marts are compared while the tables are made; neither is done again for the same build.
     """
-    tools.offer(CHECK, lambda: list(layer.agreements()))
+    tools.offer(CHECK, lambda: layer.kept_agreements() or list(layer.agreements()))
     specs = [
         dg.AssetSpec(
             key=dg.AssetKey([SCHEMA, export.name]),
@@ -57,21 +57,24 @@ def build_metrics(settings: Settings, layer: MetricsLayer, tools: WarmTools) -> 
     def metrics() -> Iterator[Any]:
         progress.tell(STEP, total=len(specs) + len(checks))
         with step(settings.record_file, STEP) as record:
-            for export, rows in layer.write_tables():
+            kept = layer.kept_tables()
+            tables = []
+            for export, rows in kept or layer.write_tables():
+                tables.append((export, rows))
                 progress.tell(STEP, export.name, "ok")
-                record.merge_models([ModelOutcome(SCHEMA, export.name, "ok", rows, 0.0)])
+                status = "kept" if kept else "ok"
+                record.merge_models([ModelOutcome(SCHEMA, export.name, status, rows, 0.0)])
                 yield dg.MaterializeResult(
                     asset_key=dg.AssetKey([SCHEMA, export.name]),
                     metadata={"dagster/row_count": rows},
                 )
-            differing = []
-            for agreement in tools.result(CHECK):
+            agreements: list[Agreement] = tools.result(CHECK)
+            for agreement in agreements:
                 outcome = _outcome(agreement)
                 record.merge_checks([outcome])
                 progress.tell(STEP, f"{agreement.mart.name} agrees", outcome.status)
                 yield _check_result(agreement)
-                if agreement.differing:
-                    differing.append(agreement)
+            differing = [agreement for agreement in agreements if agreement.differing]
             if differing:
                 raise ChecksFailed(
                     f"Marts and metrics layer disagree on {len(differing)} marts. Nothing was "
@@ -80,6 +83,8 @@ def build_metrics(settings: Settings, layer: MetricsLayer, tools: WarmTools) -> 
                     "dbt_project/models/semantic, then refresh again.",
                     [str(example) for agreement in differing for example in agreement.examples],
                 )
+            if not kept:
+                layer.remember(tables, agreements)
 
     return metrics
 

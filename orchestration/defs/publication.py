@@ -7,7 +7,7 @@ import dagster as dg
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.lib import progress
 from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.publication import Draft, publish
+from orchestration.lib.publication import Draft, are_tables_published, publish_news
 from orchestration.lib.record import step
 from orchestration.lib.settings import Settings
 from orchestration.lib.warm import WarmTools
@@ -22,7 +22,9 @@ def build_publication(
     """The step that replaces the published set, drafted while the last checks ran."""
     drafts: list[Draft] = []
 
-    def write_draft() -> Draft:
+    def write_draft() -> Draft | None:
+        if are_tables_published(settings, models):
+            return None
         drafts[:] = [Draft(settings, models)]
         return drafts[0].write()
 
@@ -44,8 +46,9 @@ def build_publication(
         progress.tell(STEP, total=1)
         with step(settings.record_file, STEP) as record:
             version = importlib.metadata.version("voronka")
-            done = publish(settings, models, record, version, lambda: tools.result(STEP))
+            done = publish_news(settings, models, record, version, lambda: tools.result(STEP))
             record.publication_id = done.publication_id
+            record.is_publication_kept = done.is_kept
             record.as_of_date = done.as_of_date.isoformat() if done.as_of_date else None
         progress.tell(STEP, done.publication_id, "ok")
         return dg.MaterializeResult(

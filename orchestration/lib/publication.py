@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ import duckdb
 
 from orchestration.lib.dbt import PublishedModel
 from orchestration.lib.errors import ChecksFailed, PublicationFailed
-from orchestration.lib.files import sync
+from orchestration.lib.files import read_json, sync
+from orchestration.lib.kept import Memory, build_version, looks_of, version_of
 from orchestration.lib.parquet_manifest import described_files, write_manifest
 from orchestration.lib.raw_zone import insert, literal, quote
 from orchestration.lib.record import ERROR, FAIL, PASS, STEPS, WARN, Record
@@ -50,6 +51,7 @@ class Publication:
     file: Path
     as_of_date: date | None
     rows: dict[str, int]
+    is_kept: bool = False
 
 
 class Draft:
@@ -146,16 +148,65 @@ class Draft:
             raise OSError(errno.ECANCELED, "The refresh ended before its publication.")
 
 
+def publish_news(
+    settings: Settings,
+    models: Sequence[PublishedModel],
+    record: Record,
+    version: str,
+    draft_of: Callable[[], Draft | None],
+) -> Publication:
+    """`publish`, unless the same is published: then it stays, and `is_kept` says so."""
+    _refuse_unchecked(record)
+    memory = Memory(settings.publication_memory)
+    tables = _tables_version(settings, models)
+    source = version_of(
+        tables,
+        looks_of([settings.scorecards_file]),
+        *(record.raw_dir, record.is_demo, record.drift, _content_id(settings, version)),
+        sorted(map(str, record.checks)),
+    )
+    kept = memory.recall(source, _published_files(settings))
+    if kept is not None:
+        as_of = date.fromisoformat(kept["as_of_date"]) if kept["as_of_date"] else None
+        file = settings.published_file
+        return Publication(kept["publication_id"], file, as_of, kept["rows"], is_kept=True)
+    memory.forget()
+    done = publish(settings, models, record, version, draft_of)
+    content = {
+        "tables": tables,
+        "publication_id": done.publication_id,
+        "as_of_date": done.as_of_date and done.as_of_date.isoformat(),
+        "rows": done.rows,
+    }
+    memory.note(source, _published_files(settings), content)
+    return done
+
+
+def are_tables_published(settings: Settings, models: Sequence[PublishedModel]) -> bool:
+    """Whether the build's tables are those that were published last."""
+    last = read_json(settings.publication_memory).get("content", {})
+    return bool(last.get("tables") == _tables_version(settings, models))
+
+
+def _tables_version(settings: Settings, models: Sequence[PublishedModel]) -> str:
+    """Stands for the rows of all published tables and for what is said about them."""
+    return version_of(build_version(settings), [asdict(model) for model in models])
+
+
+def _published_files(settings: Settings) -> list[Path]:
+    return [settings.published_file, (settings.published_dir / PARQUET_LINK).resolve()]
+
+
 def publish(
     settings: Settings,
     models: Sequence[PublishedModel],
     record: Record,
     version: str,
-    draft_of: Callable[[], Draft] | None = None,
+    draft_of: Callable[[], Draft | None] | None = None,
 ) -> Publication:
     """Replace the published set with the build's.
 
-    `draft_of` brings a draft that was written before. Raises ChecksFailed if a blocking check
+    `draft_of` brings a draft, if one was written before. Raises ChecksFailed if a blocking check
     failed or a step is missing, PublicationFailed if the set cannot be written. In both cases the
     present set stays and nothing is left behind.
     """
@@ -166,7 +217,8 @@ def publish(
     final = directory / f"parquet-{name}"
     draft: Draft | None = None
     try:
-        draft = draft_of() if draft_of else Draft(settings, models).write()
+        draft = draft_of() if draft_of else None
+        draft = draft or Draft(settings, models).write()
         publication = _complete(draft, record, version, name, now)
         write_manifest(draft.parquet, name, draft.files)
         sync(draft.parquet)

@@ -121,6 +121,8 @@ class Record:
     finished_steps: list[str] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
     publication_id: str | None = None
+    # Nothing that is published has changed: the set of an earlier refresh stays.
+    is_publication_kept: bool = False
     targets: list[TargetOutcome] = field(default_factory=list)
     # The page beside the publication, or why there is none.
     dashboard: str = ""

@@ -127,7 +127,7 @@ def _summary_parts(
     if published.quarantine:
         parts += [_quarantine_table(published), Text()]
     parts += [Text.from_markup(line) for line in _check_lines(record)]
-    parts.append(Text.from_markup(_file_line(settings)))
+    parts.append(Text.from_markup(_file_line(settings, record, published)))
     parts += [Text.from_markup(line) for line in _target_lines(record)]
     parts.append(Text.from_markup(_dashboard_line(record)))
     parts.append(Text.from_markup(_time_line(record)))
@@ -222,10 +222,14 @@ def _check_lines(record: Record) -> list[str]:
     ]
 
 
-def _file_line(settings: Settings) -> str:
+def _file_line(settings: Settings, record: Record, published: Published) -> str:
     size = settings.published_file.stat().st_size / 1e6
+    title = "Published"
+    if record.is_publication_kept:
+        since = published.published_at.astimezone()
+        title = f"Unchanged, published on {since:%Y-%m-%d} at {since:%H:%M}"
     return (
-        f"Published: [bold]{escape(str(settings.published_file))}[/] ({size:.1f} MB), "
+        f"{title}: [bold]{escape(str(settings.published_file))}[/] ({size:.1f} MB), "
         f"Parquet beside it in {escape(str(settings.published_dir / 'parquet'))}"
     )
 

@@ -127,6 +127,16 @@ class Settings(BaseSettings):
         return self.build_dir / "scorecards.duckdb"
 
     @property
+    def scorecards_memory(self) -> Path:
+        """What the scorecards were made from, and what the marts' comparison found."""
+        return self.build_dir / "scorecards.json"
+
+    @property
+    def publication_memory(self) -> Path:
+        """What the published set was made from."""
+        return self.build_dir / "publication.json"
+
+    @property
     def raw_zone_file(self) -> Path:
         """Views over the raw files."""
         return self.build_dir / RAW_ZONE_FILE

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from orchestration.lib.dbt import Manifest, PublishedModel
+from orchestration.lib.kept import Memory, build_version, version_of
 from orchestration.lib.metrics.catalogue import MANIFEST_TABLE, SCHEMA, Catalogue
 from orchestration.lib.metrics.engine import Compiler, local_manifest
 from orchestration.lib.metrics.exports import (
@@ -30,6 +31,7 @@ class MetricsLayer:
     def __init__(self, settings: Settings, manifest: Manifest) -> None:
         self._settings = settings
         self.compared = compared_marts(manifest)
+        self._memory = Memory(settings.scorecards_memory)
 
     @cached_property
     def manifest_text(self) -> str:
@@ -74,8 +76,37 @@ class MetricsLayer:
             for export in self.exports
         ]
 
+    def version(self) -> str:
+        """Stands for all that the tables and the marts' agreement come from."""
+        return version_of(build_version(self._settings), self.manifest_text)
+
+    def kept_tables(self) -> list[tuple[Export, int]] | None:
+        """The tables with their rows, if the last refresh made them from the same."""
+        kept = self._kept()
+        if kept is None:
+            return None
+        return [(export, kept["tables"][export.name]) for export in self.exports]
+
+    def kept_agreements(self) -> list[Agreement] | None:
+        """That the marts agree, if the last refresh found so in the same."""
+        kept = self._kept()
+        if kept is None:
+            return None
+        return [Agreement(mart, kept["figures"][mart.full_name], 0, ()) for mart in self.compared]
+
+    def remember(
+        self, tables: Sequence[tuple[Export, int]], agreements: Sequence[Agreement]
+    ) -> None:
+        """Keep for the next refresh what was made, and that all marts agree."""
+        content = {
+            "tables": {export.name: rows for export, rows in tables},
+            "figures": {each.mart.full_name: each.figures for each in agreements},
+        }
+        self._memory.note(self.version(), [self._settings.scorecards_file], content)
+
     def write_tables(self) -> Iterator[tuple[Export, int]]:
         """Make the tables in their own file; each with its rows."""
+        self._memory.forget()
         compiler = self._compiler
         running = Compiler(
             with_running_figures(self.manifest_text), self._settings.build_dir / "running_sql.json"
@@ -107,6 +138,9 @@ class MetricsLayer:
             session=self._session(),
         )
         self._compiler.save()
+
+    def _kept(self) -> dict[str, Any] | None:
+        return self._memory.recall(self.version(), [self._settings.scorecards_file])
 
     def _session(self) -> dict[str, Any]:
         """Of a small build others read too: one core each."""

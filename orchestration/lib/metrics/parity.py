@@ -240,9 +240,7 @@ def _differs(column: str, name: str | None, catalogue: Catalogue, type_: str) ->
     return f"({differ})"
 
 
-def _cells(
-    column: str, name: str | None, catalogue: Catalogue, key_texts: str, rows: str
-) -> str:
+def _cells(column: str, name: str | None, catalogue: Catalogue, key_texts: str, rows: str) -> str:
     """A select of the cells of one column in `rows`."""
     left, right = _sides(column, name, catalogue)
     return (
