@@ -33,6 +33,7 @@ with without_dbt():
 
 STEP = "models"
 _SHOWN_FAILURES = 20
+_SECONDS_TO_STOP = 5
 
 
 class Translator(DagsterDbtTranslator):  # type: ignore[misc]  # imported without types
@@ -96,7 +97,7 @@ def _start(
         arguments += chosen.selection_args
         if chosen.indirect_selection:
             arguments += ["--indirect-selection", chosen.indirect_selection]
-    return DbtCliInvocation(
+    invocation = DbtCliInvocation(
         process=process.build(arguments),
         manifest=manifest,
         dagster_dbt_translator=translator,
@@ -106,6 +107,8 @@ def _start(
         cli_version=Version(importlib.metadata.version("dbt-core")),
         context=context,
     )
+    invocation.termination_timeout_seconds = _SECONDS_TO_STOP
+    return invocation
 
 
 def _note(event: Mapping[str, Any], record: Record, rows: dict[str, int]) -> None:

@@ -69,6 +69,21 @@ def without_dbt() -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
+class PatientProcess(subprocess.Popen[bytes]):
+    """A process that is killed where it does not end in the time it is given.
+
+    dbt hears an interruption between two questions, and one may take minutes.
+    """
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, negative after a kill."""
+        try:
+            return super().wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return super().wait()
+
+
 class DbtProcess:
     """A warm dbt; see dbt_process. Start it early, use it once, close it always."""
 
@@ -90,7 +105,7 @@ class DbtProcess:
             "raw_zone": str(settings.raw_zone_file),
         }
         self._log = (settings.build_dir / "dbt.log").open("w", encoding="utf-8")
-        self.process = subprocess.Popen(
+        self.process = PatientProcess(
             [sys.executable, "-m", "orchestration.lib.dbt_process", json.dumps(start)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -127,11 +142,7 @@ class DbtProcess:
         """End the process if it still runs."""
         if self.process.stdin is not None:
             self.process.stdin.close()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.wait(timeout=10)
         self._log.close()
 
     def _send(self, command: Mapping[str, Any]) -> None:

@@ -158,6 +158,7 @@ def _fixed_rows(results: Sequence[Result]) -> Iterator[Row]:
                 yield row(label, "ms", ["reads", "refreshing", *path], main=is_main)
     yield row("**the job on an empty zone**", "s", ["overhead", "seconds"], main=True)
     yield row("the first time", "s", ["overhead", "first_seconds"])
+    yield row("again, with nothing new", "s", ["overhead", "nothing_seconds"])
     for part, label in (("imports", "alone: "), ("steps", ""), ("dbt", "dbt: ")):
         for name in _names(results, "overhead", part):
             yield row(f"— {label}{name}", "s", ["overhead", part, name])

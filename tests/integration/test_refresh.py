@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from orchestration.lib.dbt import DbtProcess
@@ -368,7 +369,23 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     assert {result["adapter_response"].get("_message") for result in tests} >= {"KEPT"}
     assert query(company.published, "from marts.kpi_daily") == rows
 
+    # So are the scorecards, the comparison and the published set itself.
+    published = "select publication_id from quality.publication"
+    before = query(company.published, published)
+    once_more = company.run("refresh")
+    assert "Unchanged, published on" in once_more.stdout
+    assert "not touched" in once_more.stdout
+    assert query(company.published, published) == before
+    (company.published.parent / "parquet" / "kpi_daily.parquet").unlink()
+    healed = company.run("refresh")
+    assert "Unchanged" not in healed.stdout
+    assert query(company.published, published) != before
+    parquet = company.published.parent / "parquet" / "kpi_daily.parquet"
+    assert len(duckdb.sql(f"from '{parquet}'").fetchall()) == len(rows)
+
+    before = query(company.published, published)
     assert company.run("refresh", "--full").returncode == 0
+    assert query(company.published, published) != before
     assert "KEPT" not in {result["message"] for result in _results(company, "model")}
     assert query(company.published, "from marts.kpi_daily") == rows
 

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.lib.kept import Memory, build_version, version_of
+from orchestration.lib.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    found = Settings(project_dir=tmp_path, data_dir=tmp_path / "data")
+    found.build_dir.mkdir(parents=True)
+    change(
+        found,
+        """
+        create schema marts; create schema state;
+        create table marts.fct_things as select 1 as thing_id;
+        comment on table marts.fct_things is '{"version": "a"}';
+        create table seed as select 'x' as name;
+        create table state.changes_of__fct_things as select 1 as thing_id
+        """,
+    )
+    return found
+
+
+def change(settings: Settings, sql: str) -> None:
+    with duckdb.connect(str(settings.build_file)) as connection:
+        connection.execute(sql)
+
+
+def test_a_build_is_the_versions_of_its_tables(settings):
+    before = build_version(settings)
+    change(settings, "insert into state.changes_of__fct_things values (2)")
+    assert build_version(settings) == before
+    change(settings, """comment on table marts.fct_things is '{"version": "b"}'""")
+    assert build_version(settings) != before
+
+
+def test_what_has_no_version_has_one_from_its_rows(settings):
+    before = build_version(settings)
+    change(settings, "update seed set name = 'y'")
+    assert build_version(settings) != before
+    change(settings, "update seed set name = 'x'")
+    assert build_version(settings) == before
+
+
+def test_a_new_table_is_a_new_build(settings):
+    before = build_version(settings)
+    change(settings, "create table marts.empty as select 1 as thing_id limit 0")
+    assert build_version(settings) != before
+
+
+def test_memory_is_of_one_version_and_of_files_as_they_were_left(tmp_path):
+    memory = Memory(tmp_path / "memory.json")
+    made, folder = tmp_path / "made", tmp_path / "folder"
+    folder.mkdir()
+    for file in (made, folder / "part"):
+        file.write_text("1")
+    files = [made, folder]
+    version = version_of("rows", {"b": 1, "a": frozenset({"y", "x"})})
+    assert memory.recall(version, files) is None
+    memory.note(version, files, {"rows": 7})
+    assert memory.recall(version, files) == {"rows": 7}
+    assert memory.recall(version_of("other rows"), files) is None
+
+    for file in (made, folder / "part"):
+        file.write_text("12")
+        assert memory.recall(version, files) is None
+        memory.note(version, files, {"rows": 7})
+        file.unlink()
+        assert memory.recall(version, files) is None
+        memory.note(version, files, {"rows": 8})
+    assert memory.recall(version, files) == {"rows": 8}
+    memory.forget()
+    assert memory.recall(version, files) is None
+
+
+def test_a_version_depends_on_every_part_and_its_place(tmp_path):
+    assert version_of("a", "b") != version_of("ab") != version_of("b", "a")
+    assert version_of(Path("a").name, frozenset({"x", "y"})) == version_of("a", {"y", "x"})
