@@ -69,7 +69,7 @@ def without_dbt() -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
-class PatientProcess(subprocess.Popen[bytes]):
+class MortalProcess(subprocess.Popen[bytes]):
     """A process that is killed where it does not end in the time it is given.
 
     dbt hears an interruption between two questions, and one may take minutes.
@@ -105,7 +105,7 @@ class DbtProcess:
             "raw_zone": str(settings.raw_zone_file),
         }
         self._log = (settings.build_dir / "dbt.log").open("w", encoding="utf-8")
-        self.process = PatientProcess(
+        self.process = MortalProcess(
             [sys.executable, "-m", "orchestration.lib.dbt_process", json.dumps(start)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

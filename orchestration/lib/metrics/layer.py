@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -78,7 +79,9 @@ class MetricsLayer:
 
     def version(self) -> str:
         """Stands for all that the tables and the marts' agreement come from."""
-        return version_of(build_version(self._settings), self.manifest_text)
+        terms = [repr(mart) for mart in self.compared]
+        tools = importlib.metadata.version("metricflow")
+        return version_of(build_version(self._settings), self.manifest_text, terms, tools)
 
     def kept_tables(self) -> list[tuple[Export, int]] | None:
         """The tables with their rows, if the last refresh made them from the same."""
