@@ -33,7 +33,9 @@ numbers as (
         raw_customer_number,
         {{ text_as_phone_number('raw_customer_number') }} as customer_number
     from (
-        select distinct raw_customer_number from legs where leg_no = 1
+        select distinct raw_customer_number
+        from legs
+        where leg_no = 1
     ) as distinct_numbers
 
 ),
