@@ -47,8 +47,8 @@ def voronka(*arguments: str) -> list[str]:
 def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
     """Run a command to its end; its output goes to `log`.
 
-    Memory is that of the command and of all it started: each shared page is divided among those
-    who share it. Raises RuntimeError with the end of the log where the command fails.
+    Memory is that of the command and of all it started, shared pages counted for each. Raises
+    RuntimeError with the end of the log where the command fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
@@ -108,11 +108,14 @@ def family(pid: int) -> list[int]:
 
 
 def memory_of(pid: int) -> int:
-    """Bytes of a process; a page that several share counts for each in part. 0 if it ended."""
+    """Resident bytes of a process; 0 if it ended.
+
+    Pages that processes share count for each: dividing them walks through all of the memory,
+    five times a second, which slows a large refresh by a tenth.
+    """
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * resource.getpagesize()
     return 0
 
 

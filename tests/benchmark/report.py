@@ -338,7 +338,7 @@ def page(results: Sequence[Result]) -> str:
         "dbt, from the first one's start to the last one's end; within the refresh, where others",
         "run between them, by their share of each moment and from their first to their last.",
         "",
-        "Memory is that of all processes together, shared pages divided. Layers are added up,",
+        "Memory is that of all processes together, shared pages counted twice. Layers are added up,",
         "two models at a time, so they exceed what passed. A reader is a process with a",
         "connection that stays open and follows the file.",
         "",
