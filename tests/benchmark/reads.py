@@ -119,6 +119,7 @@ class _Reader:
                 with suppress(duckdb.Error):
                     self._connection.close()
             self._connection = duckdb.connect(str(self._file), read_only=True)
+            self._connection.execute("set enable_progress_bar = false")
             self._seen = seen
         self._connection.execute(sql).fetchall()
 
