@@ -85,6 +85,7 @@ def _remember(settings: Settings, record: Record) -> None:
         "finished_at": utc_now(),
         "published": failure is None,
         "publication_id": record.publication_id,
+        "is_publication_kept": record.is_publication_kept,
         "targets": [asdict(target) for target in record.targets],
         "raw_dir": record.raw_dir or settings.raw_zone,
         "failure": failure and failure.__dict__,

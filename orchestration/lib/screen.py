@@ -306,7 +306,10 @@ def show_status(console: Console, settings: Settings) -> bool:
     if failure:
         _show_last_failure(console, last)
         return False
-    console.print(f"{_MARKS['good']} The last refresh published.")
+    done = "published"
+    if last.get("is_publication_kept"):
+        done = f"found nothing new, at {last['finished_at'][:16].replace('T', ' ')} UTC"
+    console.print(f"{_MARKS['good']} The last refresh {done}.")
     return is_everywhere
 
 

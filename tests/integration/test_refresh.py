@@ -376,6 +376,7 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     assert "Unchanged, published on" in once_more.stdout
     assert "not touched" in once_more.stdout
     assert query(company.published, published) == before
+    assert "The last refresh found nothing new" in company.run("status").stdout
     (company.published.parent / "parquet" / "kpi_daily.parquet").unlink()
     healed = company.run("refresh")
     assert "Unchanged" not in healed.stdout
