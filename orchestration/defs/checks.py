@@ -13,8 +13,10 @@ from orchestration.lib.expectations import (
     Expectation,
     ExpectationResult,
     Suite,
+    kept_results,
     run_suites,
 )
+from orchestration.lib.kept import Memory, build_version
 from orchestration.lib.record import ERROR, PASS, step
 from orchestration.lib.settings import Settings
 from orchestration.lib.warm import EXPECTATIONS, WarmTools
@@ -31,7 +33,16 @@ def build_expectations(
     collected.
     """
     of_marts = [suite for suite in suites if suite.layer == MARTS]
-    tools.offer(MARTS, lambda: run_suites(settings.build_file, of_marts), EXPECTATIONS)
+
+    def run_mart_suites() -> list[ExpectationResult]:
+        return kept_results(
+            Memory(settings.mart_expectations_memory),
+            build_version(settings),
+            of_marts,
+            lambda: run_suites(settings.build_file, of_marts),
+        )
+
+    tools.offer(MARTS, run_mart_suites, EXPECTATIONS)
     specs = [
         _spec(suite, expectation, after if suite.layer == MARTS else ())
         for suite in suites
@@ -82,7 +93,7 @@ def _check_result(result: ExpectationResult) -> dg.AssetCheckResult:
     if result.failing_rows is not None:
         metadata["failing_rows"] = dg.MetadataValue.int(result.failing_rows)
     if result.rows:
-        metadata["examples"] = dg.MetadataValue.text("\n".join(str(row) for row in result.rows))
+        metadata["examples"] = dg.MetadataValue.text("\n".join(result.rows))
     is_severe = result.expectation.is_blocking or result.status == ERROR
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey([result.suite.schema, result.suite.table]),

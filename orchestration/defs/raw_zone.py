@@ -89,11 +89,7 @@ def forget_build(settings: Settings) -> None:
     """Remove the private build; the published set stays."""
     for path in settings.build_dir.glob("voronka_build.duckdb*"):
         path.unlink()
-    for memory in (
-        settings.passed_tests_file,
-        settings.scorecards_memory,
-        settings.publication_memory,
-    ):
+    for memory in settings.memories:
         memory.unlink(missing_ok=True)
     shutil.rmtree(settings.build_dir / "tmp", ignore_errors=True)
 

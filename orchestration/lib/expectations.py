@@ -7,11 +7,12 @@ it asserts. Great Expectations takes seconds to import: only `run_suites` does i
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ from typing import Any
 import yaml
 
 from orchestration.lib.errors import WrongUse
+from orchestration.lib.kept import Memory, version_of
 from orchestration.lib.record import ERROR, FAIL, PASS, WARN, CheckOutcome
 
 RAW, MARTS = "raw", "marts"
@@ -64,14 +66,14 @@ class Suite:
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """How one expectation ended; `rows` are examples of what failed."""
+    """How one expectation ended; `rows` are examples of what failed, in words."""
 
     suite: Suite
     expectation: Expectation
     status: str
     failing_rows: int | None
     message: str
-    rows: Sequence[Any] = ()
+    rows: Sequence[str] = ()
 
     def outcome(self) -> CheckOutcome:
         """The result as the record keeps it."""
@@ -121,6 +123,32 @@ def _suite(layer: str, document: Mapping[str, Any]) -> Suite:
         raise ValueError("two expectations have one name")
     key = tuple(document["meta"].get("key", ()))
     return Suite(layer, schema, table, key, expectations)
+
+
+def kept_results(
+    memory: Memory,
+    version: str,
+    suites: Sequence[Suite],
+    run: Callable[[], list[ExpectationResult]],
+) -> list[ExpectationResult]:
+    """What these suites found in data of this version, from memory if they ran on it before.
+
+    What broke is no finding: it is tried again.
+    """
+    tool = importlib.metadata.version("great-expectations")
+    source = version_of(version, tool, [asdict(suite) for suite in suites])
+    asked = [(suite, expectation) for suite in suites for expectation in suite.expectations]
+    kept = memory.recall(source, [])
+    if kept is not None:
+        return [
+            ExpectationResult(*about, *found)
+            for about, found in zip(asked, kept["found"], strict=True)
+        ]
+    results = run()
+    if all(result.status != ERROR for result in results):
+        found = [(it.status, it.failing_rows, it.message, list(it.rows)) for it in results]
+        memory.note(source, [], {"found": found})
+    return results
 
 
 def run_suites(
@@ -206,15 +234,16 @@ def _result(suite: Suite, item: Expectation, found: Any) -> ExpectationResult:
     rows = _rows(result)
     observed = result.get("observed_value")
     count = observed if item.type == _ROWS_QUERY else result.get("unexpected_count")
+    count = None if count is None else int(count)
     message = item.description or item.type
     if rows:
-        message += f" Not so, for example: {_words(rows[0])}"
+        message += f" Not so, for example: {rows[0]}"
     elif observed is not None:
         message += f" Not so: {observed}"
     return ExpectationResult(suite, item, FAIL if item.is_blocking else WARN, count, message, rows)
 
 
-def _rows(result: Mapping[str, Any]) -> list[Any]:
+def _rows(result: Mapping[str, Any]) -> list[str]:
     details = result.get("details") or {}
     found = (
         details.get("unexpected_rows")
@@ -222,7 +251,7 @@ def _rows(result: Mapping[str, Any]) -> list[Any]:
         or result.get("partial_unexpected_list")
         or []
     )
-    return list(found)[:_SHOWN_ROWS]
+    return [_words(row) for row in found[:_SHOWN_ROWS]]
 
 
 def _words(row: Any) -> str:

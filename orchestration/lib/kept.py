@@ -81,6 +81,18 @@ def build_version(settings: Settings) -> str:
     return version_of(versions, duckdb.__version__, _code_version())
 
 
+def zone_version(settings: Settings) -> str:
+    """Stands for the rows of all raw tables as the preflight listed them, and for the code."""
+    with duckdb.connect() as connection:
+        zone = settings.raw_zone_file
+        connection.execute(f"attach {literal(str(zone))} as raw_zone (read_only)")
+        listed = [
+            connection.execute(f"select {what} from raw_zone.zone.{table} order by all").fetchall()
+            for table, what in (("files", "* exclude (is_new)"), ("tables", "*"), ("origin", "*"))
+        ]
+    return version_of(listed, duckdb.__version__, _code_version())
+
+
 def looks_of(files: Iterable[Path]) -> dict[str, list[int] | None]:
     """Size and time of writing, by path; a folder stands for what lies in it."""
     found: dict[str, list[int] | None] = {}

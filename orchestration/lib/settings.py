@@ -137,6 +137,27 @@ class Settings(BaseSettings):
         return self.build_dir / "publication.json"
 
     @property
+    def raw_expectations_memory(self) -> Path:
+        """What the suites found in the raw zone, and in which."""
+        return self.build_dir / "raw_expectations.json"
+
+    @property
+    def mart_expectations_memory(self) -> Path:
+        """What the suites found in the marts, and in which."""
+        return self.build_dir / "mart_expectations.json"
+
+    @property
+    def memories(self) -> tuple[Path, ...]:
+        """What later refreshes are spared; all that they need to forget."""
+        return (
+            self.passed_tests_file,
+            self.scorecards_memory,
+            self.publication_memory,
+            self.raw_expectations_memory,
+            self.mart_expectations_memory,
+        )
+
+    @property
     def raw_zone_file(self) -> Path:
         """Views over the raw files."""
         return self.build_dir / RAW_ZONE_FILE

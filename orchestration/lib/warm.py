@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestration.lib.dbt import DbtProcess
-from orchestration.lib.expectations import ExpectationResult, Suite, run_suites
+from orchestration.lib.expectations import ExpectationResult, Suite, kept_results, run_suites
+from orchestration.lib.kept import Memory, zone_version
 from orchestration.lib.raw_zone import object_store_extension
 from orchestration.lib.settings import Settings
 
@@ -84,8 +85,14 @@ class WarmTools:
         self._begun[name] = self._threads[offer.thread].submit(offer.work)
 
     def _run_raw_suites(self, suites: list[Suite]) -> list[ExpectationResult]:
-        extension = object_store_extension(self._settings.raw_zone)
-        return run_suites(self._settings.raw_zone_file, suites, extension)
+        settings = self._settings
+        extension = object_store_extension(settings.raw_zone)
+        return kept_results(
+            Memory(settings.raw_expectations_memory),
+            zone_version(settings),
+            suites,
+            lambda: run_suites(settings.raw_zone_file, suites, extension),
+        )
 
     def close(self) -> None:
         """End dbt's process and give up what nobody collected; a new process starts if asked."""

@@ -6,7 +6,14 @@ import duckdb
 import pytest
 
 from orchestration.lib.errors import WrongUse
-from orchestration.lib.expectations import Expectation, Suite, load_suites, run_suites
+from orchestration.lib.expectations import (
+    Expectation,
+    Suite,
+    kept_results,
+    load_suites,
+    run_suites,
+)
+from orchestration.lib.kept import Memory
 from tests.conftest import ROOT
 
 BETWEEN = Expectation(
@@ -58,9 +65,9 @@ def test_good_data_passes(database):
 def test_bad_data_fails_with_the_rows(database):
     between, rows = run_suites(database, [suite("bad", BETWEEN, ROWS)])
     assert (between.status, between.failing_rows) == ("fail", 1)
-    assert between.rows == [{"id": "b", "rate": 1.5}]
+    assert between.rows == ["id b, rate 1.5"]
     assert (rows.status, rows.failing_rows) == ("warn", 1)
-    assert rows.rows == [{"id": "b", "rate": 1.5}]
+    assert rows.rows == ["id b, rate 1.5"]
     assert rows.message == "No rate is above one. Not so, for example: id b, rate 1.5"
 
 
@@ -80,6 +87,40 @@ def test_a_table_that_is_not_there_is_an_error(database):
     (result,) = run_suites(database, [suite("missing", BETWEEN)])
     assert (result.status, result.outcome().stops_publication) == ("error", True)
     assert "marts.missing cannot be read" in result.message
+
+
+def test_results_are_kept_for_the_same_data_and_suites(tmp_path, database):
+    memory, ran = Memory(tmp_path / "memory.json"), []
+
+    def results(version: str, *suites: Suite):
+        def run():
+            ran.append(version)
+            return run_suites(database, suites)
+
+        return kept_results(memory, version, suites, run)
+
+    bad = suite("bad", BETWEEN, ROWS)
+    first = results("1", bad)
+    assert results("1", bad) == first
+    assert [result.status for result in first] == ["fail", "warn"]
+    assert ran == ["1"]
+    assert results("2", bad) == first
+    assert [result.status for result in results("2", suite("good", BETWEEN))] == ["pass"]
+    assert ran == ["1", "2", "2"]
+
+
+def test_what_broke_is_tried_again(tmp_path, database):
+    memory, ran = Memory(tmp_path / "memory.json"), []
+
+    def run():
+        ran.append(1)
+        return run_suites(database, broken)
+
+    broken = [suite("good", BROKEN)]
+    for _ in range(2):
+        (result,) = kept_results(memory, "1", broken, run)
+        assert result.status == "error"
+    assert len(ran) == 2
 
 
 def test_the_file_is_free_for_writers_afterwards(database):
@@ -186,3 +227,77 @@ def test_a_mart_suite_passes_good_data_and_fails_bad(tmp_path, table):
             connection.execute(f"create schema marts; create table {table} as {sql}; {OTHERS}")
         statuses = {result.status for result in run_suites(file, [wanted])}
         assert statuses == ({"fail"} if is_bad else {"pass"}), sql
+
+
+LOADED = "timestamp '2026-03-01 10:00' as _loaded_at"
+# The raw columns that suites read, good and bad; times come as text and as timestamps.
+RAW_TABLES = {
+    "crm.activities": (
+        f"select '2026-02-27T09:00:00+03:00' as happened_at, ' EMAIL ' as kind, {LOADED}",
+        f"select '2026-02-20 09:00' as happened_at, 'fax' as kind, {LOADED}",
+    ),
+    "crm.deals": (
+        f"select '2026-02-27' as created_at, 'New' as deal_type, 1 as amount, {LOADED}",
+        f"select '2026-02-01' as created_at, 'old' as deal_type, null as amount, {LOADED}",
+    ),
+    "crm.leads": (
+        "select timestamptz '2026-02-27 09:00:00+03' as created_at, 'c' as contact_id, "
+        f"'s' as source_id, {LOADED}",
+        "select timestamptz '2026-02-01 09:00:00+03' as created_at, null as contact_id, "
+        f"null as source_id, {LOADED}",
+    ),
+    "crm.meetings": (
+        f"select '2026-02-27' as set_at, ' DEMO ' as kind, 'm' as set_by, {LOADED}",
+        f"select '2026-02-01' as set_at, 'dinner' as kind, null as set_by, {LOADED}",
+    ),
+    "crm.payments": (
+        f"select '2026-02-27' as paid_at, 'refund' as kind, {LOADED}",
+        f"select '2026-01-01' as paid_at, 'gift' as kind, {LOADED}",
+    ),
+    "crm.stages": ("select 'won' as kind", "select 'done' as kind"),
+    "marketing.ad_spend": (
+        f"select date '2026-02-27' as spend_date, {LOADED}",
+        f"select date '2026-02-01' as spend_date, {LOADED}",
+    ),
+    "telephony.calls": (
+        "select '2026-02-27 09:00' as started_at, 'IN' as direction, "
+        f"'no answer' as disposition, {LOADED}",
+        "select '2026-02-20 09:00' as started_at, 'sideways' as direction, "
+        f"'lost' as disposition, {LOADED}",
+    ),
+}
+
+
+def test_every_raw_suite_is_tried():
+    suites = load_suites(ROOT / "expectations")
+    assert {suite.full_name for suite in suites if suite.layer == "raw"} == set(RAW_TABLES)
+
+
+@pytest.mark.parametrize("is_bad", [False, True], ids=["good", "bad"])
+@pytest.mark.parametrize("table", RAW_TABLES)
+def test_a_raw_suite_passes_good_data_and_warns_of_bad(tmp_path, table, is_bad):
+    found = statuses_of(tmp_path, table, RAW_TABLES[table][is_bad], rows=1)
+    assert found.pop("files_hold_rows") == "pass"
+    assert set(found.values()) <= ({"warn"} if is_bad else {"pass"}), found
+
+
+@pytest.mark.parametrize("table", RAW_TABLES)
+def test_a_raw_suite_warns_of_files_without_a_row(tmp_path, table):
+    found = statuses_of(tmp_path, table, f"{RAW_TABLES[table][0]} limit 0", rows=0)
+    assert found.pop("files_hold_rows") == "warn"
+    assert set(found.values()) <= {"pass"}, found
+
+
+def statuses_of(directory: Path, table: str, sql: str, rows: int) -> dict[str, str]:
+    """What the suite of a raw table says of such rows, by expectation."""
+    (wanted,) = [s for s in load_suites(ROOT / "expectations") if s.full_name == table]
+    file = directory / "raw_zone.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(
+            f"create schema {wanted.schema}; create schema zone; create table {table} as {sql}; "
+            f"create table zone.tables as select '{table}' as table_name, 1 as files, "
+            f"{rows} as rows, true as is_present"
+        )
+    results = run_suites(file, [wanted])
+    assert all(result.status != "error" for result in results), results
+    return {result.expectation.name: result.status for result in results}

@@ -250,16 +250,31 @@ def _to_date_parts_sql(
 ) -> str:
     """What years to date are made of, for every cell."""
     keys = _keys(export)
-    added = "".join(f", coalesce(sum(days.{quote(name)}), 0) as {quote(name)}" for name in sums)
+    names = list(map(quote, sums))
+    period = f"date_trunc({literal(export.grain)}, {PERIOD})"
+    by = ", ".join((*keys, "of_year"))
     renamed = "".join(f", running.{quote(name)} as {quote(it)}" for name, it in running.items())
     return f"""
-        with added as (
-            select cells.{PERIOD}{_columns("cells", keys)}{added}
-            from cells
-            left join daily_sums as days
-                on {_same("cells", "days", keys)}
-                and days.{PERIOD} between date_trunc('year', cells.last_day) and cells.last_day
+        with of_periods as (
+            select {by}, {period} as {PERIOD}{"".join(f", sum({it}) as {it}" for it in names)}
+            from (select *, year({PERIOD}) as of_year from daily_sums)
+            where {PERIOD} <= (select max(last_day) from cells)
             group by all
+        ),
+        so_far as (
+            select {PERIOD}, {by}{"".join(f", sum({it}) over until_then as {it}" for it in names)}
+            from of_periods
+            window until_then as (partition by {by} order by {PERIOD})
+        ),
+        added as (
+            select cells.{PERIOD}{_columns("cells", keys)}
+                {"".join(f", coalesce(so_far.{it}, 0) as {it}" for it in names)}
+            from cells
+            -- A row is equal to one with the same NULLs; `is not distinct from` finds none here.
+            asof left join so_far
+                on row({"".join(f"cells.{key}, " for key in keys)}year(cells.last_day))
+                    = row({"".join(f"so_far.{key}, " for key in keys)}so_far.of_year)
+                and cells.{PERIOD} >= so_far.{PERIOD}
         )
         select added.*{_columns("now", map(quote, states))}{renamed}
         from added
