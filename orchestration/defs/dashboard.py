@@ -1,5 +1,6 @@
 """The dashboard as an asset: a page of what was just published."""
 
+import importlib.metadata
 import time
 from typing import Any
 
@@ -7,6 +8,7 @@ import dagster as dg
 
 from orchestration.defs.publication import KEY as PUBLICATION
 from orchestration.defs.resources import REFRESH_LOCK
+from orchestration.lib.kept import Memory, code_version, version_of
 from orchestration.lib.record import Record
 from orchestration.lib.settings import Settings
 
@@ -25,19 +27,17 @@ def build_dashboard(settings: Settings) -> dg.AssetsDefinition:
         description="One HTML file with the publication's figures, for people without a BI tool.",
     )
     def dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        # Here, because it imports NumPy, which nothing needs before the first step.
-        from orchestration.lib.dashboard.page import write_dashboard
-
         start = time.monotonic()
         # Not a step of the record: those decide whether something is published.
         record = Record.load(settings.record_file)
         try:
-            done = write_dashboard(settings)
-            record.dashboard, record.dashboard_failure = str(done.file), ""
+            _write_news(settings, record)
+            file = settings.dashboard_file
+            record.dashboard, record.dashboard_failure = str(file), ""
             metadata: dict[str, dg.MetadataValue[Any]] = {
-                "file": dg.MetadataValue.path(str(done.file)),
-                "bytes": dg.MetadataValue.int(done.bytes),
-                "publication_id": dg.MetadataValue.text(done.publication_id),
+                "file": dg.MetadataValue.path(str(file)),
+                "bytes": dg.MetadataValue.int(file.stat().st_size),
+                "publication_id": dg.MetadataValue.text(record.publication_id or ""),
             }
         # Whatever it is, the marts are published.
         except Exception as error:
@@ -50,3 +50,17 @@ def build_dashboard(settings: Settings) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata)
 
     return dashboard
+
+
+def _write_news(settings: Settings, record: Record) -> None:
+    """Write the page, unless the one that is there is of this publication."""
+    files = [settings.dashboard_file, settings.published_file]
+    echarts = importlib.metadata.version("uiwiz")
+    version = version_of(record.publication_id, echarts, code_version())
+    memory = Memory(settings.dashboard_memory)
+    if memory.recall(version, files) is None:
+        # Here, because it imports NumPy, which nothing needs before the first step.
+        from orchestration.lib.dashboard.page import write_dashboard
+
+        write_dashboard(settings)
+        memory.note(version, files, {})

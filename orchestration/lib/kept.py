@@ -78,7 +78,7 @@ def build_version(settings: Settings) -> str:
             versions[f"{schema}.{name}"] = remembered.get("version") or _content(
                 connection, f"{quote(schema)}.{quote(name)}"
             )
-    return version_of(versions, duckdb.__version__, _code_version())
+    return version_of(versions, duckdb.__version__, code_version())
 
 
 def zone_version(settings: Settings) -> str:
@@ -90,7 +90,7 @@ def zone_version(settings: Settings) -> str:
             connection.execute(f"select {what} from raw_zone.zone.{table} order by all").fetchall()
             for table, what in (("files", "* exclude (is_new)"), ("tables", "*"), ("origin", "*"))
         ]
-    return version_of(listed, duckdb.__version__, _code_version())
+    return version_of(listed, duckdb.__version__, code_version())
 
 
 def looks_of(files: Iterable[Path]) -> dict[str, list[int] | None]:
@@ -111,7 +111,7 @@ def _content(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
 
 
 @cache
-def _code_version() -> str:
+def code_version() -> str:
     """The project's own Python, which decides what becomes of the tables."""
     state = hashlib.sha256()
     for file in sorted(_PACKAGE.rglob("*")):

@@ -147,6 +147,11 @@ class Settings(BaseSettings):
         return self.build_dir / "mart_expectations.json"
 
     @property
+    def dashboard_memory(self) -> Path:
+        """Which publication the page shows."""
+        return self.build_dir / "dashboard.json"
+
+    @property
     def memories(self) -> tuple[Path, ...]:
         """What later refreshes are spared; all that they need to forget."""
         return (
@@ -155,6 +160,7 @@ class Settings(BaseSettings):
             self.publication_memory,
             self.raw_expectations_memory,
             self.mart_expectations_memory,
+            self.dashboard_memory,
         )
 
     @property
@@ -191,6 +197,11 @@ class Settings(BaseSettings):
     def published_file(self) -> Path:
         """The database that BI reads; replaced as a whole."""
         return self.published_dir / "voronka.duckdb"
+
+    @property
+    def dashboard_file(self) -> Path:
+        """The page of the published file."""
+        return self.published_dir / "dashboard.html"
 
     @property
     def last_refresh_file(self) -> Path:

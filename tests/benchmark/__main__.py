@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from orchestration.lib.files import read_json
 from tests.benchmark import limit, machine, overhead, profiles, reads
 from tests.benchmark.processes import ROOT
 from tests.benchmark.refreshes import Figures, Warehouse, middle
@@ -48,7 +49,7 @@ class Benchmark:
     def prepare(self) -> Figures:
         """Write the zone and its next days, unless they are there; rows of its tables."""
         mark = self.zone / "rows.json"
-        if not mark.is_file():
+        if f"day {self.repeats}" not in read_json(mark):
             say(f"writing the zone of {self.calls:,} calls")
             shutil.rmtree(self.zone, ignore_errors=True)
             company = Company(self.calls)
@@ -59,7 +60,7 @@ class Benchmark:
             mark.write_text(json.dumps(rows), encoding="utf-8")
         shutil.rmtree(self.warehouse.raw_dir, ignore_errors=True)
         link_tree(self.zone / "base", self.warehouse.raw_dir)
-        rows = json.loads(mark.read_text(encoding="utf-8"))
+        rows = read_json(mark)
         return {
             "rows": sum(rows["history"].values()),
             "rows_by_table": rows["history"],

@@ -369,14 +369,20 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     assert {result["adapter_response"].get("_message") for result in tests} >= {"KEPT"}
     assert query(company.published, "from marts.kpi_daily") == rows
 
-    # So are the scorecards, the comparison and the published set itself.
+    # So are the scorecards, the comparison, the published set itself and its page.
     published = "select publication_id from quality.publication"
     before = query(company.published, published)
+    page = company.published.with_name("dashboard.html")
+    written = page.stat().st_mtime_ns
     once_more = company.run("refresh")
     assert "Unchanged, published on" in once_more.stdout
     assert "not touched" in once_more.stdout
     assert query(company.published, published) == before
+    assert page.stat().st_mtime_ns == written
     assert "The last refresh found nothing new" in company.run("status").stdout
+    page.write_text("mine")
+    assert company.run("refresh").returncode == 0
+    assert page.stat().st_size > 100_000
     (company.published.parent / "parquet" / "kpi_daily.parquet").unlink()
     healed = company.run("refresh")
     assert "Unchanged" not in healed.stdout

@@ -19,7 +19,6 @@ from orchestration.lib.files import sync
 from orchestration.lib.metrics.catalogue import RUSSIAN, Catalogue
 from orchestration.lib.settings import Settings
 
-FILE_NAME = "dashboard.html"
 PARTS = Path(__file__).resolve().parents[2] / "dashboard"
 # The package that carries Apache ECharts, and where: see pyproject.toml.
 _CARRIER, _SCRIPT = "uiwiz", "elements/echart/echart.min.js"
@@ -55,7 +54,7 @@ def write_dashboard(
             f"The dashboard cannot be read from {source}: {str(error).splitlines()[0]}",
             "Run `voronka refresh`, which publishes with this version's marts.",
         ) from error
-    file = output or settings.published_dir / FILE_NAME
+    file = output or settings.dashboard_file
     text = render(data, language).encode()
     try:
         _replace(file, text)
