@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 import dagster as dg
+import yaml
 
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.lib import progress
@@ -76,12 +77,17 @@ def note(record: Record, zone: RawZone, settings: Settings) -> None:
 
 
 def is_made_by_these_tools(settings: Settings) -> bool:
-    """Whether the private build is of these versions (noted); others may count otherwise."""
-    versions = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")}
+    """Whether the private build is of these versions (noted); others may count otherwise.
+
+    What it was created with stays with a DuckDB file: of other options, too, it is made anew.
+    """
+    profiles = yaml.safe_load((settings.root / "profiles.yml").read_text(encoding="utf-8"))
+    options = profiles["voronka"]["outputs"]["duckdb"].get("config_options", {})
+    tools = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
     file = settings.build_dir / "made_by.json"
-    if read_json(file) == versions:
+    if read_json(file) == tools:
         return True
-    write_json(file, versions)
+    write_json(file, tools)
     return not settings.build_file.exists()
 
 
