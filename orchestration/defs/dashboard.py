@@ -1,6 +1,5 @@
 """The dashboard as an asset: a page of what was just published."""
 
-import importlib.metadata
 import time
 from typing import Any
 
@@ -8,7 +7,7 @@ import dagster as dg
 
 from orchestration.defs.publication import KEY as PUBLICATION
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib.kept import Memory, code_version, version_of
+from orchestration.lib.dashboard.keep import write_unless_kept
 from orchestration.lib.record import Record
 from orchestration.lib.settings import Settings
 
@@ -31,7 +30,7 @@ def build_dashboard(settings: Settings) -> dg.AssetsDefinition:
         # Not a step of the record: those decide whether something is published.
         record = Record.load(settings.record_file)
         try:
-            _write_news(settings, record)
+            write_unless_kept(settings, record.publication_id)
             file = settings.dashboard_file
             record.dashboard, record.dashboard_failure = str(file), ""
             metadata: dict[str, dg.MetadataValue[Any]] = {
@@ -50,17 +49,3 @@ def build_dashboard(settings: Settings) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata)
 
     return dashboard
-
-
-def _write_news(settings: Settings, record: Record) -> None:
-    """Write the page, unless the one that is there is of this publication."""
-    files = [settings.dashboard_file, settings.published_file]
-    echarts = importlib.metadata.version("uiwiz")
-    version = version_of(record.publication_id, echarts, code_version())
-    memory = Memory(settings.dashboard_memory)
-    if memory.recall(version, files) is None:
-        # Here, because it imports NumPy, which nothing needs before the first step.
-        from orchestration.lib.dashboard.page import write_dashboard
-
-        write_dashboard(settings)
-        memory.note(version, files, {})

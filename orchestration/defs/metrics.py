@@ -24,7 +24,7 @@ def build_metrics(settings: Settings, layer: MetricsLayer, tools: WarmTools) -> 
 
     The marts are compared while the tables are made; neither is done again for the same build.
     """
-    tools.offer(CHECK, lambda: layer.kept_agreements() or list(layer.agreements()))
+    tools.offer(CHECK, lambda: _agreements(layer))
     specs = [
         dg.AssetSpec(
             key=dg.AssetKey([SCHEMA, export.name]),
@@ -59,10 +59,10 @@ def build_metrics(settings: Settings, layer: MetricsLayer, tools: WarmTools) -> 
         with step(settings.record_file, STEP) as record:
             kept = layer.kept_tables()
             tables = []
-            for export, rows in kept or layer.write_tables():
+            for export, rows in layer.write_tables() if kept is None else kept:
                 tables.append((export, rows))
                 progress.tell(STEP, export.name, "ok")
-                status = "kept" if kept else "ok"
+                status = "ok" if kept is None else "kept"
                 record.merge_models([ModelOutcome(SCHEMA, export.name, status, rows, 0.0)])
                 yield dg.MaterializeResult(
                     asset_key=dg.AssetKey([SCHEMA, export.name]),
@@ -83,10 +83,15 @@ def build_metrics(settings: Settings, layer: MetricsLayer, tools: WarmTools) -> 
                     "dbt_project/models/semantic, then refresh again.",
                     [str(example) for agreement in differing for example in agreement.examples],
                 )
-            if not kept:
+            if kept is None:
                 layer.remember(tables, agreements)
 
     return metrics
+
+
+def _agreements(layer: MetricsLayer) -> list[Agreement]:
+    kept = layer.kept_agreements()
+    return list(layer.agreements()) if kept is None else kept
 
 
 def _outcome(agreement: Agreement) -> CheckOutcome:

@@ -1,18 +1,15 @@
 """The raw zone as assets: one for each table of the contract."""
 
-import shutil
 from collections.abc import Iterator
-from importlib.metadata import version
 
 import dagster as dg
-import yaml
 
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.lib import progress
 from orchestration.lib.contract import Contract
 from orchestration.lib.drift import drift_lines
 from orchestration.lib.expectations import RAW, Suite
-from orchestration.lib.files import read_json, write_json
+from orchestration.lib.kept import forget_build, is_made_by_these_tools
 from orchestration.lib.raw_zone import RawTable, RawZone, files_read, register, scan
 from orchestration.lib.record import Record, step, utc_now
 from orchestration.lib.settings import Settings
@@ -74,30 +71,6 @@ def note(record: Record, zone: RawZone, settings: Settings) -> None:
     record.raw_rows = zone.rows
     record.missing_tables = zone.missing_tables
     record.drift = drift_lines(zone.drift)
-
-
-def is_made_by_these_tools(settings: Settings) -> bool:
-    """Whether the private build is of these versions (noted); others may count otherwise.
-
-    What it was created with stays with a DuckDB file: of other options, too, it is made anew.
-    """
-    profiles = yaml.safe_load((settings.root / "profiles.yml").read_text(encoding="utf-8"))
-    options = profiles["voronka"]["outputs"]["duckdb"].get("config_options", {})
-    tools = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
-    file = settings.build_dir / "made_by.json"
-    if read_json(file) == tools:
-        return True
-    write_json(file, tools)
-    return not settings.build_file.exists()
-
-
-def forget_build(settings: Settings) -> None:
-    """Remove the private build; the published set stays."""
-    for path in settings.build_dir.glob("voronka_build.duckdb*"):
-        path.unlink()
-    for memory in settings.memories:
-        memory.unlink(missing_ok=True)
-    shutil.rmtree(settings.build_dir / "tmp", ignore_errors=True)
 
 
 def _metadata(zone: RawZone, table: RawTable) -> dict[str, dg.MetadataValue]:

@@ -27,7 +27,7 @@ class BuiltTables:
 
     def __init__(self, passed_tests: Path) -> None:
         self._file = passed_tests
-        self._passed: dict[str, str] = read_json(passed_tests)
+        self._passed: dict[str, str] | None = None
         self._is_changed = False
         self._states: dict[str, Any] | None = None
         self._lock = threading.Lock()
@@ -55,14 +55,14 @@ class BuiltTables:
 
             def run_if_new(runner: Any, test: Any, manifest: Any) -> Any:
                 version = None if get_flags().STORE_FAILURES else self.tested_version(test)
-                if version is not None and self._passed.get(test.unique_id) == version:
+                if version is not None and self._passed_tests().get(test.unique_id) == version:
                     return TestResultData.from_dict(
                         {"failures": 0, "should_warn": False, "should_error": False}
                         | {"adapter_response": {"_message": KEPT}}
                     )
                 result = run_test(runner, test, manifest)
                 if version is not None and result.failures == 0:
-                    self._passed[test.unique_id] = version
+                    self._passed_tests()[test.unique_id] = version
                     self._is_changed = True
                 return result
 
@@ -87,6 +87,16 @@ class BuiltTables:
         asked = json.dumps([versions, terms, test.compiled_code], sort_keys=True)
         return hashlib.sha256(asked.encode()).hexdigest()
 
+    def _passed_tests(self) -> dict[str, str]:
+        """By name, the version that each test has passed on.
+
+        Read when the first is asked for: until then a refresh from scratch may forget them.
+        """
+        with self._lock:
+            if self._passed is None:
+                self._passed = read_json(self._file)
+            return self._passed
+
     def forget(self) -> None:
         """A table may have changed: read again what they remember."""
         with self._lock:
@@ -95,7 +105,7 @@ class BuiltTables:
     def save(self) -> None:
         """Write which tests have passed, if there are new ones."""
         if self._is_changed:
-            write_json(self._file, self._passed)
+            write_json(self._file, self._passed_tests())
 
     def _versions(self, node: Any) -> dict[str, str] | None:
         """Versions of a node's parents; None where one has none: a seed, a source, a new table."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import yaml
 
 from orchestration.lib.files import read_json, write_json
 from orchestration.lib.raw_zone import literal, quote
@@ -58,8 +61,12 @@ class Memory:
 
 
 def version_of(*parts: Any) -> str:
-    """One version for several things, each given as JSON's types."""
-    text = json.dumps(parts, sort_keys=True, default=sorted)
+    """One version for several things, made of JSON's types, sets, and what `repr` tells apart."""
+
+    def plain(value: Any) -> Any:
+        return sorted(value) if isinstance(value, set | frozenset) else repr(value)
+
+    text = json.dumps(parts, sort_keys=True, default=plain)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -82,7 +89,7 @@ def build_version(settings: Settings) -> str:
 
 
 def zone_version(settings: Settings) -> str:
-    """Stands for the rows of all raw tables as the preflight listed them, and for the code."""
+    """Stands for the rows of all raw tables, as the preflight shows them, and for the code."""
     with duckdb.connect() as connection:
         zone = settings.raw_zone_file
         connection.execute(f"attach {literal(str(zone))} as raw_zone (read_only)")
@@ -90,7 +97,39 @@ def zone_version(settings: Settings) -> str:
             connection.execute(f"select {what} from raw_zone.zone.{table} order by all").fetchall()
             for table, what in (("files", "* exclude (is_new)"), ("tables", "*"), ("origin", "*"))
         ]
+        # Their columns are the contract's.
+        listed.append(
+            connection.execute(
+                "select schema_name, view_name, sql from duckdb_views() "
+                "where database_name = 'raw_zone' and not ends_with(schema_name, '_new') "
+                "order by all"
+            ).fetchall()
+        )
     return version_of(listed, duckdb.__version__, code_version())
+
+
+def is_made_by_these_tools(settings: Settings) -> bool:
+    """Whether the private build is of these versions, as noted; others may count otherwise.
+
+    What it was created with stays with a DuckDB file: of other options, too, it is made anew.
+    """
+    return read_json(settings.made_by_file) == _tools(settings)
+
+
+def forget_build(settings: Settings) -> None:
+    """Remove the private build and note what makes the next; the published set stays."""
+    for path in settings.build_dir.glob("voronka_build.duckdb*"):
+        path.unlink()
+    for memory in settings.memories:
+        memory.unlink(missing_ok=True)
+    shutil.rmtree(settings.build_dir / "tmp", ignore_errors=True)
+    write_json(settings.made_by_file, _tools(settings))
+
+
+def _tools(settings: Settings) -> dict[str, str]:
+    profiles = yaml.safe_load((settings.root / "profiles.yml").read_text(encoding="utf-8"))
+    options: dict[str, str] = profiles["voronka"]["outputs"]["duckdb"].get("config_options", {})
+    return {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
 
 
 def looks_of(files: Iterable[Path]) -> dict[str, list[int] | None]:
@@ -105,7 +144,7 @@ def looks_of(files: Iterable[Path]) -> dict[str, list[int] | None]:
 
 def _content(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
     found = connection.execute(
-        f"select count(*) || ' ' || coalesce(sum(hash(found)), 0) from {relation} as found"
+        f"select count(*) || ' ' || coalesce(sum(hash(_row)), 0) from {relation} as _row"
     ).fetchone()
     return str(found and found[0])
 

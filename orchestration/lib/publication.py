@@ -194,7 +194,8 @@ def _tables_version(settings: Settings, models: Sequence[PublishedModel]) -> str
 
 
 def _published_files(settings: Settings) -> list[Path]:
-    return [settings.published_file, (settings.published_dir / PARQUET_LINK).resolve()]
+    links = (settings.published_dir / name for name in (PARQUET_LINK, LATEST_LINK))
+    return [settings.published_file, *(link.resolve() for link in links)]
 
 
 def publish(

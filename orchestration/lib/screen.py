@@ -227,7 +227,7 @@ def _file_line(settings: Settings, record: Record, published: Published) -> str:
     title = "Published"
     if record.is_publication_kept:
         since = published.published_at.astimezone()
-        title = f"Unchanged, published on {since:%Y-%m-%d} at {since:%H:%M}"
+        title = f"Unchanged, published on {since:%Y-%m-%d} at {since:%H:%M %Z}"
     return (
         f"{title}: [bold]{escape(str(settings.published_file))}[/] ({size:.1f} MB), "
         f"Parquet beside it in {escape(str(settings.published_dir / 'parquet'))}"

@@ -152,8 +152,13 @@ class Settings(BaseSettings):
         return self.build_dir / "dashboard.json"
 
     @property
+    def made_by_file(self) -> Path:
+        """Which tools made the build."""
+        return self.build_dir / "made_by.json"
+
+    @property
     def memories(self) -> tuple[Path, ...]:
-        """What later refreshes are spared; all that they need to forget."""
+        """The files by which a refresh is spared work; `--full` removes them."""
         return (
             self.passed_tests_file,
             self.scorecards_memory,

@@ -1,6 +1,6 @@
 """Slow starts and later steps' work, begun before they are needed.
 
-dbt's process and Great Expectations' import start with the job. Once the models are built, the
+dbt's process and, where the raw zone has news, Great Expectations' import start with the job. Once the models are built, the
 steps that follow only read the build file: they work side by side, and each collects its own.
 """
 
@@ -49,7 +49,7 @@ class WarmTools:
             return self._dbt
 
     def start_raw_suites(self, suites: list[Suite]) -> None:
-        """Run the suites of the raw zone in the background, Great Expectations' import included."""
+        """Run the suites of the raw zone in the background, unless their findings are kept."""
         self._begin("raw suites", Offer(lambda: self._run_raw_suites(suites), EXPECTATIONS))
 
     def raw_results(self, suites: list[Suite]) -> list[ExpectationResult]:

@@ -394,6 +394,8 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     assert company.run("refresh", "--full").returncode == 0
     assert query(company.published, published) != before
     assert "KEPT" not in {result["message"] for result in _results(company, "model")}
+    asked = {result["adapter_response"].get("_message") for result in _results(company, "test")}
+    assert "KEPT" not in asked
     assert query(company.published, "from marts.kpi_daily") == rows
 
 

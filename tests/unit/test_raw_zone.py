@@ -1,4 +1,3 @@
-import json
 import os
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -9,12 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration.defs.raw_zone import is_made_by_these_tools
 from orchestration.lib.contract import Column, Contract, Table
 from orchestration.lib.errors import ContractBroken, WrongUse
 from orchestration.lib.raw_zone import RawZone, files_read, register, scan
-from orchestration.lib.settings import Settings
-from tests.conftest import LOADED_AT, ROOT, query, write_file
+from tests.conftest import LOADED_AT, query, write_file
 
 TABLE = Table(
     "crm",
@@ -342,18 +339,3 @@ def test_an_object_store_needs_its_extension(monkeypatch):
     monkeypatch.setattr("orchestration.lib.raw_zone.find_extension", lambda name: None)
     with pytest.raises(WrongUse, match="httpfs"):
         scan("s3://bucket/raw", CONTRACT)
-
-
-def test_a_build_of_other_tools_or_options_is_made_anew(tmp_path):
-    settings = Settings(project_dir=ROOT, data_dir=tmp_path)
-    settings.build_dir.mkdir()
-    assert is_made_by_these_tools(settings)
-    settings.build_file.touch()
-    assert is_made_by_these_tools(settings)
-    noted = settings.build_dir / "made_by.json"
-    tools = json.loads(noted.read_text())
-    assert tools["storage_compatibility_version"] == "latest"
-    for name in ("duckdb", "storage_compatibility_version"):
-        noted.write_text(json.dumps({**tools, name: "older"}))
-        assert not is_made_by_these_tools(settings)
-        assert is_made_by_these_tools(settings)

@@ -14,14 +14,14 @@ import duckdb
 
 from orchestration.lib.dashboard.encode import dumps
 from orchestration.lib.dashboard.extract import MAX_DAILY_ROWS, Extract
+from orchestration.lib.dashboard.keep import CARRIER
 from orchestration.lib.errors import WrongUse
 from orchestration.lib.files import sync
 from orchestration.lib.metrics.catalogue import RUSSIAN, Catalogue
 from orchestration.lib.settings import Settings
 
 PARTS = Path(__file__).resolve().parents[2] / "dashboard"
-# The package that carries Apache ECharts, and where: see pyproject.toml.
-_CARRIER, _SCRIPT = "uiwiz", "elements/echart/echart.min.js"
+_SCRIPT = "elements/echart/echart.min.js"
 _DRAFT = ".tmp"
 
 
@@ -89,15 +89,13 @@ def own_script() -> str:
 
 def echarts() -> str:
     """Apache ECharts as its project releases it. The carrier is not imported."""
-    found = importlib.util.find_spec(_CARRIER)
+    found = importlib.util.find_spec(CARRIER)
     places = list(found.submodule_search_locations or []) if found else []
     for place in places:
         file = Path(place, _SCRIPT)
         if file.is_file():
             return file.read_text(encoding="utf-8")
-    raise WrongUse(
-        f"Apache ECharts is missing: {_CARRIER} is not installed.", "Run `make install`."
-    )
+    raise WrongUse(f"Apache ECharts is missing: {CARRIER} is not installed.", "Run `make install`.")
 
 
 def base_currency(settings: Settings) -> str:
