@@ -1,7 +1,8 @@
 """Slow starts and later steps' work, begun before they are needed.
 
-dbt's process and, where the raw zone has news, Great Expectations' import start with the job. Once the models are built, the
-steps that follow only read the build file: they work side by side, and each collects its own.
+dbt's process starts with the job and, where the raw zone has news, Great Expectations' import. Once
+the models are built, the steps that follow only read the build file: they work side by side, and
+each collects its own.
 """
 
 from __future__ import annotations
