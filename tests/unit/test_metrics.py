@@ -21,7 +21,13 @@ from orchestration.lib.metrics.catalogue import (
     Catalogue,
 )
 from orchestration.lib.metrics.engine import Question, local_manifest
-from orchestration.lib.metrics.exports import to_date_parts, with_metrics, with_running_figures
+from orchestration.lib.metrics.exports import (
+    Export,
+    _to_date_parts_sql,
+    to_date_parts,
+    with_metrics,
+    with_running_figures,
+)
 from orchestration.lib.metrics.glossary import read_metrics
 from orchestration.lib.metrics.parity import ComparedMart, compare
 from orchestration.lib.metrics.query import as_template
@@ -191,6 +197,45 @@ def test_running_figures_are_made_where_days_do_not_add_up() -> None:
     found = json.loads(with_running_figures(json.dumps(manifest)))["metrics"]
     assert [item["name"] for item in found] == ["m", "s", "m__year_to_date"]
     assert found[-1]["type_params"]["cumulative_type_params"]["grain_to_date"] == "year"
+
+
+def test_a_week_across_new_year_is_counted_in_both_years() -> None:
+    weekly = Export("card", "", ("calls",), "week", ("manager__team",))
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create table daily_sums as
+            select * from (values
+                (date '2025-12-22', null, 1), (date '2025-12-31', null, 10),
+                (date '2026-01-01', null, 100), (date '2026-01-12', null, 1000),
+                (date '2026-01-16', null, 10000), (date '2026-01-01', 'b', 7)
+            ) as days(period_start, manager_team, calls);
+            -- The second team's first row is later than its first day; today is a Thursday.
+            create table cells as
+            select * from (values
+                (date '2025-12-22', date '2025-12-28', null),
+                (date '2025-12-29', date '2026-01-04', null),
+                (date '2026-01-05', date '2026-01-11', null),
+                (date '2026-01-12', date '2026-01-15', null),
+                (date '2026-01-12', date '2026-01-15', 'b'),
+                (date '2026-01-12', date '2026-01-15', 'c')
+            ) as weeks(period_start, last_day, manager_team);
+            create table current_figures as select period_start, manager_team from cells;
+            create table running_figures as select period_start, manager_team from cells;
+            """
+        )
+        found = connection.execute(
+            f"select manager_team, period_start::varchar, calls "
+            f"from ({_to_date_parts_sql(weekly, ['calls'], [], {})}) order by all"
+        ).fetchall()
+    assert found == [
+        ("b", "2026-01-12", 7),
+        ("c", "2026-01-12", 0),
+        (None, "2025-12-22", 1),
+        (None, "2025-12-29", 100),
+        (None, "2026-01-05", 100),
+        (None, "2026-01-12", 1100),
+    ]
 
 
 class Layer:

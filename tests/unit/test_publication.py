@@ -14,7 +14,7 @@ import pytest
 
 from orchestration.lib.dbt import PublishedModel
 from orchestration.lib.errors import ChecksFailed, PublicationFailed
-from orchestration.lib.publication import Draft, publish
+from orchestration.lib.publication import Draft, are_tables_published, publish, publish_news
 from orchestration.lib.record import STEPS, CheckOutcome, Record
 from orchestration.lib.settings import Settings
 from tests.conftest import query
@@ -302,6 +302,66 @@ def test_a_draft_that_is_given_up_leaves_the_old_set_and_nothing_else(settings):
         draft.write()
     assert (settings.published_file.stat().st_ino, digests(settings)) == before
     assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
+
+
+def news(settings: Settings, record: Record, models=MODELS, version: str = "1") -> bool:
+    """Whether there was anything to publish."""
+    done = publish_news(settings, models, record, version, lambda: None)
+    assert query(settings.published_file, "select publication_id from quality.publication") == [
+        (done.publication_id,)
+    ]
+    assert done.as_of_date == date(2026, 2, 28)
+    assert done.rows["marts.fct_things"] == 1_000
+    return not done.is_kept
+
+
+def test_what_is_published_already_stays(settings):
+    assert not are_tables_published(settings, MODELS)
+    assert news(settings, checked(PASSED))
+    before = (digests(settings), settings.published_file.stat().st_ino)
+    assert are_tables_published(settings, MODELS)
+    assert not news(settings, checked(PASSED))
+    assert (digests(settings), settings.published_file.stat().st_ino) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"record": checked(WARNED)}, id="outcome of a check"),
+        pytest.param({"record": replace(checked(PASSED), raw_dir="/other")}, id="raw directory"),
+        pytest.param({"record": replace(checked(PASSED), drift=["column"])}, id="drift"),
+        pytest.param({"models": [*MODELS[:1], replace(FACTS, description="Other."), BAD]},
+                     id="description"),
+        pytest.param({"models": [replace(DAILY, russian_names={"date_day": "День"}), FACTS, BAD]},
+                     id="Russian name"),
+        pytest.param({"version": "2"}, id="version of the project"),
+        pytest.param({"sql": "update marts.kpi_daily set manager_id = 'b'"}, id="row"),
+        pytest.param({"sql": "create table marts.other as select 1 as thing"}, id="table"),
+        pytest.param({"scorecards": True}, id="scorecards"),
+        pytest.param({"zone": "update zone.files set bytes = 100"}, id="raw file"),
+        pytest.param({"removed": "voronka.duckdb"}, id="published file"),
+        pytest.param({"removed": "parquet"}, id="link"),
+        pytest.param({"removed": "latest"}, id="second link"),
+        pytest.param({"removed": "parquet/fct_things.parquet"}, id="Parquet file"),
+    ],
+)  # fmt: skip
+def test_whatever_changes_is_published(settings, change):
+    assert news(settings, checked(PASSED))
+    for file, sql in (
+        (settings.build_file, change.get("sql")),
+        (settings.raw_zone_file, change.get("zone")),
+    ):
+        if sql:
+            with duckdb.connect(str(file)) as connection:
+                connection.execute(sql)
+    if change.get("scorecards"):
+        make_scorecards(settings)
+    if "removed" in change:
+        (settings.published_dir / change["removed"]).unlink()
+    wanted = {name: change[name] for name in ("models", "version") if name in change}
+    record = change.get("record", checked(PASSED))
+    assert news(settings, record, **wanted)
+    assert not news(settings, record, **wanted)
 
 
 def test_an_empty_zone_has_no_day(settings):

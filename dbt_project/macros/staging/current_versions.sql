@@ -25,7 +25,7 @@ with judged as (
 
 ),
 
-kept as (
+kept as not materialized (
 
     select
         {{ names | join(',\n        ') }},
@@ -68,10 +68,26 @@ final as (
 
 )
 {%- else -%}
+-- Few keys have several versions, and only these are put in order. Hashes of keys are found
+-- sooner than keys; one that two keys share costs no more than an ordering for nothing.
+several as materialized (
+
+    select hash({{ keys | join(', ') }}) as key_hash
+    from kept
+    group by 1
+    having count(*) > 1
+
+),
+
 latest as (
 
     select *
     from kept
+    anti join several on hash({{ keys | join(', ') }}) = key_hash
+    union all
+    select *
+    from kept
+    semi join several on hash({{ keys | join(', ') }}) = key_hash
     qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first }}) = 1
 
 ),
