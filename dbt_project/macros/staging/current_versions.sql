@@ -18,7 +18,8 @@ updated_at desc nulls last, _loaded_at desc, {{ ties | join(' desc nulls last, '
 {%- endset -%}
 {{ rebuilt_by(keys, {'base_' ~ source_name ~ '__' ~ table_name: 'select ' ~ keys | join(', ') ~ ' from changes'}) }}
 
-with judged as (
+-- Read three times: to keep it would cost more.
+with judged as not materialized (
 
     select * from {{ judged }}
     {{ where_touched(keys | join(', ')) }}
