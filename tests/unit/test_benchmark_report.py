@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from tests.benchmark import profiles, reads, report
@@ -180,3 +181,13 @@ def test_operators_are_named_by_their_share_and_without_paths():
         (0.75, "a = b, c > d"),
         (0.25, "build.marts.x"),
     ]
+
+
+@pytest.mark.parametrize("takes_columns", [False, True])
+def test_readers_answer_until_the_time_is_over(tmp_path, takes_columns):
+    file = tmp_path / "published.duckdb"
+    duckdb.connect(str(file)).close()
+    case = reads.Case("2 readers", 2, 0.01, takes_columns=takes_columns)
+    found = reads.measure(file, {"one": "select 1", "two": "select 2"}, case, seconds=0.2)
+    assert {name for name, _ in found} == {"one", "two"}
+    assert all(seconds > 0 for _, seconds in found)

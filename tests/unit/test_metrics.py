@@ -23,8 +23,8 @@ from orchestration.lib.metrics.catalogue import (
 from orchestration.lib.metrics.engine import Question, local_manifest
 from orchestration.lib.metrics.exports import (
     Export,
-    _to_date_parts_sql,
     to_date_parts,
+    to_date_parts_sql,
     with_metrics,
     with_running_figures,
 )
@@ -226,7 +226,7 @@ def test_a_week_across_new_year_is_counted_in_both_years() -> None:
         )
         found = connection.execute(
             f"select manager_team, period_start::varchar, calls "
-            f"from ({_to_date_parts_sql(weekly, ['calls'], [], {})}) order by all"
+            f"from ({to_date_parts_sql(weekly, ['calls'], [], {})}) order by all"
         ).fetchall()
     assert found == [
         ("b", "2026-01-12", 7),

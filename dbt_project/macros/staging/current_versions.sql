@@ -13,12 +13,13 @@ select * from {{ judged }}
 {%- set names = contract.columns | map(attribute='name') | list -%}
 {%- set keys = contract.columns | selectattr('is_key') | map(attribute='name') | list -%}
 {%- set ties = names | reject('in', keys + ['updated_at', '_loaded_at']) | list -%}
+{%- set key_hash = 'hash(' ~ keys | join(', ') ~ ')' -%}
 {%- set newest_first -%}
 updated_at desc nulls last, _loaded_at desc, {{ ties | join(' desc nulls last, ') }} desc nulls last
 {%- endset -%}
 {{ rebuilt_by(keys, {'base_' ~ source_name ~ '__' ~ table_name: 'select ' ~ keys | join(', ') ~ ' from changes'}) }}
 
--- Read three times: to keep it would cost more.
+-- Read more than once: a copy would cost more.
 with judged as not materialized (
 
     select * from {{ judged }}
@@ -73,7 +74,7 @@ final as (
 -- sooner than keys; one that two keys share costs no more than an ordering for nothing.
 several as materialized (
 
-    select hash({{ keys | join(', ') }}) as key_hash
+    select {{ key_hash }} as key_hash
     from kept
     group by 1
     having count(*) > 1
@@ -84,11 +85,11 @@ latest as (
 
     select *
     from kept
-    anti join several on hash({{ keys | join(', ') }}) = key_hash
+    anti join several on {{ key_hash }} = key_hash
     union all
     select *
     from kept
-    semi join several on hash({{ keys | join(', ') }}) = key_hash
+    semi join several on {{ key_hash }} = key_hash
     qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first }}) = 1
 
 ),

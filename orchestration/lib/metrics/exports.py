@@ -188,7 +188,7 @@ def write_export(
     _temporary(connection, "daily_sums", _answer(export, f"{METRIC_TIME}__day", compiler, sums))
     names = {f"{item}{_RUNNING_FIGURE}": item for item in running_figures}
     _temporary(connection, "running_figures", _answer(export, time, running, names))
-    _temporary(connection, "to_date_parts", _to_date_parts_sql(export, sums, states, names))
+    _temporary(connection, "to_date_parts", to_date_parts_sql(export, sums, states, names))
     to_date = with_metrics("from to_date_parts", catalogue, dated, {*sums, *others})
     _temporary(connection, "to_date", to_date)
     table = f"{into}.{quote(export.name)}"
@@ -245,7 +245,7 @@ def _cells_sql(export: Export, catalogue: Catalogue) -> str:
     """
 
 
-def _to_date_parts_sql(
+def to_date_parts_sql(
     export: Export, sums: Sequence[str], states: Sequence[str], running: Mapping[str, str]
 ) -> str:
     """What years to date are made of, for every cell."""
