@@ -47,7 +47,7 @@ def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.
         asset_checks=[build_expectations(settings, suites, own_tools, sorted(metrics.keys))],
         jobs=[job],
         schedules=build_schedules(job, reporting_timezone(settings)),
-        sensors=[build_raw_files_sensor(settings, job)],
+        sensors=[build_raw_files_sensor(settings, contract, job)],
         resources={REFRESH_LOCK: build_refresh_lock(settings, own_tools)},
         executor=dg.in_process_executor,
     )

@@ -1,15 +1,15 @@
 """The job, when it runs by itself and what makes it run."""
 
-import hashlib
-import os
-from pathlib import Path
-
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from orchestration.lib.raw_zone import OBJECT_STORES
+from orchestration.lib.contract import Contract
+from orchestration.lib.errors import WrongUse
+from orchestration.lib.kept import version_of
+from orchestration.lib.lock import running_refresh
+from orchestration.lib.raw_zone import OBJECT_STORES, listed_files
 from orchestration.lib.settings import Settings
 
 WORKING_HOURS = "0 9-18 * * 1-5"
@@ -57,9 +57,9 @@ def build_schedules(
 
 
 def build_raw_files_sensor(
-    settings: Settings, job: UnresolvedAssetJobDefinition
+    settings: Settings, contract: Contract, job: UnresolvedAssetJobDefinition
 ) -> dg.SensorDefinition:
-    """Refresh when the set of raw files changes; off by default."""
+    """Refresh when the contract's raw files change; off by default."""
 
     @dg.sensor(
         name="new_raw_files",
@@ -71,20 +71,15 @@ def build_raw_files_sensor(
     def new_raw_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if settings.raw_zone.startswith(OBJECT_STORES):
             return dg.SensorResult(skip_reason="An object store is not watched: use the schedule.")
-        found = files_digest(Path(settings.raw_zone))
+        if running_refresh(settings) is not None:
+            return dg.SensorResult(skip_reason="A refresh runs; what is new comes after it.")
+        try:
+            found = version_of(listed_files(settings.raw_zone, contract))
+        except WrongUse as error:
+            return dg.SensorResult(skip_reason=str(error))
         if found == context.cursor:
             return dg.SensorResult(skip_reason="No new file in the raw zone.")
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=found)], cursor=found)
+        # Without a key: a zone that becomes what it was before is news, too.
+        return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=found)
 
     return new_raw_files
-
-
-def files_digest(raw_dir: Path) -> str:
-    """A digest of the raw files' paths and sizes; files are append-only, so that is enough."""
-    state = hashlib.sha256()
-    for directory, folders, names in os.walk(raw_dir):
-        folders.sort()
-        for name in sorted(name for name in names if name.endswith(".parquet")):
-            path = Path(directory) / name
-            state.update(f"{path.relative_to(raw_dir)}|{path.stat().st_size}\n".encode())
-    return state.hexdigest()

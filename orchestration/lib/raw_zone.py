@@ -12,13 +12,14 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from orchestration.lib.contract import Column, Contract, Table, load_contract
-from orchestration.lib.errors import ContractBroken, Problem, WrongUse
+from orchestration.lib.contract import Column, Contract, Table
+from orchestration.lib.errors import ContractBroken, Problem, WrongUse, first_line
 
 FILE_NAME = "raw_zone.duckdb"
 FILE_COLUMN = "_file"
@@ -156,6 +157,21 @@ def scan(raw_dir: Path | str, contract: Contract) -> RawZone:
         problems += _missing_columns(table, found)
         drift += _extra_columns(table, found)
     return RawZone(root, tuple(tables), tuple(drift), tuple(problems))
+
+
+def listed_files(raw_dir: str, contract: Contract) -> list[tuple[str, int, int]]:
+    """The data files of a zone in a directory: path, bytes and time of writing in nanoseconds.
+
+    Nothing is opened. What goes while they are listed is left out. Raises WrongUse where there is
+    no zone.
+    """
+    found = []
+    for paths in _list_directory(raw_dir, contract).files.values():
+        for path in paths:
+            with suppress(FileNotFoundError):
+                state = os.stat(os.path.join(raw_dir, path))
+                found.append((path, state.st_size, state.st_mtime_ns))
+    return sorted(found)
 
 
 def files_read(build_file: Path) -> ReadFiles:
@@ -429,7 +445,7 @@ def _top_level(schema: Sequence[tuple[str, str | None, int]]) -> Iterator[tuple[
 
 
 def _unreadable(error: Exception) -> str:
-    text = str(error).splitlines()[0]
+    text = first_line(error)
     text = re.sub(r"^[A-Za-z ]+Error: ", "", text)
     if "magic bytes" in text or "too small" in text:
         return "not a whole Parquet file; its end is missing, as after a copy that was cut short"
@@ -578,17 +594,3 @@ def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:
 def escape_glob(path: str) -> str:
     """The path with DuckDB's wildcards taken literally."""
     return re.sub(r"([*?\[])", r"[\1]", path)
-
-
-def _main(arguments: Sequence[str]) -> None:
-    """Register a zone by hand: `python -m orchestration.lib.raw_zone RAW_DIR DATA_DIR`."""
-    raw_dir, data_dir = arguments
-    project_dir = Path(__file__).resolve().parents[2]
-    zone = scan(raw_dir, load_contract(project_dir))
-    target = Path(data_dir) / "build" / FILE_NAME
-    register(zone, target)
-    print(f"{target}: {len(zone.files)} files, {zone.rows} rows, {len(zone.drift)} drift")
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])

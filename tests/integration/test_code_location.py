@@ -78,21 +78,33 @@ def test_the_sensor_asks_for_a_refresh_once_for_each_set_of_files(tmp_path):
     import dagster as dg
 
     from orchestration.defs.jobs import build_raw_files_sensor, build_refresh_job
+    from orchestration.lib.contract import load_contract
+    from orchestration.lib.lock import only_refresh
     from orchestration.lib.settings import Settings
 
-    settings = Settings(project_dir=ROOT, raw_dir=str(tmp_path))
-    sensor = build_raw_files_sensor(settings, build_refresh_job())
+    settings = Settings(project_dir=ROOT, raw_dir=str(tmp_path / "raw"), data_dir=tmp_path / "data")
+    sensor = build_raw_files_sensor(settings, load_contract(ROOT), build_refresh_job())
 
     def evaluate(cursor):
         with dg.build_sensor_context(cursor=cursor) as context:
             result = sensor.evaluate_tick(context)
         return len(result.run_requests or []), result.cursor or cursor
 
-    (tmp_path / "crm/leads").mkdir(parents=True)
-    (tmp_path / "crm/leads/1.parquet").write_bytes(b"1")
+    assert evaluate(None) == (0, None)
+    leads = tmp_path / "raw/crm/leads"
+    (leads / "_tmp").mkdir(parents=True)
+    (leads / "1.parquet").write_bytes(b"1")
     requests, cursor = evaluate(None)
     assert requests == 1
+    # An exporter at work, and a table that the contract does not know.
+    for half in ("_tmp/2.parquet", ".2.parquet", "../other/2.parquet"):
+        (leads / half).parent.mkdir(exist_ok=True)
+        (leads / half).write_bytes(b"2")
     assert evaluate(cursor) == (0, cursor)
-    (tmp_path / "crm/leads/2.parquet").write_bytes(b"2")
+    (leads / "_tmp/2.parquet").rename(leads / "2.parquet")
+    with only_refresh(settings):
+        assert evaluate(cursor) == (0, cursor)
     requests, changed = evaluate(cursor)
     assert (requests, changed != cursor) == (1, True)
+    (leads / "2.parquet").rename(tmp_path / "2.parquet")
+    assert evaluate(changed) == (1, cursor)
