@@ -16,12 +16,17 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace the file at once: a reader sees the old content or the new one."""
+def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
+    """Replace the file at once: a reader sees the old content or the new one.
+
+    `is_durable` brings it to the disk first, for what has to outlive a machine that stops.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         draft.write_bytes(content)
+        if is_durable:
+            sync(draft)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -50,6 +55,11 @@ def read_marked(path: Path, mark: str) -> bytes | None:
     content = whole[_DIGEST_SIZE:]
     is_ours = whole[:_DIGEST_SIZE] == hashlib.sha256(mark.encode() + content).digest()
     return content if is_ours else None
+
+
+def forbid_writing(path: Path) -> None:
+    """Let nobody write the file; who may read it stays as it is."""
+    path.chmod(path.stat().st_mode & ~0o222)
 
 
 def sync(path: Path) -> None:

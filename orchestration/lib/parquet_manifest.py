@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.files import sync, write_json
+from orchestration.lib.files import forbid_writing, sync, write_json
 from orchestration.lib.raw_zone import quote
 
 FILE_NAME = "manifest.json"
@@ -40,7 +40,7 @@ def write_manifest(folder: Path, publication_id: str, files: Sequence[dict[str, 
     """Write `manifest.json`: the publication and its files."""
     file = folder / FILE_NAME
     write_json(file, {"publication_id": publication_id, "tables": list(files)})
-    file.chmod(0o444)
+    forbid_writing(file)
     sync(file)
 
 

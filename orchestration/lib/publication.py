@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -20,8 +21,8 @@ from typing import Any
 import duckdb
 
 from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.errors import ChecksFailed, PublicationFailed
-from orchestration.lib.files import read_json, sync
+from orchestration.lib.errors import ChecksFailed, PublicationFailed, first_line
+from orchestration.lib.files import forbid_writing, read_json, sync
 from orchestration.lib.kept import Memory, build_version, looks_of, version_of
 from orchestration.lib.parquet_manifest import described_files, write_manifest
 from orchestration.lib.raw_zone import insert, literal, quote
@@ -35,6 +36,8 @@ RUSSIAN_SCHEMA = "marts_ru"
 REQUIRED_STEPS = STEPS[:-1]
 
 _DRAFT = ".tmp"
+# Of the set alone: a dashboard may be on its way beside it.
+_OURS = re.compile(r"(voronka\.duckdb|parquet|latest)[.-].*\.tmp(\..*)?")
 _DESCRIPTIONS = {
     "publication": "One row: what this file is, when it was made, from what and how it was found.",
     "raw_files": "The raw files that this publication was made from.",
@@ -139,7 +142,7 @@ class Draft:
                 f"copy (select * from {quote(model.schema)}.{quote(model.name)}) "
                 f"to {literal(str(target))} (format parquet, compression zstd)"
             )
-            target.chmod(0o444)
+            forbid_writing(target)
             sync(target)
         self.files = described_files(connection, self.parquet, marts)
 
@@ -217,25 +220,28 @@ def publish(
     name = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{_content_id(settings, version)}"
     final = directory / f"parquet-{name}"
     draft: Draft | None = None
+    is_replaced = False
     try:
         draft = draft_of() if draft_of else None
         draft = draft or Draft(settings, models).write()
         publication = _complete(draft, record, version, name, now)
         write_manifest(draft.parquet, name, draft.files)
         sync(draft.parquet)
-        os.chmod(draft.file, 0o444)
+        forbid_writing(draft.file)
         sync(draft.file)
         os.rename(draft.parquet, final)
         link = directory / PARQUET_LINK
         link_draft = _link_draft(link, final.name)
+        # Another name of the link: it follows each switch by itself.
+        os.replace(_link_draft(directory / LATEST_LINK, PARQUET_LINK), directory / LATEST_LINK)
         # Nothing but two renames stands between the old set and the new one.
         os.replace(draft.file, settings.published_file)
+        is_replaced = True
         os.replace(link_draft, link)
-        _name_latest(directory)
         sync(directory)
     except (duckdb.Error, OSError) as error:
         _remove_unnamed(directory, final)
-        raise _failure(error, directory) from error
+        raise _failure(error, directory, is_replaced) from error
     finally:
         if draft is not None:
             draft.remove()
@@ -245,7 +251,8 @@ def publish(
 
 def clean_up(directory: Path) -> None:
     """Remove what an interrupted publication left behind."""
-    for left in directory.glob(f"*{_DRAFT}*"):
+    drafts = (path for path in directory.iterdir() if _OURS.fullmatch(path.name))
+    for left in drafts:
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:
@@ -416,7 +423,7 @@ def _write_quality(
 
 
 def _link_draft(link: Path, target: str) -> Path:
-    """A link to the new folder, ready to take the place of `link`."""
+    """A link to the target, ready to take the place of `link`."""
     if link.is_dir() and not link.is_symlink():
         # Somebody copied the folder instead of the link; what is in it is ours and old.
         shutil.rmtree(link)
@@ -424,13 +431,6 @@ def _link_draft(link: Path, target: str) -> Path:
     draft.unlink(missing_ok=True)
     draft.symlink_to(target)
     return draft
-
-
-def _name_latest(directory: Path) -> None:
-    """`latest`, another name of the link: it follows each switch by itself."""
-    latest = directory / LATEST_LINK
-    if not latest.is_symlink():
-        latest.symlink_to(PARQUET_LINK)
 
 
 def _remove_unnamed(directory: Path, folder: Path) -> None:
@@ -450,16 +450,18 @@ def _remove_old_folders(directory: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _failure(error: Exception, directory: Path) -> PublicationFailed:
-    text = str(error).splitlines()[0]
+def _failure(error: Exception, directory: Path, is_replaced: bool) -> PublicationFailed:
+    text = first_line(error)
+    state = "The published file is the old one."
+    if is_replaced:
+        state = "The published file is the new one, the Parquet files beside it may be the old."
     is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if is_full or "No space left" in text or "File too large" in text or "Could not write" in text:
         return PublicationFailed(
-            f"The disk is full: {directory} could not be written. The published file is the old "
-            "one.",
+            f"The disk is full: {directory} could not be written. {state}",
             "Free space there, or set VORONKA_DATA_DIR to a larger disk; then refresh again.",
         )
     return PublicationFailed(
-        f"The publication could not be written: {text} The published file is the old one.",
+        f"The publication could not be written: {text} {state}",
         f"Look at {directory} and its rights, then refresh again.",
     )

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -12,8 +13,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.lib import publication
 from orchestration.lib.dbt import PublishedModel
 from orchestration.lib.errors import ChecksFailed, PublicationFailed
+from orchestration.lib.files import sync
 from orchestration.lib.publication import Draft, are_tables_published, publish, publish_news
 from orchestration.lib.record import STEPS, CheckOutcome, Record
 from orchestration.lib.settings import Settings
@@ -172,10 +175,17 @@ def test_the_manifest_lists_every_parquet_file(settings):
     ]
 
 
-def test_nobody_can_write_the_published_files(settings):
-    publish(settings, MODELS, checked(), "1")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o444), (0o077, 0o400)])
+def test_nobody_can_write_the_published_files_and_who_reads_them_is_the_companys_choice(
+    settings, umask, mode
+):
+    before = os.umask(umask)
+    try:
+        publish(settings, MODELS, checked(), "1")
+    finally:
+        os.umask(before)
     paths = [settings.published_file, *(settings.published_dir / "parquet").iterdir()]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o444}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {mode}
 
 
 def test_a_reader_keeps_the_version_it_opened(settings):
@@ -262,6 +272,35 @@ def test_what_a_killed_publication_left_is_removed(settings):
     (settings.published_dir / "parquet-20260101T000000000Z-0.tmp").mkdir()
     publish(settings, MODELS, checked(), "1")
     assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
+
+
+def test_what_others_write_beside_the_set_stays(settings):
+    settings.published_dir.mkdir(parents=True)
+    for name in ("dashboard.html.123.tmp", "notes.tmp"):
+        (settings.published_dir / name).write_text("not ours")
+    publish(settings, MODELS, checked(), "1")
+    assert {"dashboard.html.123.tmp", "notes.tmp"} < names(settings)
+
+
+@pytest.mark.parametrize("name", ["parquet", "latest"])
+def test_a_copied_folder_gives_way_to_the_link(settings, name):
+    (settings.published_dir / name).mkdir(parents=True)
+    (settings.published_dir / name / "fct_things.parquet").write_text("old")
+    publish(settings, MODELS, checked(), "1")
+    assert (settings.published_dir / name).is_symlink()
+    assert (settings.published_dir / name / "manifest.json").is_file()
+
+
+def test_a_failure_after_the_switch_does_not_say_that_the_old_file_is_there(settings, monkeypatch):
+    def fail(path: Path) -> None:
+        if path == settings.published_dir:
+            raise OSError(errno.EIO, "Input/output error")
+        sync(path)
+
+    monkeypatch.setattr(publication, "sync", fail)
+    with pytest.raises(PublicationFailed) as raised:
+        publish(settings, MODELS, checked(), "1")
+    assert "The published file is the new one" in raised.value.message
 
 
 def make_scorecards(settings: Settings) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,14 +14,13 @@ import duckdb
 from orchestration.lib.dashboard.encode import dumps
 from orchestration.lib.dashboard.extract import MAX_DAILY_ROWS, Extract
 from orchestration.lib.dashboard.keep import CARRIER
-from orchestration.lib.errors import WrongUse
-from orchestration.lib.files import sync
+from orchestration.lib.errors import WrongUse, first_line
+from orchestration.lib.files import write_bytes
 from orchestration.lib.metrics.catalogue import RUSSIAN, Catalogue
 from orchestration.lib.settings import Settings
 
 PARTS = Path(__file__).resolve().parents[2] / "dashboard"
 _SCRIPT = "elements/echart/echart.min.js"
-_DRAFT = ".tmp"
 
 
 @dataclass(frozen=True)
@@ -45,19 +43,19 @@ def write_dashboard(
     if not source.is_file():
         raise WrongUse(f"Nothing is published in {source.parent}.", "Run `voronka refresh` first.")
     try:
-        with duckdb.connect(str(source), read_only=True) as connection:
+        with duckdb.connect(str(source), True, settings.session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
             catalogue = Catalogue(_semantic_manifest(connection))
             data = Extract(connection, max_rows).data(catalogue, base_currency(settings))
     except duckdb.Error as error:
         raise WrongUse(
-            f"The dashboard cannot be read from {source}: {str(error).splitlines()[0]}",
+            f"The dashboard cannot be read from {source}: {first_line(error)}",
             "Run `voronka refresh`, which publishes with this version's marts.",
         ) from error
     file = output or settings.dashboard_file
     text = render(data, language).encode()
     try:
-        _replace(file, text)
+        write_bytes(file, text, is_durable=True)
     except OSError as error:
         raise WrongUse(
             f"{file} cannot be written: {error.strerror}.", "Name another file with --output."
@@ -118,15 +116,3 @@ def _semantic_manifest(connection: duckdb.DuckDBPyConnection) -> str:
 @cache
 def _part(name: str) -> str:
     return (PARTS / name).read_text(encoding="utf-8")
-
-
-def _replace(file: Path, text: bytes) -> None:
-    """Write beside the file and rename: readers see the old page or the new one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}.{os.getpid()}{_DRAFT}")
-    try:
-        draft.write_bytes(text)
-        sync(draft)
-        os.replace(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)
