@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from orchestration.lib.errors import VoronkaError
     from orchestration.lib.settings import Settings
 
-EXIT_INTERRUPTED = 130
-
 _EPILOG = (
     "[bold]Exit codes[/]  0 good · 1 a check stopped publication · 2 wrong use or broken contract"
     " · 3 published, but not in Postgres"
@@ -310,10 +308,6 @@ def main() -> None:
     except VoronkaError as error:
         _report(error)
         code = error.exit_code
-    except KeyboardInterrupt:
-        _, errors = _consoles()
-        errors.print("Stopped. What is published is whole: `voronka status`.", style="yellow")
-        code = EXIT_INTERRUPTED
     _leave(code)
 
 

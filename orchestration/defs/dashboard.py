@@ -8,6 +8,7 @@ import dagster as dg
 from orchestration.defs.publication import KEY as PUBLICATION
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.lib.dashboard.keep import write_unless_kept
+from orchestration.lib.errors import first_line
 from orchestration.lib.record import Record
 from orchestration.lib.settings import Settings
 
@@ -41,7 +42,7 @@ def build_dashboard(settings: Settings) -> dg.AssetsDefinition:
         # Whatever it is, the marts are published.
         except Exception as error:
             context.log.exception("the dashboard was not written")
-            record.dashboard, record.dashboard_failure = "", str(error).splitlines()[0]
+            record.dashboard, record.dashboard_failure = "", first_line(error)
             metadata = {"failure": dg.MetadataValue.text(record.dashboard_failure)}
         record.phases[PHASE] = round(time.monotonic() - start, 2)
         record.save(settings.record_file)

@@ -41,13 +41,15 @@ def build_raw_zone(
     @dg.multi_asset(specs=specs, name="raw_zone", required_resource_keys={REFRESH_LOCK})
     def raw_zone(config: RefreshConfig) -> Iterator[dg.MaterializeResult[None]]:
         progress.tell(STEP)
-        if config.full or not is_made_by_these_tools(settings):
-            forget_build(settings)
         Record(started_at=utc_now()).save(settings.record_file)
         with step(settings.record_file, STEP) as record:
             tools.start_dbt()
             zone = scan(settings.raw_zone, contract)
             note(record, zone, settings)
+            # A zone that breaks the contract leaves the build as it is.
+            zone.raise_problems()
+            if config.full or not is_made_by_these_tools(settings):
+                forget_build(settings)
             read = files_read(settings.build_file)
             record.new_files = register(zone, settings.raw_zone_file, read)
             tools.start_raw_suites([suite for suite in suites if suite.layer == RAW])

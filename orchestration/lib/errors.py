@@ -9,6 +9,7 @@ EXIT_GOOD = 0
 EXIT_STOPPED = 1
 EXIT_WRONG_USE = 2
 EXIT_TARGET_FAILED = 3
+EXIT_INTERRUPTED = 130
 
 
 class VoronkaError(Exception):
@@ -52,6 +53,11 @@ class TargetFailed(VoronkaError):
     """The file is published, a database that should have the same does not; it has the old."""
 
     exit_code = EXIT_TARGET_FAILED
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first; its kind where it says nothing."""
+    return next((line for line in str(error).splitlines() if line), type(error).__name__)
 
 
 @dataclass(frozen=True)

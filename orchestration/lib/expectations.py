@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from orchestration.lib.errors import WrongUse
+from orchestration.lib.errors import WrongUse, first_line
 from orchestration.lib.kept import Memory, version_of
 from orchestration.lib.record import ERROR, FAIL, PASS, WARN, CheckOutcome
 
@@ -191,7 +191,7 @@ def _run_suite(gx: Any, source: Any, suite: Suite) -> list[ExpectationResult]:
         )
         batch = asset.add_batch_definition_whole_table("all").get_batch()
     except Exception as error:  # noqa: BLE001  whatever is raised, it is no verdict on the data
-        message = f"{suite.full_name} cannot be read: {_first_line(error)}"
+        message = f"{suite.full_name} cannot be read: {first_line(error)}"
         return [ExpectationResult(suite, item, ERROR, None, message) for item in suite.expectations]
     results = []
     for item in suite.expectations:
@@ -201,7 +201,7 @@ def _run_suite(gx: Any, source: Any, suite: Suite) -> list[ExpectationResult]:
             )
             found = batch.validate(expectation, result_format=_result_format(suite, item))
         except Exception as error:  # noqa: BLE001  as above
-            results.append(ExpectationResult(suite, item, ERROR, None, _first_line(error)))
+            results.append(ExpectationResult(suite, item, ERROR, None, first_line(error)))
             continue
         results.append(_result(suite, item, found))
     return results
@@ -272,11 +272,6 @@ def _raised(info: Any) -> str:
         if isinstance(part, Mapping) and part.get("raised_exception"):
             return str(part.get("exception_message") or "raised an exception").strip()
     return ""
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 @cache

@@ -7,7 +7,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psutil
 from filelock import FileLock, Timeout
 
 from orchestration.lib.errors import WrongUse
@@ -29,7 +31,7 @@ def only_refresh(settings: Settings) -> Iterator[None]:
     if path in _held:
         yield
         return
-    holder = settings.lock_file.with_name("refresh.holder.json")
+    holder = _holder(settings)
     lock = _take(settings.lock_file, holder)
     _held.add(path)
     try:
@@ -39,6 +41,17 @@ def only_refresh(settings: Settings) -> Iterator[None]:
         _held.discard(path)
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def running_refresh(settings: Settings) -> dict[str, Any] | None:
+    """Who holds the lock (`pid`, `host`, `since`); None where nobody does or he is gone."""
+    who = read_json(_holder(settings))
+    is_here = who.get("host") == socket.gethostname()
+    return who if who and (not is_here or psutil.pid_exists(who["pid"])) else None
+
+
+def _holder(settings: Settings) -> Path:
+    return settings.lock_file.with_name("refresh.holder.json")
 
 
 def _take(path: Path, holder: Path) -> FileLock:

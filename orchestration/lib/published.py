@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.lib.errors import WrongUse
+from orchestration.lib.errors import WrongUse, first_line
 from orchestration.lib.raw_zone import quote
 
 # Columns of marts.kpi_daily and their names for people.
@@ -68,7 +68,7 @@ def read_published(file: Path) -> Published:
             return _read(connection)
     except duckdb.Error as error:
         raise WrongUse(
-            f"{file} cannot be read: {str(error).splitlines()[0]}",
+            f"{file} cannot be read: {first_line(error)}",
             "Move it away and run `voronka refresh`.",
         ) from error
 

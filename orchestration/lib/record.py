@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestration.lib.errors import EXIT_STOPPED, VoronkaError
+from orchestration.lib.errors import EXIT_INTERRUPTED, EXIT_STOPPED, VoronkaError
 from orchestration.lib.files import read_json, write_json
 
 PASS, WARN, FAIL, ERROR = "pass", "warn", "fail", "error"
@@ -70,9 +70,17 @@ class Failure:
         """The failure that an exception means."""
         if isinstance(error, VoronkaError):
             return cls(error.message, error.remedy, error.details, error.exit_code)
+        if not isinstance(error, Exception):
+            # Ctrl-C, SIGTERM, a run that is terminated in Dagster.
+            return cls(
+                "The refresh was stopped.",
+                "What was published stays as it was; `voronka refresh` goes on from there.",
+                [],
+                EXIT_INTERRUPTED,
+            )
         return cls(
             f"{type(error).__name__}: {error}",
-            "This is a fault of the program; the log has its trace.",
+            "This is a fault of the program; data/build/refresh.log has its trace.",
             [],
             EXIT_STOPPED,
         )
@@ -103,9 +111,11 @@ class TargetOutcome:
 
 @dataclass
 class Record:
-    """The state of one refresh; durations in seconds."""
+    """The state of one refresh; durations in seconds, times as text in UTC."""
 
     started_at: str = ""
+    # When this was written last.
+    saved_at: str = ""
     raw_dir: str = ""
     raw_origin: str = ""
     is_demo: bool = False
@@ -128,6 +138,11 @@ class Record:
     dashboard: str = ""
     dashboard_failure: str = ""
     failure: Failure | None = None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the refresh came to its publication, or found that it stays."""
+        return STEPS[-1] in self.finished_steps
 
     @property
     def failed_targets(self) -> list[TargetOutcome]:
@@ -156,6 +171,7 @@ class Record:
 
     def save(self, path: Path) -> None:
         """Write the record."""
+        self.saved_at = utc_now()
         write_json(path, asdict(self))
 
     @classmethod

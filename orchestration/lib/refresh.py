@@ -9,10 +9,9 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
-from orchestration.lib.files import write_json
+from orchestration.lib.errors import EXIT_INTERRUPTED
 from orchestration.lib.lock import only_refresh
 from orchestration.lib.record import Failure, Record, utc_now
 from orchestration.lib.settings import Settings
@@ -24,25 +23,29 @@ _NICENESS = 10
 def refresh(settings: Settings, full: bool = False) -> Record:
     """Run the Dagster job `refresh` here and return what it found.
 
-    The record's `failure` says why nothing was published; it is None after a publication, also
-    where one of `targets` failed. Raises
-    VoronkaError where the job could not begin.
+    The record's `failure` says why nothing was published, or that somebody stopped it; it is None
+    after a publication, also where one of `targets` failed. Raises VoronkaError where the job
+    could not begin.
     """
     with only_refresh(settings):
         tools = WarmTools(settings)
-        started_at, start = utc_now(), time.monotonic()
+        start = time.monotonic()
         try:
             with _logged(settings):
-                settings.record_file.unlink(missing_ok=True)
+                Record(started_at=utc_now()).save(settings.record_file)
                 tools.start_dbt()
                 record = _run(settings, tools, full)
         except BaseException as error:
-            _remember(settings, Record(started_at=started_at, failure=Failure.of(error)))
-            raise
+            record = Record.load(settings.record_file)
+            record.failure = Failure.of(error)
+            with contextlib.suppress(OSError):
+                record.save(settings.record_file)
+            if record.failure.exit_code != EXIT_INTERRUPTED:
+                raise
         finally:
             tools.close()
         record.phases["total"] = round(time.monotonic() - start, 1)
-        _remember(settings, record)
+        record.save(settings.record_file)
         return record
 
 
@@ -70,28 +73,14 @@ def _run(settings: Settings, tools: WarmTools, full: bool) -> Record:
 
 def _first_error(result: Any) -> BaseException:
     """What ended a run outside of its steps."""
+    from dagster import DagsterExecutionInterruptedError
+
     for event in result.all_events:
         info = getattr(event.event_specific_data, "error", None) if event.is_failure else None
         if info is not None:
-            return RuntimeError(info.message.strip())
+            is_stop = info.cls_name == DagsterExecutionInterruptedError.__name__
+            return KeyboardInterrupt() if is_stop else RuntimeError(info.message.strip())
     return RuntimeError("the run failed without a message")
-
-
-def _remember(settings: Settings, record: Record) -> None:
-    """Keep how the refresh ended, for `voronka status`."""
-    failure = record.failure
-    state = {
-        "started_at": record.started_at,
-        "finished_at": utc_now(),
-        "published": failure is None,
-        "publication_id": record.publication_id,
-        "is_publication_kept": record.is_publication_kept,
-        "targets": [asdict(target) for target in record.targets],
-        "raw_dir": record.raw_dir or settings.raw_zone,
-        "failure": failure and failure.__dict__,
-    }
-    with contextlib.suppress(OSError):
-        write_json(settings.last_refresh_file, state)
 
 
 @contextlib.contextmanager

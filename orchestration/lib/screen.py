@@ -24,7 +24,9 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.lib import progress
+from orchestration.lib.errors import EXIT_STOPPED
 from orchestration.lib.files import read_json
+from orchestration.lib.lock import running_refresh
 from orchestration.lib.published import Kpi, Published, read_published
 from orchestration.lib.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, Record, TargetOutcome
 from orchestration.lib.settings import ORIGIN_DATA, Settings
@@ -249,7 +251,7 @@ def _target_lines(record: Record) -> list[str]:
 def _dashboard_line(record: Record) -> str:
     if record.dashboard:
         return f"Dashboard: [bold]{escape(record.dashboard)}[/] (open it in a browser)"
-    reason = escape(record.dashboard_failure or "it was not asked for")
+    reason = escape(record.dashboard_failure)
     return f"{_MARKS['note']} No new dashboard: {reason} All else is published."
 
 
@@ -276,13 +278,10 @@ def show_failure(console: Console, failure: Failure, shown: int = 20) -> None:
 
 def show_status(console: Console, settings: Settings) -> bool:
     """Show what is published and what is wrong; whether all is well."""
-    last = read_json(settings.last_refresh_file)
-    failure = last.get("failure")
     if not settings.published_file.is_file():
         console.print(f"{_MARKS['bad']} Nothing is published in {settings.published_dir}.")
-        if failure:
-            _show_last_failure(console, last)
-        console.print("[bold]→[/] Run `voronka refresh`.")
+        if _show_last_refresh(console, settings):
+            console.print("[bold]→[/] Run `voronka refresh`.")
         return False
     published = read_published(settings.published_file)
     age = datetime.now(UTC) - published.published_at
@@ -303,14 +302,43 @@ def show_status(console: Console, settings: Settings) -> bool:
     for row in published.quarantine[:5]:
         console.print(f"    {row.rows:>7,}  {row.table}: {escape(row.reason)}")
     is_everywhere = _show_postgres(console, settings, published)
-    if failure:
-        _show_last_failure(console, last)
+    return _show_last_refresh(console, settings) and is_everywhere
+
+
+def _show_last_refresh(console: Console, settings: Settings) -> bool:
+    """Show that a refresh runs, or how the last one ended; whether nothing is wrong with it."""
+    runs = running_refresh(settings)
+    record = Record.load(settings.record_file)
+    at = record.saved_at[:16].replace("T", " ")
+    if runs is not None:
+        console.print(
+            f"{_MARKS['note']} A refresh runs, since {runs['since']}: "
+            f"process {runs['pid']} on {escape(runs['host'])}."
+        )
+    elif not record.started_at:
+        console.print(f"{_MARKS['note']} There was no refresh in {escape(str(settings.data))}.")
+    elif record.failure is not None or not record.is_published:
+        console.print(f"{_MARKS['bad']} The last refresh, {at} UTC, did not publish:")
+        failure = record.failure or _unfinished(record)
+        show_failure(console, failure, shown=len(failure.details))
         return False
-    done = "published"
-    if last.get("is_publication_kept"):
-        done = f"found nothing new, at {last['finished_at'][:16].replace('T', ' ')} UTC"
-    console.print(f"{_MARKS['good']} The last refresh {done}.")
-    return is_everywhere
+    elif record.is_publication_kept:
+        console.print(f"{_MARKS['good']} The last refresh found nothing new, {at} UTC.")
+    else:
+        console.print(f"{_MARKS['good']} The last refresh published.")
+    return True
+
+
+def _unfinished(record: Record) -> Failure:
+    """Of a refresh that neither came to its publication nor could say why."""
+    done = record.finished_steps[-1:] or ["none"]
+    return Failure(
+        f"It did not come to its end; the last step that did: {done[0]}.",
+        "Its process was killed, or only some steps were run. Run `voronka refresh`: it goes on "
+        "from there.",
+        [],
+        EXIT_STOPPED,
+    )
 
 
 def _show_postgres(console: Console, settings: Settings, published: Published) -> bool:
@@ -340,11 +368,6 @@ def _show_postgres(console: Console, settings: Settings, published: Published) -
 def _counts(published: Published) -> str:
     passed, warned, failed = published.checks
     return f"{passed} passed, {warned} warned, {failed} failed"
-
-
-def _show_last_failure(console: Console, last: dict[str, Any]) -> None:
-    console.print(f"{_MARKS['bad']} The last refresh, {last.get('finished_at')}, did not publish:")
-    show_failure(console, Failure(**last["failure"]), shown=10)
 
 
 def show_findings(console: Console, findings: Sequence[Finding]) -> bool:

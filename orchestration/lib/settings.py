@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from orchestration.lib.errors import WrongUse
+from orchestration.lib.errors import WrongUse, first_line
 from orchestration.lib.raw_zone import FILE_NAME as RAW_ZONE_FILE
 from orchestration.lib.raw_zone import OBJECT_STORES, object_store_extension
 
@@ -185,7 +185,7 @@ class Settings(BaseSettings):
 
     @property
     def record_file(self) -> Path:
-        """What the current build found, step by step."""
+        """What the last refresh found, step by step, and how it ended."""
         return self.build_dir / "refresh.json"
 
     @property
@@ -207,11 +207,6 @@ class Settings(BaseSettings):
     def dashboard_file(self) -> Path:
         """The page of the published file."""
         return self.published_dir / "dashboard.html"
-
-    @property
-    def last_refresh_file(self) -> Path:
-        """How the last refresh ended."""
-        return self.data / "last_refresh.json"
 
     @property
     def postgres_file(self) -> Path:
@@ -262,7 +257,7 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**given)
     except (ValidationError, ValueError) as error:
-        raise WrongUse(f"A setting is wrong: {_first_line(error)}", _REMEDY) from error
+        raise WrongUse(f"A setting is wrong: {_wrong_values(error)}", _REMEDY) from error
 
 
 def parse_vars(assignments: list[str], base: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,13 +276,13 @@ def parse_vars(assignments: list[str], base: Mapping[str, Any]) -> dict[str, Any
     return found
 
 
-def _first_line(error: Exception) -> str:
+def _wrong_values(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
             f"VORONKA_{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
             for item in error.errors()
         )
-    return str(error).splitlines()[0]
+    return first_line(error)
 
 
 _SMALL_BUILD = 200_000_000

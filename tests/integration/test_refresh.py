@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from orchestration.lib.dbt import DbtProcess
+from orchestration.lib.files import read_json
 from orchestration.lib.settings import Settings
 from tests.conftest import ROOT, clean_environment, query, voronka, write_file, write_zone
 
@@ -236,12 +237,15 @@ def test_a_truncated_file_stops_before_anything_is_touched(company, first):
 
 def test_a_missing_required_column_stops_and_status_remembers(company, first):
     before = company.state()
+    build = company.data / "build/voronka_build.duckdb"
+    built = build.stat()
     bad = write_file(company.raw / "crm/deals/2026-03-02.parquet", [{"deal_id": "d9"}])
     try:
-        done = company.run("refresh")
+        done = company.run("refresh", "--full")
     finally:
         bad.unlink()
     assert done.returncode == 2
+    assert build.stat() == built
     for column in ("created_at", "pipeline_id", "stage_id"):
         assert f"crm.deals: column {column} is missing in crm/deals/2026-03-02.parquet" in (
             done.stderr
@@ -251,6 +255,27 @@ def test_a_missing_required_column_stops_and_status_remembers(company, first):
     status = company.run("status")
     assert status.returncode == 1
     assert "did not publish" in status.stdout
+
+
+def test_a_stopped_refresh_says_so_and_leaves_what_is_published(company, first):
+    before = company.state()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "orchestration.cli", "refresh", "--full"],
+        env={**clean_environment(), **company.env},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    record = company.data / "build/refresh.json"
+    record.unlink()
+    while "raw zone" not in read_json(record).get("phases", {}) and running.poll() is None:
+        time.sleep(0.05)
+    assert "A refresh runs, since" in company.run("status").stdout
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=100)
+    assert (running.returncode, "The refresh was stopped" in said) == (130, True)
+    assert company.state() == before
+    status = company.run("status")
+    assert (status.returncode, "The refresh was stopped" in status.stdout) == (1, True)
 
 
 def test_a_failing_check_keeps_the_last_good_version(company, first):
