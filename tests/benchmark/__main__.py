@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import threading
@@ -19,11 +20,14 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from orchestration.lib.errors import EXIT_GOOD
 from orchestration.lib.files import read_json
+from orchestration.lib.kept import version_of
 from tests.benchmark import limit, machine, overhead, profiles, reads
 from tests.benchmark.processes import ROOT
 from tests.benchmark.refreshes import Figures, Warehouse, middle
 from tests.benchmark.report import RESULTS, show
+from tests.benchmark.zone import generator
 from tests.benchmark.zone.generator import NEXT_DAYS, SCALES, Company
 from tests.integration.dashboard_queries import dashboard_queries
 
@@ -49,11 +53,15 @@ class Benchmark:
     def prepare(self) -> Figures:
         """Write the zone and its next days, unless they are there; rows of its tables."""
         mark = self.zone / "rows.json"
-        if f"day {self.repeats}" not in read_json(mark):
+        there = read_json(mark)
+        if there.get("generator") != generator_version() or f"day {self.repeats}" not in there:
             say(f"writing the zone of {self.calls:,} calls")
             shutil.rmtree(self.zone, ignore_errors=True)
             company = Company(self.calls)
-            rows: dict[str, Any] = {"history": company.write_history(self.zone / "base")}
+            rows: dict[str, Any] = {
+                "generator": generator_version(),
+                "history": company.write_history(self.zone / "base"),
+            }
             for day in range(1, self.repeats + 1):
                 rows[f"day {day}"] = company.write_day(self.zone / f"day-{day}", day)
             company.close()
@@ -163,13 +171,17 @@ class Benchmark:
 
 
 class RunningRefreshes:
-    """Refreshes from scratch one after the other, as long as the block lasts."""
+    """Refreshes from scratch one after the other, as long as the block lasts.
+
+    Leaving it raises SystemExit where one of them failed: readers then had the machine to
+    themselves.
+    """
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.begun = 0
         self._warehouse = warehouse
         self._over = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._failures: list[int] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -179,6 +191,11 @@ class RunningRefreshes:
     def __exit__(self, *error: object) -> None:
         self._over.set()
         self._thread.join()
+        if self._failures:
+            raise SystemExit(
+                f"A refresh beside the readers ended with {self._failures[0]}: run it by hand to "
+                f"see why: {shlex.join(self._warehouse.command('--full'))}"
+            )
 
     def _run(self) -> None:
         while not self._over.is_set():
@@ -194,6 +211,16 @@ class RunningRefreshes:
                 if self._over.wait(0.2):
                     process.terminate()
                     process.wait()
+                    return
+            if process.returncode != EXIT_GOOD:
+                self._failures.append(process.returncode)
+                return
+
+
+def generator_version() -> str:
+    """Stands for what writes the zones."""
+    files = Path(generator.__file__).parent.rglob("*")
+    return version_of([it.read_text() for it in sorted(files) if it.suffix in (".py", ".sql")])
 
 
 def link_tree(source: Path, target: Path) -> None:
@@ -248,13 +275,14 @@ def main() -> None:
     results: dict[str, Any] = {}
     if file.is_file() and set(arguments.only) != set(PARTS):
         results = json.loads(file.read_text(encoding="utf-8"))
+    there = {"machine": machine.describe(), "threads": benchmark.threads}
+    if any(results.get(name) != value for name, value in there.items()):
+        # What another machine has shown is no part of this one's table.
+        results = {}
     results |= {
         "scale": arguments.scale,
         "calls": benchmark.calls,
-        "repeats": benchmark.repeats,
-        "threads": benchmark.threads,
-        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": machine.describe(),
+        **there,
         "zone": benchmark.prepare(),
     }
     parts: dict[str, Callable[[], Figures]] = {
@@ -268,6 +296,10 @@ def main() -> None:
         if name in arguments.only:
             say(f"[bold]{name}[/]")
             results[name] = measure()
+            results.setdefault("measured", {})[name] = {
+                "on": f"{datetime.now(UTC):%Y-%m-%d}",
+                "repeats": benchmark.repeats,
+            }
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(
                 json.dumps(rounded(results), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

@@ -12,6 +12,7 @@ import multiprocessing
 import multiprocessing.synchronize
 import os
 import re
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -66,7 +67,7 @@ def measure(file: Path, queries: dict[str, str], case: Case, seconds: float) -> 
             found += answers.get(timeout=seconds + 120)
         for process in processes:
             process.join(timeout=30)
-    except (Empty, multiprocessing.TimeoutError) as error:
+    except (Empty, threading.BrokenBarrierError) as error:
         raise RuntimeError(f"a reader of {file.name} did not answer") from error
     finally:
         for process in processes:

@@ -283,13 +283,20 @@ def _measured(results: Sequence[Result]) -> str:
     """On what, when and how it was measured."""
     last = results[-1]
     found = last["machine"]
+    days = sorted({part["on"] for each in results for part in each["measured"].values()})
     return (
         f"Measured on {found['cores']} cores with {found['memory_bytes'] / 2**30:.0f} GB "
         f"({found['system']}, Python {found['python']}, DuckDB {found['duckdb']}), "
-        f"{last['measured_on']}; medians of "
-        + ", ".join(f"{each['repeats']} ({each['scale']})" for each in results)
+        f"{' to '.join(dict.fromkeys([days[0], days[-1]]))}; medians of "
+        + ", ".join(f"{_repeats(each)} ({each['scale']})" for each in results)
         + " runs."
     )
+
+
+def _repeats(result: Result) -> str:
+    """How often its parts were run: one number where it is the same."""
+    found = sorted({part["repeats"] for part in result["measured"].values()})
+    return "–".join(str(number) for number in dict.fromkeys([found[0], found[-1]]))
 
 
 def _growth_sentence(results: Sequence[Result]) -> str:

@@ -14,8 +14,7 @@ def result(scale: str, rows: int, **figures: object) -> dict[str, object]:
     return {
         "scale": scale,
         "calls": rows,
-        "repeats": 3,
-        "measured_on": "2026-11-22",
+        "measured": {"full": {"on": "2026-11-22", "repeats": 3}},
         "machine": {
             "cores": 2,
             "memory_bytes": 8 * 2**30,
@@ -42,6 +41,15 @@ def test_a_section_without_its_markers_is_refused(tmp_path):
     readme.write_text("# Nothing\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="put them back"):
         report.documents(tmp_path, readme)
+
+
+def test_parts_of_several_days_and_repeats_are_told():
+    parts = {
+        "full": {"on": "2026-11-20", "repeats": 3},
+        "reads": {"on": "2026-11-22", "repeats": 1},
+    }
+    said = report._measured([result("s", 1000), result("l", 50_000, measured=parts)])
+    assert "2026-11-20 to 2026-11-22; medians of 3 (s), 1–3 (l) runs." in said
 
 
 def test_a_figure_may_grow_as_n_log_n_and_no_faster():
