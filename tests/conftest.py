@@ -54,7 +54,7 @@ def voronka(*arguments: str | Path, env: Mapping[str, str], **options: Any) -> A
         env={**clean_environment(), **env},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
         check=False,
         **options,
     )

@@ -29,7 +29,7 @@ class BuiltTables:
         self._file = passed_tests
         self._passed: dict[str, str] | None = None
         self._is_changed = False
-        self._states: dict[str, Any] | None = None
+        self._states: dict[str, list[tuple[str, str, dict[str, Any]]]] | None = None
         self._lock = threading.Lock()
 
     def install(self) -> None:
@@ -70,7 +70,9 @@ class BuiltTables:
 
     def is_as_remembered(self, model: Any) -> bool:
         """Whether a model's relation was made by this SQL from the present versions of parents."""
-        built = self._remembered().get(model.alias, {})
+        place = [model.schema, model.config.materialized]
+        memories = self._remembered().get(model.alias, [])
+        built = next((memory for *found, memory in memories if found == place), {})
         versions = self._versions(model)
         return (
             versions is not None
@@ -108,32 +110,38 @@ class BuiltTables:
             write_json(self._file, self._passed_tests())
 
     def _versions(self, node: Any) -> dict[str, str] | None:
-        """Versions of a node's parents; None where one has none: a seed, a source, a new table."""
+        """Versions of a node's parents; None where one has none: a seed, a source, a new table.
+
+        Nor has a model that has moved and is there twice.
+        """
         states = self._remembered()
         versions = {}
         for unique_id in node.depends_on.nodes:
             kind, _, name, *_ = unique_id.split(".")
-            version = states.get(name, {}).get("version") if kind == "model" else None
-            if version is None:
+            memories = states.get(name, []) if kind == "model" else []
+            if len(memories) != 1 or "version" not in memories[0][-1]:
                 return None
-            versions[name] = version
+            versions[name] = memories[0][-1]["version"]
         return versions
 
-    def _remembered(self) -> Mapping[str, Any]:
-        """Each relation's own memory, by name."""
+    def _remembered(self) -> Mapping[str, list[tuple[str, str, dict[str, Any]]]]:
+        """By name, each relation's schema, kind (table or view) and own memory."""
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
         with self._lock:
             if self._states is None:
                 with DuckDBConnectionManager._ENV.conn.cursor() as cursor:
                     found = cursor.execute(
-                        "select table_name, comment from duckdb_tables() "
+                        "select table_name, schema_name, 'table', comment from duckdb_tables() "
                         "where database_name = current_database() and schema_name != 'state' "
                         "and starts_with(comment, '{') union all "
-                        "select view_name, comment from duckdb_views() "
+                        "select view_name, schema_name, 'view', comment from duckdb_views() "
                         "where database_name = current_database() and starts_with(comment, '{')"
                     ).fetchall()
-                self._states = {name: json.loads(text) for name, text in found}
+                self._states = {}
+                for name, schema, kind, text in found:
+                    memory = (schema, kind, json.loads(text))
+                    self._states.setdefault(name, []).append(memory)
             return self._states
 
 

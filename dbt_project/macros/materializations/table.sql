@@ -29,6 +29,7 @@
             {%- else %}{{ make_anew(target, plan) }}
             {%- endif %}
         {%- endcall -%}
+        {%- do drop_namesakes(plan) -%}
         {%- do remember_version(target, plan) -%}
     {%- endif -%}
     {{ run_hooks(post_hooks) }}

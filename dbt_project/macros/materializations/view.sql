@@ -15,6 +15,7 @@
                 {{ compiled_code }}
             )
         {%- endcall -%}
+        {%- do drop_namesakes(plan) -%}
         {%- call statement() -%}{{ remember(target, plan.state, kind='view') }}{%- endcall -%}
     {%- endif -%}
     {{ run_hooks(post_hooks) }}

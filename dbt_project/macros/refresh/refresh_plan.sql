@@ -5,7 +5,8 @@
     append   raw files came, and nothing else is new;
     keys     all parents that changed tell their changes: the keys they touch are made anew;
     whole    everything is.
-  Whatever is not sure to be complete ends in `whole`. `state` is to be remembered.
+  Whatever is not sure to be complete ends in `whole`. `state` is to be remembered, what lies
+  under `namesakes` to be dropped: it would answer for the model.
 #}
 {% macro refresh_plan(sql, is_built) -%}
     {%- set stated = stated_refresh(sql) -%}
@@ -17,6 +18,7 @@
         'stated': stated,
         'built': built,
         'is_same_code': built.code == code,
+        'namesakes': found.namesakes,
         'state': {
             'code': code,
             'parents': found.parents,
