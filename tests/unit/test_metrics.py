@@ -12,12 +12,12 @@ import pytest
 from orchestration.lib.mart_index import PROJECT_DIR, load_marts
 from orchestration.lib.metrics.catalogue import (
     ALL_GRAINS,
-    DIRECTIONS,
     ENGLISH,
     GROUPS,
-    OVER_TIME,
+    LAST,
+    NEITHER,
     RUSSIAN,
-    UNITS,
+    SUM,
     Catalogue,
 )
 from orchestration.lib.metrics.engine import Question, local_manifest
@@ -35,6 +35,7 @@ from orchestration.lib.metrics.russian import read_names, russian_names
 
 CATALOGUE = read_metrics(PROJECT_DIR)
 MARTS = {mart.name: mart for mart in load_marts(PROJECT_DIR)}
+UNITS = {"count", "seconds", "minutes", "hours", "days", "currency", "ratio", "score"}
 NO_FIGURES = {
     *("period_grain", "period_start", "date_day", "manager_id", "manager_name", "team", "role"),
     *("source_id", "source_name", "channel"),
@@ -50,9 +51,9 @@ def test_every_metric_says_what_it_is_in_both_languages(name: str) -> None:
     assert re.search("[а-яё]", metric.labels[RUSSIAN], re.IGNORECASE)
     assert not re.search("[а-яё]", metric.labels[ENGLISH], re.IGNORECASE)
     assert metric.unit in UNITS
-    assert metric.good_direction in DIRECTIONS
+    assert metric.good_direction in {"up", "down", "none"}
     assert metric.group in GROUPS
-    assert metric.over_time in OVER_TIME
+    assert metric.over_time in {SUM, LAST, NEITHER}
     assert set(metric.grains) | set(metric.at_grain) <= set(ALL_GRAINS)
     assert set(metric.at_grain.values()) <= set(CATALOGUE.metrics)
 

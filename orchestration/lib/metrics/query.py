@@ -22,12 +22,10 @@ from orchestration.lib.metrics.catalogue import (
     Catalogue,
     Metric,
 )
+from orchestration.lib.metrics.choices import Comparison, Format, Grain
 from orchestration.lib.metrics.engine import METRIC_TIME, Compiler, Question
 from orchestration.lib.raw_zone import literal, quote
 
-PREVIOUS, YEAR = "previous", "year"
-COMPARISONS = (PREVIOUS, YEAR)
-FORMATS = ("table", "csv", "json", "parquet")
 PERIOD = "period"
 
 # A year before a Monday is no Monday; 52 weeks before it is.
@@ -43,8 +41,8 @@ class Request:
     metrics: tuple[str, ...]
     by: tuple[str, ...] = ()
     where: tuple[str, ...] = ()
-    grain: str | None = None
-    compare: str | None = None
+    grain: Grain | None = None
+    compare: Comparison | None = None
     order: tuple[str, ...] = ()
     limit: int | None = None
 
@@ -112,8 +110,6 @@ class PublishedMetrics:
             near = [item.name for item in self.catalogue.search([name])][:5]
             hint = f" Near it: {', '.join(near)}." if near else ""
             raise WrongUse(f"There is no metric {name}.{hint}", "`voronka metrics` lists them.")
-        if grain is not None and grain not in ALL_GRAINS:
-            raise WrongUse(f"There is no grain {grain}.", f"One of {', '.join(ALL_GRAINS)}.")
         asked = metric.name_at(grain)
         if asked is None:
             raise WrongUse(
@@ -149,12 +145,8 @@ class PublishedMetrics:
     def _compared(self, relation: str, request: Request, by: Sequence[str]) -> str:
         if request.grain is None:
             raise WrongUse("--compare needs periods.", "Add --grain month, for example.")
-        if request.compare not in COMPARISONS:
-            raise WrongUse(
-                f"--compare {request.compare} is unknown.", f"One of {', '.join(COMPARISONS)}."
-            )
         step = f"interval 1 {request.grain}"
-        if request.compare == YEAR:
+        if request.compare == Comparison.YEAR:
             step = _YEAR_BEFORE.get(request.grain, "interval 1 year")
         same = "".join(f" and now.{quote(i)} is not distinct from before.{quote(i)}" for i in by)
         figures = ", ".join(
@@ -169,9 +161,9 @@ class PublishedMetrics:
             f"left join asked as before on before.{PERIOD} = now.{PERIOD} - {step}{same}"
         )
 
-    def export(self, request: Request, format_: str, file: Path) -> int:
+    def export(self, request: Request, format_: Format, file: Path) -> int:
         """Write the answer to a file as csv, json or parquet; returns its rows."""
-        options = {"csv": "format csv, header", "json": "format json, array true"}
+        options = {Format.CSV: "format csv, header", Format.JSON: "format json, array true"}
         found = self._run(
             f"copy ({self.sql(request)}) to {literal(str(file))} "
             f"({options.get(format_, 'format parquet')})"
