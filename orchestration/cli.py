@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from orchestration.lib.errors import EXIT_GOOD, EXIT_STOPPED, EXIT_WRONG_USE
+from orchestration.lib.metrics.choices import Comparison, Format, Grain, Group, Language
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,10 +58,7 @@ Vars = Annotated[
     ),
 ]
 
-Language = Annotated[
-    str,
-    typer.Option("--lang", help="Names in this language: en or ru.", show_default=True),
-]
+Lang = Annotated[Language, typer.Option("--lang", help="Names in this language.")]
 
 
 @app.command(
@@ -155,8 +153,7 @@ def query(
         ),
     ] = None,
     grain: Annotated[
-        str | None,
-        typer.Option("--grain", "-g", help="hour, day, week, month, quarter or year."),
+        Grain | None, typer.Option("--grain", "-g", help="A row for each such period.")
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -169,8 +166,13 @@ def query(
         ),
     ] = None,
     compare: Annotated[
-        str | None,
-        typer.Option("--compare", "-c", help="previous or year: the figure of then beside it."),
+        Comparison | None,
+        typer.Option(
+            "--compare",
+            "-c",
+            help="The figure of the period before, or of a year ago, beside it. "
+            "[dim]Conditions on metric_time move along.[/]",
+        ),
     ] = None,
     order: Annotated[
         list[str] | None,
@@ -178,12 +180,13 @@ def query(
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=0, help="Rows at most.")] = None,
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="table, csv, json or parquet.")
-    ] = "table",
+        Format, typer.Option("--format", "-f", help="How the answer leaves.")
+    ] = Format.TABLE,
     output: Annotated[
-        Path | None, typer.Option("--output", help="A file for csv, json or parquet.")
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="A file: .csv, .json or .parquet."),
     ] = None,
-    language: Language = "en",
+    language: Lang = Language.ENGLISH,
 ) -> None:
     """Ask the [bold]published[/] metrics by any dimension.
 
@@ -191,12 +194,11 @@ def query(
     """
     from orchestration.lib.errors import WrongUse
     from orchestration.lib.metrics import show
-    from orchestration.lib.metrics.query import FORMATS, Request, published_metrics
+    from orchestration.lib.metrics.query import Request, published_metrics
 
-    format_ = output.suffix.lstrip(".") if output and format_ == "table" else format_
-    if format_ not in FORMATS or (output and format_ == "table"):
-        raise WrongUse(f"There is no format {format_}.", f"One of {', '.join(FORMATS)}.")
-    if format_ == "parquet" and output is None:
+    if output and format_ is Format.TABLE:
+        format_ = _format_of(output)
+    if format_ is Format.PARQUET and output is None:
         raise WrongUse("Parquet is no text for a screen.", "Name a file: --output answer.parquet")
     # A second among objects that stay: collecting them costs more than it frees.
     gc.disable()
@@ -213,12 +215,12 @@ def query(
     with published_metrics(_settings(None, None).published_file) as published:
         if output:
             rows = published.export(request, format_, output)
-            errors.print(f"{rows} rows in {output}")
+            errors.out(f"{rows} rows in {output}", highlight=False)
             return
         answer = published.answer(request)
-    if format_ == "csv":
+    if format_ is Format.CSV:
         show.write_csv(answer)
-    elif format_ == "json":
+    elif format_ is Format.JSON:
         show.write_json(answer)
     else:
         show.show_answer(console, answer, language)
@@ -234,10 +236,9 @@ def metrics(
         typer.Argument(help="A metric's name, or words of either language.", show_default=False),
     ] = None,
     group: Annotated[
-        str | None,
-        typer.Option("--group", help="activity, funnel, productivity, result or call_quality."),
+        Group | None, typer.Option("--group", help="Those of one group.", show_default=False)
     ] = None,
-    language: Language = "en",
+    language: Lang = Language.ENGLISH,
 ) -> None:
     """List and search the [bold]catalogue[/] of metrics, or show one with its dimensions."""
     from orchestration.lib.metrics import show
@@ -256,6 +257,20 @@ def metrics(
         errors.print("No metric has these words.", style="yellow")
         raise typer.Exit(EXIT_WRONG_USE)
     show.show_metrics(console, found, language)
+
+
+def _format_of(output: Path) -> Format:
+    """The format that a file's suffix names. Raises WrongUse where it names none."""
+    from orchestration.lib.errors import WrongUse
+
+    by_suffix = {f".{item}": item for item in Format if item is not Format.TABLE}
+    format_ = by_suffix.get(output.suffix.lower())
+    if format_ is None:
+        raise WrongUse(
+            f"{output}: its suffix names no format.",
+            f"Give it one of {', '.join(by_suffix)}, or say --format.",
+        )
+    return format_
 
 
 def _listed(values: list[str] | None) -> tuple[str, ...]:
@@ -279,16 +294,12 @@ def dashboard(
         ),
     ] = None,
     language: Annotated[
-        str, typer.Option("--lang", metavar="ru|en", help="The language it opens in.")
-    ] = "ru",
+        Language, typer.Option("--lang", help="The language it opens in.")
+    ] = Language.RUSSIAN,
 ) -> None:
     """Write the [bold]dashboard[/] of what is published: one HTML file that needs no network."""
     from orchestration.lib.dashboard.page import write_dashboard
-    from orchestration.lib.errors import WrongUse
-    from orchestration.lib.metrics.catalogue import LANGUAGES
 
-    if language not in LANGUAGES:
-        raise WrongUse(f"--lang {language}: the dashboard speaks ru and en.", "Write --lang ru.")
     # What is typed is relative to where it is typed.
     file = output.expanduser().absolute() if output else None
     done = write_dashboard(_settings(None, None), file, language)

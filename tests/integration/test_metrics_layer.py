@@ -134,11 +134,63 @@ def test_an_answer_is_compared_with_the_period_before(demo_publication: Path) ->
     months = query(
         demo_publication,
         "select period_start, revenue from marts.kpi_company_period where period_grain = 'month' "
-        "and period_start >= '2026-07-01' order by 1",
+        "and period_start >= '2026-06-01' order by 1",
     )
-    assert [row[:2] for row in rows] == months
-    assert [row[2] for row in rows] == [None, *(revenue for _, revenue in months[:-1])]
-    assert rows[1][3] == pytest.approx(float(months[1][1] / months[0][1]) - 1)
+    assert [row[:2] for row in rows] == months[1:]
+    assert [row[2] for row in rows] == [revenue for _, revenue in months[:-1]]
+    assert rows[0][3] == pytest.approx(float(months[1][1] / months[0][1]) - 1)
+
+
+def test_figures_without_days_are_compared_too(demo_publication: Path) -> None:
+    """Sales costs have months only, churn by week has weeks only."""
+    ((_, cost, cost_before, _),) = answers(
+        demo_publication,
+        metrics=("sales_cost",),
+        grain="month",
+        compare="previous",
+        where=("metric_time__month = '2026-07-01'",),
+    )
+    assert [cost_before, cost] == [
+        cost
+        for (cost,) in query(
+            demo_publication,
+            "select sales_cost from marts.kpi_company_period where period_grain = 'month' "
+            "and period_start in ('2026-06-01', '2026-07-01') order by period_start",
+        )
+    ]
+    ((_, left, left_before, _),) = answers(
+        demo_publication,
+        metrics=("churned_customers",),
+        grain="week",
+        compare="previous",
+        where=("metric_time__week = '2026-07-13'",),
+    )
+    assert [(left_before,), (left,)] == query(
+        demo_publication,
+        "select churned_customers from marts.kpi_company_period where period_grain = 'week' "
+        "and period_start in ('2026-07-06', '2026-07-13') order by period_start",
+    )
+
+
+def test_a_member_without_an_earlier_row_had_none(demo_publication: Path) -> None:
+    rows = answers(
+        demo_publication,
+        metrics=("revenue", "avg_deal_size"),
+        by=("manager",),
+        grain="day",
+        compare="previous",
+        where=("metric_time between '2026-07-06' and '2026-07-10'",),
+    )
+    before = {
+        (row[0], row[1]): row[2]
+        for row in query(
+            demo_publication,
+            "select date_day + 1, manager_id, sum(revenue) from marts.kpi_daily group by all",
+        )
+    }
+    assert len(rows) > 20
+    assert [row[4] for row in rows] == [before.get((row[0], row[1]), 0) for row in rows]
+    assert any(row[4] == 0 for row in rows) and any(row[4] > 0 for row in rows)
 
 
 def test_a_week_is_compared_with_the_same_weekdays_a_year_ago(demo_publication: Path) -> None:
@@ -184,12 +236,15 @@ def test_churn_is_asked_at_any_grain_under_one_name(demo_publication: Path) -> N
         (["meetings"], "Near it: "),
         (["clv", "--grain", "week"], "clv has no figure by week."),
         (["calls", "--by", "planet"], "planet is no dimension of these metrics."),
-        (["calls", "--grain", "decade"], "There is no grain decade."),
         (["calls", "--compare", "previous"], "--compare needs periods."),
-        (["calls", "--format", "xml"], "There is no format xml."),
+        (["calls", "--output", "answer"], "answer: its suffix names no format."),
         (["calls", "--format", "parquet"], "Name a file"),
         (["calls", "--order", "revenue"], "revenue"),
         (["calls", "--where", "manager__planet = 1"], "manager__planet"),
+        (
+            ["calls", "--grain", "month", "--compare", "year", "--where", "date > '2026-07-01'"],
+            "--compare cannot move a condition on date to the earlier period.",
+        ),
     ],
 )
 def test_a_question_without_an_answer_says_why(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import duckdb
+import pytest
 
+from orchestration.lib.errors import WrongUse
+from orchestration.lib.metrics import diff
 from orchestration.lib.metrics.diff import metric_changes, model_changes, report
 from orchestration.lib.metrics.parity import ComparedMart
 
@@ -99,3 +103,63 @@ def test_models_are_changed_by_their_text_and_their_macros() -> None:
     assert found.added == ["added"]
     assert found.removed == ["dropped"]
     assert found.affected == ["child", "grandchild"]
+
+
+def git(where: Path, *arguments: str) -> None:
+    who = ("-c", "user.name=n", "-c", "user.email=n@example.org")
+    subprocess.run(["git", *who, *arguments], cwd=where, check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone with one commit, whose builds are a manifest and one figure."""
+
+    def build(tree: Path, raw_dir: Path, data: Path) -> None:
+        if not (tree / "figure.txt").is_file():
+            raise WrongUse("The demo could not be built.")
+        for part in (diff.MANIFEST, diff.PUBLISHED):
+            (data / part).parent.mkdir(parents=True, exist_ok=True)
+        (data / diff.MANIFEST).write_text('{"nodes": {}, "macros": {}}')
+        (data / diff.PUBLISHED).unlink(missing_ok=True)
+        published(data / diff.PUBLISHED, (tree / "figure.txt").read_text())
+
+    monkeypatch.setattr(diff, "build", build)
+    monkeypatch.setattr(diff, "compared_marts", lambda manifest: [MART])
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "figure.txt").write_text("('month', date '2026-01-01', 10, 0.5)")
+    git(tmp_path, "add", "figure.txt")
+    git(tmp_path, "commit", "--quiet", "--message", "first")
+    (tmp_path / "figure.txt").write_text("('month', date '2026-01-01', 15, 0.5)")
+    return tmp_path
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_what_a_killed_run_left_behind_is_replaced(project: Path, is_locked: bool) -> None:
+    """Git keeps a working tree locked while it makes it."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"],
+        cwd=project,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    left = project / diff.WORK_DIR / f"{commit}.tree"
+    git(project, "worktree", "add", "--detach", str(left), commit)
+    (left / "figure.txt").unlink()
+    if is_locked:
+        git(project, "worktree", "lock", str(left))
+    text = diff.run(project, "HEAD")
+    assert "| 2026-01-01 | 10 | 15 | +50.00% |" in text
+    assert (project / diff.WORK_DIR / diff.REPORT).read_text() == text
+    assert not left.exists()
+
+
+def test_a_report_that_cannot_be_made_leaves_no_older_one(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_file = project / diff.WORK_DIR / diff.REPORT
+    report_file.parent.mkdir(parents=True)
+    report_file.write_text("of another comparison")
+    assert diff.main(["no-such-commit"], project) == 2
+    assert "Name a commit that this clone has" in capsys.readouterr().err
+    assert not report_file.exists()

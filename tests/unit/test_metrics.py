@@ -12,14 +12,15 @@ import pytest
 from orchestration.lib.mart_index import PROJECT_DIR, load_marts
 from orchestration.lib.metrics.catalogue import (
     ALL_GRAINS,
-    DIRECTIONS,
     ENGLISH,
     GROUPS,
-    OVER_TIME,
+    LAST,
+    NEITHER,
     RUSSIAN,
-    UNITS,
+    SUM,
     Catalogue,
 )
+from orchestration.lib.metrics.conditions import as_template, moved
 from orchestration.lib.metrics.engine import Question, local_manifest
 from orchestration.lib.metrics.exports import (
     Export,
@@ -30,11 +31,11 @@ from orchestration.lib.metrics.exports import (
 )
 from orchestration.lib.metrics.glossary import read_metrics
 from orchestration.lib.metrics.parity import ComparedMart, compare
-from orchestration.lib.metrics.query import as_template
 from orchestration.lib.metrics.russian import read_names, russian_names
 
 CATALOGUE = read_metrics(PROJECT_DIR)
 MARTS = {mart.name: mart for mart in load_marts(PROJECT_DIR)}
+UNITS = {"count", "seconds", "minutes", "hours", "days", "currency", "ratio", "score"}
 NO_FIGURES = {
     *("period_grain", "period_start", "date_day", "manager_id", "manager_name", "team", "role"),
     *("source_id", "source_name", "channel"),
@@ -50,9 +51,9 @@ def test_every_metric_says_what_it_is_in_both_languages(name: str) -> None:
     assert re.search("[а-яё]", metric.labels[RUSSIAN], re.IGNORECASE)
     assert not re.search("[а-яё]", metric.labels[ENGLISH], re.IGNORECASE)
     assert metric.unit in UNITS
-    assert metric.good_direction in DIRECTIONS
+    assert metric.good_direction in {"up", "down", "none"}
     assert metric.group in GROUPS
-    assert metric.over_time in OVER_TIME
+    assert metric.over_time in {SUM, LAST, NEITHER}
     assert set(metric.grains) | set(metric.at_grain) <= set(ALL_GRAINS)
     assert set(metric.at_grain.values()) <= set(CATALOGUE.metrics)
 
@@ -132,6 +133,36 @@ def test_a_metric_knows_the_grains_it_can_be_asked_at() -> None:
 )  # fmt: skip
 def test_conditions_are_written_as_sql(condition: str, template: str) -> None:
     assert as_template(condition, frozenset({"manager", "source"})) == template
+
+
+@pytest.mark.parametrize(
+    ("condition", "grain", "step", "expected"),
+    [
+        ("manager__team = 'North'", "month", "interval 1 month",
+         "{{ Dimension('manager__team') }} = 'North'"),
+        ("metric_time >= '2026-07-01'", "month", "interval 1 month",
+         "date_trunc('day', {{ TimeDimension('metric_time', 'day') }} + interval 1 month) "
+         ">= '2026-07-01'"),
+        # An hour before midnight is another day, a week before the 5th may be another month.
+        ("metric_time = '2026-07-01'", "hour", "interval 1 hour",
+         "date_trunc('day', {{ TimeDimension('metric_time', 'hour') }} + interval 1 hour) "
+         "= '2026-07-01'"),
+        ("metric_time__month = '2026-07-01'", "week", "interval 1 week",
+         "date_trunc('month', {{ TimeDimension('metric_time', 'day') }} + interval 1 week) "
+         "= '2026-07-01'"),
+        # Some figures have no days.
+        ("metric_time__week = '2026-07-06'", "week", "interval 1 week",
+         "date_trunc('week', {{ TimeDimension('metric_time', 'week') }} + interval 1 week) "
+         "= '2026-07-06'"),
+        ("metric_time__year = '2026-01-01'", "month", "interval 1 month",
+         "date_trunc('year', {{ TimeDimension('metric_time', 'month') }} + interval 1 month) "
+         "= '2026-01-01'"),
+    ],
+)  # fmt: skip
+def test_conditions_move_to_the_period_before(
+    condition: str, grain: str, step: str, expected: str
+) -> None:
+    assert moved(as_template(condition, frozenset()), grain, step) == expected
 
 
 def test_a_manifest_for_any_database_names_none() -> None:

@@ -11,23 +11,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from orchestration.lib.metrics.choices import Grain, Group, Language
+
 # Where the layer's tables are, and the one that holds its definitions.
 SCHEMA = "metrics"
 MANIFEST_TABLE = "semantic_manifest"
-GRAINS = ("day", "week", "month", "quarter", "year")
-ALL_GRAINS = ("hour", *GRAINS)
-ENGLISH, RUSSIAN = "en", "ru"
+ALL_GRAINS = tuple(item.value for item in Grain)
+# Those of the marts.
+GRAINS = ALL_GRAINS[1:]
+ENGLISH, RUSSIAN = Language.ENGLISH.value, Language.RUSSIAN.value
 LANGUAGES = (ENGLISH, RUSSIAN)
-
-UNITS = (
-    *("count", "seconds", "minutes", "hours", "days"),
-    *("currency", "ratio", "score"),
-)
-DIRECTIONS = ("up", "down", "none")
-GROUPS = ("activity", "funnel", "productivity", "result", "call_quality")
+GROUPS = tuple(item.value for item in Group)
 # How a longer period's figure comes from its parts: it is their sum, the last one, or neither.
 SUM, LAST, NEITHER = "sum", "last", "none"
-OVER_TIME = (SUM, LAST, NEITHER)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ REPORT = "report.md"
 MANIFEST = Path("build/target/manifest.json")
 PUBLISHED = Path("published/voronka.duckdb")
 SHOWN_PERIODS = 6
+_TREE_REMEDY = f"Look at `git worktree list`; what is under {WORK_DIR} may be removed."
 _NUMBERS = ("BIGINT", "DOUBLE", "DECIMAL", "INTEGER", "HUGEINT")
 
 
@@ -174,16 +176,22 @@ def build(project: Path, raw_dir: Path, data: Path) -> None:
 def run(project: Path, base: str) -> str:
     """Build both versions and return the report, which is also kept beside them."""
     work = project / WORK_DIR
-    commit = _git(project, "rev-parse", "--short=12", f"{base}^{{commit}}")
+    # A report of another comparison is not to be taken for this one.
+    (work / REPORT).unlink(missing_ok=True)
+    commit = _git(
+        project,
+        *("rev-parse", "--short=12", f"{base}^{{commit}}"),
+        remedy="Name a commit that this clone has: make metric-diff BASE=main",
+    )
     built = work / commit
     if not (built / PUBLISHED).is_file():
         tree = work / f"{commit}.tree"
-        _git(project, "worktree", "add", "--force", "--detach", str(tree), commit)
+        _check_out(project, tree, commit)
         try:
             print(f"Building the demo as of {base} ({commit}) …", flush=True)
             build(tree, project / "seeds/demo", built)
         finally:
-            _git(project, "worktree", "remove", "--force", str(tree))
+            _git(project, "worktree", "remove", "--force", str(tree), remedy=_TREE_REMEDY)
     print("Building the demo as it is …", flush=True)
     build(project, project / "seeds/demo", work / "head")
     manifests = [json.loads((data / MANIFEST).read_bytes()) for data in (built, work / "head")]
@@ -259,15 +267,21 @@ def _difference(change: PeriodChange) -> str:
     return f"{change.head / change.base - 1:+.2%}"
 
 
-def _git(project: Path, *arguments: str) -> str:
+def _check_out(project: Path, tree: Path, commit: str) -> None:
+    """A working tree of a commit, in place of one that a killed run left behind."""
+    if tree.exists():
+        shutil.rmtree(tree)
+    # Twice, for git still knows the tree that is gone, and may hold it locked.
+    force = ("--force", "--force")
+    _git(project, "worktree", "add", *force, "--detach", str(tree), commit, remedy=_TREE_REMEDY)
+
+
+def _git(project: Path, *arguments: str, remedy: str) -> str:
     done = subprocess.run(
         ["git", *arguments], cwd=project, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise WrongUse(
-            f"git {arguments[0]}: {done.stderr.strip()}",
-            "Name a commit that this clone has: make metric-diff BASE=main",
-        )
+        raise WrongUse(f"git {arguments[0]}: {done.stderr.strip()}", remedy)
     return done.stdout.strip()
 
 

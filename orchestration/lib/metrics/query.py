@@ -6,34 +6,29 @@ figures were made with.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from orchestration.lib.errors import WrongUse
 from orchestration.lib.metrics.catalogue import (
-    ALL_GRAINS,
     MANIFEST_TABLE,
     SCHEMA,
     Catalogue,
     Metric,
 )
+from orchestration.lib.metrics.choices import Comparison, Format, Grain
+from orchestration.lib.metrics.conditions import DATE, as_template, moved
 from orchestration.lib.metrics.engine import METRIC_TIME, Compiler, Question
 from orchestration.lib.raw_zone import literal, quote
 
-PREVIOUS, YEAR = "previous", "year"
-COMPARISONS = (PREVIOUS, YEAR)
-FORMATS = ("table", "csv", "json", "parquet")
 PERIOD = "period"
 
 # A year before a Monday is no Monday; 52 weeks before it is.
 _YEAR_BEFORE = {"week": "interval 364 day"}
-_QUOTED = re.compile(r"('(?:[^']|'')*')")
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,8 @@ class Request:
     metrics: tuple[str, ...]
     by: tuple[str, ...] = ()
     where: tuple[str, ...] = ()
-    grain: str | None = None
-    compare: str | None = None
+    grain: Grain | None = None
+    compare: Comparison | None = None
     order: tuple[str, ...] = ()
     limit: int | None = None
 
@@ -86,17 +81,14 @@ class PublishedMetrics:
         times = [f"{METRIC_TIME}__{request.grain}"] if request.grain else []
         where = tuple(as_template(text, self.catalogue.entities) for text in request.where)
         question = Question(tuple(dict.fromkeys(asked.values())), (*times, *by), where)
-        answered = self.compiler.sql(question)
-        cast = "::date" if request.grain != "hour" else ""
-        columns = [f"{quote(times[0])}{cast} as {PERIOD}"] if times else []
-        columns += [quote(item) for item in by]
-        columns += [f"{self._figure(asked[name])} as {quote(name)}" for name in asked]
-        relation = f"select {', '.join(columns)} from ({answered})"
         if request.compare:
-            relation = self._compared(relation, request, by)
-        order = [_order(text) for text in request.order] or [PERIOD] * bool(times) + [
-            quote(item) for item in by
-        ]
+            relation = self._compared(question, request, asked)
+        else:
+            relation = self._relation(question, request.grain, asked)
+        requested = [_order(text) for text in request.order]
+        # No two rows share period and keys, so these order what is left.
+        keys = [name for name in [PERIOD] * bool(times) + by if name not in dict(requested)]
+        order = [*(term for _, term in requested), *map(quote, keys)]
         ending = f" order by {', '.join(order)}" if order else ""
         ending += f" limit {request.limit}" if request.limit is not None else ""
         return f"select * from ({relation}){ending}"
@@ -112,8 +104,6 @@ class PublishedMetrics:
             near = [item.name for item in self.catalogue.search([name])][:5]
             hint = f" Near it: {', '.join(near)}." if near else ""
             raise WrongUse(f"There is no metric {name}.{hint}", "`voronka metrics` lists them.")
-        if grain is not None and grain not in ALL_GRAINS:
-            raise WrongUse(f"There is no grain {grain}.", f"One of {', '.join(ALL_GRAINS)}.")
         asked = metric.name_at(grain)
         if asked is None:
             raise WrongUse(
@@ -146,32 +136,55 @@ class PublishedMetrics:
         is_whole = metric.is_zero_of_nothing and metric.unit in ("count", "seconds")
         return f"{value}::bigint" if is_whole else value
 
-    def _compared(self, relation: str, request: Request, by: Sequence[str]) -> str:
+    def _relation(self, question: Question, grain: str | None, asked: Mapping[str, str]) -> str:
+        """The layer's answer under the names that people asked by."""
+        cast = "::date" if grain != Grain.HOUR else ""
+        columns = [
+            f"{quote(item)}{cast} as {PERIOD}" if item.startswith(METRIC_TIME) else quote(item)
+            for item in question.by
+        ]
+        columns += [f"{self._figure(asked[name])} as {quote(name)}" for name in asked]
+        return f"select {', '.join(columns)} from ({self.compiler.sql(question)})"
+
+    def _compared(self, question: Question, request: Request, asked: Mapping[str, str]) -> str:
+        """Each row beside the same question's answer of a step earlier.
+
+        From the first period with any figure on, a count that the earlier period lacks is 0.
+        """
         if request.grain is None:
             raise WrongUse("--compare needs periods.", "Add --grain month, for example.")
-        if request.compare not in COMPARISONS:
-            raise WrongUse(
-                f"--compare {request.compare} is unknown.", f"One of {', '.join(COMPARISONS)}."
-            )
+        by = question.by[1:]
+        if DATE in by:
+            raise WrongUse("A date has no period before it.", "Ask by --grain day, without date.")
         step = f"interval 1 {request.grain}"
-        if request.compare == YEAR:
+        if request.compare == Comparison.YEAR:
             step = _YEAR_BEFORE.get(request.grain, "interval 1 year")
+        where = tuple(moved(text, request.grain, step) for text in question.where)
+        relation = self._relation(question, request.grain, asked)
+        earlier = self._relation(replace(question, where=where), request.grain, asked)
+        whole = self._relation(Question(question.metrics, question.by[:1]), request.grain, asked)
         same = "".join(f" and now.{quote(i)} is not distinct from before.{quote(i)}" for i in by)
-        figures = ", ".join(
-            f"now.{quote(name)}, before.{quote(name)} as {quote(name + '_previous')}, "
-            f"now.{quote(name)}::double / nullif(before.{quote(name)}::double, 0) - 1 "
-            f"as {quote(name + '_change')}"
-            for name in request.metrics
-        )
+        figures = ""
+        for name in asked:
+            now, before = f"now.{quote(name)}", f"before.{quote(name)}"
+            if self.catalogue.metrics[asked[name]].is_zero_of_nothing:
+                zero = f"case when now.{PERIOD} - {step} >= known.since then 0 end"
+                before = f"coalesce({before}, {zero})"
+            figures += (
+                f", {now}, {before} as {quote(name + '_previous')}, "
+                f"{now}::double / nullif({before}::double, 0) - 1 as {quote(name + '_change')}"
+            )
         keys = "".join(f", now.{quote(item)}" for item in by)
         return (
-            f"with asked as ({relation}) select now.{PERIOD}{keys}, {figures} from asked as now "
-            f"left join asked as before on before.{PERIOD} = now.{PERIOD} - {step}{same}"
+            f"with asked as ({relation}), earlier as ({earlier}), "
+            f"known as (select min({PERIOD}) as since from ({whole})) "
+            f"select now.{PERIOD}{keys}{figures} from asked as now cross join known "
+            f"left join earlier as before on before.{PERIOD} = now.{PERIOD} - {step}{same}"
         )
 
-    def export(self, request: Request, format_: str, file: Path) -> int:
+    def export(self, request: Request, format_: Format, file: Path) -> int:
         """Write the answer to a file as csv, json or parquet; returns its rows."""
-        options = {"csv": "format csv, header", "json": "format json, array true"}
+        options = {Format.CSV: "format csv, header", Format.JSON: "format json, array true"}
         found = self._run(
             f"copy ({self.sql(request)}) to {literal(str(file))} "
             f"({options.get(format_, 'format parquet')})"
@@ -210,37 +223,12 @@ def published_metrics(file: Path) -> Iterator[PublishedMetrics]:
         yield metrics
 
 
-def as_template(condition: str, entities: frozenset[str]) -> str:
-    """A condition like `manager__team = 'North' and metric_time >= '2026-01-01'` for MetricFlow.
-
-    Conditions that are templates already stay as they are.
-    """
-    if "{{" in condition:
-        return condition
-
-    def named(match: re.Match[str]) -> str:
-        word = match[0]
-        if word == METRIC_TIME:
-            return "{{ TimeDimension('metric_time', 'day') }}"
-        if word in entities:
-            return f"{{{{ Entity('{word}') }}}}"
-        if "__" in word:
-            entity, _, attribute = word.rpartition("__")
-            if entity.partition("__")[0] == METRIC_TIME or attribute in ALL_GRAINS:
-                return f"{{{{ TimeDimension('{entity}', '{attribute}') }}}}"
-            return f"{{{{ Dimension('{word}') }}}}"
-        return word
-
-    parts = _QUOTED.split(condition)
-    return "".join(
-        part if number % 2 else _WORD.sub(named, part) for number, part in enumerate(parts)
-    )
-
-
-def _order(text: str) -> str:
+def _order(text: str) -> tuple[str, str]:
+    """`-revenue`, `revenue desc`: the column, and what orders by it."""
     name, _, direction = text.strip().partition(" ")
     is_down = name.startswith("-") or direction.strip().lower() == "desc"
-    return f"{quote(name.lstrip('-'))} {'desc' if is_down else 'asc'} nulls last"
+    column = name.lstrip("-")
+    return column, f"{quote(column)} {'desc' if is_down else 'asc'} nulls last"
 
 
 def _ending_with(known: Sequence[str], item: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Metrics and answers on the screen."""
+"""Metrics and answers on the screen. What the CRM says is text there, never rich's markup."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from orchestration.lib.metrics.catalogue import ENGLISH, RUSSIAN, Metric
 from orchestration.lib.metrics.query import PERIOD, Answer
@@ -34,12 +35,12 @@ def show_answer(console: Console, answer: Answer, language: str) -> None:
     for column in answer.columns:
         is_figure = column in answer.metrics or column.endswith("_change")
         table.add_column(
-            _heading(column, answer, language), justify="right" if is_figure else "left"
+            Text(_heading(column, answer, language)), justify="right" if is_figure else "left"
         )
     for row in answer.rows:
         table.add_row(
             *(
-                _shown(column, value, answer)
+                Text(_shown(column, value, answer))
                 for column, value in zip(answer.columns, row, strict=True)
             )
         )
@@ -69,26 +70,29 @@ def show_metrics(console: Console, metrics: Sequence[Metric], language: str) -> 
     for metric in sorted(metrics, key=lambda item: item.group):
         if metric.group != group:
             group = metric.group
-            table.add_row(f"[dim]{group}[/]")
-        table.add_row(
+            table.add_row(Text(group, style="dim"))
+        cells = (
             metric.name,
             metric.labels[language],
             metric.unit,
             _ARROWS[metric.good_direction],
             metric.descriptions[language],
         )
+        table.add_row(*map(Text, cells))
     console.print(table)
 
 
 def show_metric(console: Console, metric: Metric, dimensions: Sequence[str], formula: str) -> None:
     """All about one metric, in both languages."""
-    console.print(f"[bold]{metric.name}[/]  {metric.type}, {metric.unit}, {metric.group}")
-    for language in (ENGLISH, RUSSIAN):
-        console.print(f"  {metric.labels[language]}: {metric.descriptions[language]}")
-    if formula:
-        console.print(f"  = {formula}")
-    console.print(f"  by time: {', '.join((*metric.grains, *metric.at_grain))}")
-    console.print(f"  by: {', '.join(item for item in dimensions if item.count('__') <= 1)}")
+    about = f"  {metric.type}, {metric.unit}, {metric.group}"
+    lines = [
+        f"  {metric.labels[language]}: {metric.descriptions[language]}"
+        for language in (ENGLISH, RUSSIAN)
+    ]
+    lines += [f"  = {formula}"] if formula else []
+    lines.append(f"  by time: {', '.join((*metric.grains, *metric.at_grain))}")
+    lines.append(f"  by: {', '.join(item for item in dimensions if item.count('__') <= 1)}")
+    console.print(Text.assemble((metric.name, "bold"), "\n".join([about, *lines])))
 
 
 def _heading(column: str, answer: Answer, language: str) -> str:
