@@ -488,7 +488,7 @@ def _view_type(column: Column, files: Sequence[RawFile]) -> str:
 
 
 def _read_type(data_type: str) -> str:
-    """What read_parquet gives for a column of this type: bytes are read as text."""
+    """What the view gives for a column of this type: bytes are read as text."""
     return "VARCHAR" if data_type == "BLOB" else data_type
 
 
@@ -510,7 +510,7 @@ def _select(raw_dir: str, table: Table, types: dict[str, str], files: Sequence[R
         elif types[column.name] != "VARCHAR":
             value = f"c{position}"
         else:
-            value = _as_text(f"c{position}", column, _read_type(example.columns[position][1]))
+            value = _as_text(f"c{position}", column, example.columns[position][1])
         columns.append(f"    {value} as {quote(column.name)}")
     columns.append(f"    substr(f, {len(raw_dir.rstrip('/')) + 2}) as {FILE_COLUMN}")
     paths = ", ".join(
@@ -519,7 +519,7 @@ def _select(raw_dir: str, table: Table, types: dict[str, str], files: Sequence[R
     names = ", ".join([*(f"c{position}" for position in range(len(example.columns))), "f"])
     return (
         "select\n" + ",\n".join(columns) + f"\nfrom read_parquet([{paths}], filename = "
-        "'voronka raw file', binary_as_string = true, hive_partitioning = false, "
+        "'voronka raw file', hive_partitioning = false, "
         f"union_by_name = false) as raw_file({names})"
     )
 
@@ -528,6 +528,9 @@ def _as_text(value: str, column: Column, data_type: str) -> str:
     """The value's text, the same in every session."""
     if data_type == "VARCHAR":
         return value
+    if data_type == "BLOB":
+        # What is not UTF-8 is bad, and for people to see: its bytes as \xD0.
+        return f"coalesce(try(decode({value})), {value}::varchar)"
     if data_type == "TIMESTAMP WITH TIME ZONE":
         return f"(({value} at time zone 'UTC')::varchar || '+00')"
     if data_type in _FLOATS:

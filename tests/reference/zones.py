@@ -1,6 +1,8 @@
 """Writes small random raw zones, seeded: mild ones rich in facts, hostile ones full of dirt.
 
-    python -m tests.reference.zones OUT --seed N --kind hostile|mild|extreme
+Extreme ones have values at the ends of what is valid, sparse ones hardly a row of anything.
+
+    python -m tests.reference.zones OUT --seed N --kind hostile|mild|extreme|sparse
 
 What the contract leaves open is never written: two versions of a key with the same updated_at and
 _loaded_at have the same values. Naive Parquet timestamps are in `source_timezone`.
@@ -40,6 +42,7 @@ class Dirt:
     no_table: float
     odd_types: float  # a column of a file is not of the contract's type
     extremes: float = 0.0  # valid values at the ends of the range: years of daily rows
+    is_sparse: bool = False  # most rows of the company are not exported
 
 
 KINDS = {
@@ -47,6 +50,7 @@ KINDS = {
     "hostile": Dirt(0.4, 0.012, 0.008, 0.3, 0.4, 0.15, 0.02, 0.02, 0.5),
 }
 KINDS["extreme"] = replace(KINDS["hostile"], extremes=0.01)
+KINDS["sparse"] = replace(KINDS["hostile"], no_table=0.2, is_sparse=True)
 
 _BAD_TEXTS = {
     "timestamp": (
@@ -83,6 +87,8 @@ _EXTREMES = (
     datetime(1970, 1, 1, tzinfo=UTC),
     datetime(2099, 12, 31, 23, 59, 59, 999_999, UTC),
 )
+_UNBOUNDED = ("talk_seconds", "impressions", "clicks", "position")
+_GREATEST = 2**63 - 1
 _DEFAULT_NUMBERS = {"integer": (-1, 0, 6), "decimal": (Decimal(-1), Decimal(0), Decimal(101))}
 _BLANKS = (" ", "  ", "\t", "\n", " \r\n", "\t ")
 
@@ -96,7 +102,7 @@ def generate(out: Path, seed: int, kind: str = "hostile", source_timezone: str =
     rng = random.Random(f"{kind} {seed}")
     dirt = KINDS[kind]
     company = Company(rng, dirt.mess)
-    rows = company.make()
+    rows = _thinned(rng, company.make()) if dirt.is_sparse else company.make()
     since = datetime.combine(company.start, time(), UTC)
     last_load = since + timedelta(days=rng.randrange(60, 200), hours=3)
     for name, table in TABLES.items():
@@ -107,6 +113,18 @@ def generate(out: Path, seed: int, kind: str = "hostile", source_timezone: str =
         versions = Dirtier(rng, dirt, table, since, last_load).versions(rows[name])
         TableWriter(rng, dirt, table, ZoneInfo(source_timezone)).write(out, versions)
     return out
+
+
+def _thinned(rng: random.Random, rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Some tables without a row, few rows of the others; members mostly stay."""
+    emptied, kept = rng.choice((0.3, 0.6, 0.8)), rng.choice((0.02, 0.1, 0.3))
+    found = {}
+    for name, all_rows in rows.items():
+        is_member = name in MEMBER_TABLES
+        is_empty = rng.random() < (emptied / 4 if is_member else emptied)
+        some = [row for row in all_rows if is_member or rng.random() < kept] or all_rows[:1]
+        found[name] = [] if is_empty else some
+    return found
 
 
 class Dirtier:
@@ -218,6 +236,8 @@ class Dirtier:
         return Text(self.rng.choice(("", "  \t", "NaN", "\n"))) if column.type == "text" else None
 
     def _extreme(self, column: Column, value: Any) -> Any:
+        if column.name in _UNBOUNDED:
+            return _GREATEST
         if column.type not in ("timestamp", "date"):
             return value
         moment = self.rng.choice(_EXTREMES)
@@ -319,7 +339,7 @@ class TableWriter:
         return pa.array(moments, pa.timestamp("us", self.rng.choice((None, "UTC"))))
 
     def _odd_integers(self, values: list[Any]) -> pa.Array:
-        if self.chance(0.5):
+        if _GREATEST not in values and self.chance(0.5):
             return pa.array(values, self.rng.choice((pa.int16(), pa.int32())))
         return self._with_nan([_floating(value) for value in values])
 

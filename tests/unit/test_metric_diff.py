@@ -13,7 +13,7 @@ from orchestration.lib.metrics import diff
 from orchestration.lib.metrics.diff import metric_changes, model_changes, report
 from orchestration.lib.metrics.parity import ComparedMart
 
-MART = ComparedMart("marts", "kpi", "period_start", None, {}, {}, (), False, ("calls",))
+MART = ComparedMart("marts", "kpi", "period_start", None, {}, {}, (), False, False, ("calls",))
 
 
 def published(path: Path, rows: str, column: str = "calls") -> Path:

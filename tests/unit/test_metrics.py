@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -289,17 +290,19 @@ MART = ComparedMart(
     {},
     (),
     False,
+    False,
     ("calls", "win_rate"),
 )
 ROW = "date '2026-03-01' as date_day, 'ann' as manager_id"
 CALLS = "date '2026-03-01' as metric_time__day, 'ann' as manager"
 
 
-def differences(tmp_path: Path, mart: str, layer: str) -> list[str]:
+def differences(tmp_path: Path, mart: str, layer: str, compared: ComparedMart = MART) -> list[str]:
     file = tmp_path / "build.duckdb"
     with duckdb.connect(str(file)) as connection:
-        connection.execute(f"create schema marts; create table marts.kpi as {mart}")
-    (found,) = compare(file, Layer(layer), CATALOGUE, [MART])  # type: ignore[arg-type]  # a stand-in
+        connection.execute("create schema if not exists marts")
+        connection.execute(f"create or replace table marts.kpi as {mart}")
+    (found,) = compare(file, Layer(layer), CATALOGUE, [compared])  # type: ignore[arg-type]  # a stand-in
     assert found.differing == len(found.examples)
     return [str(example) for example in found.examples]
 
@@ -326,6 +329,23 @@ def test_a_difference_names_metric_grain_key_and_both_values(tmp_path: Path) -> 
         "win_rate by day, date_day 2026-03-01, manager_id ann: marts.kpi has None, "
         "the metrics layer 0.0",
     ]
+
+
+def test_balances_before_the_first_period_of_a_mart_are_no_differences(tmp_path: Path) -> None:
+    row = f"select {ROW}, 3 as calls, 0.5::double as win_rate"
+    layer = (
+        f"select {CALLS}, 3 as calls, 0.5::double as win_rate union all "
+        "select date '2026-02-28', 'ann', 2, null union all "
+        "select date '2026-03-02', 'ann', 2, null"
+    )
+    after = (
+        "calls by day, date_day 2026-03-02, manager_id ann: marts.kpi has 0, the metrics layer 2"
+    )
+    before = after.replace("03-02", "02-28")
+    assert differences(tmp_path, row, layer) == [before, after]
+    begins_itself = replace(MART, begins_itself=True)
+    assert differences(tmp_path, row, layer, begins_itself) == [after]
+    assert differences(tmp_path, f"{row} limit 0", f"{layer}", begins_itself) == []
 
 
 def test_rows_that_one_side_lacks_are_differences(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ THROUGH_TEXT = [
     ("name", pa.array([17.0], pa.float32()), "17"),
     ("name", pa.array([float("nan")]), None),
     ("name", pa.array([True]), "true"),
+    ("name", pa.array(["Ель".encode()]), "Ель"),
+    ("name", pa.array(["Ель".encode("cp1251")]), "\\xC5\\xEB\\xFC"),
     ("amount", pa.array([1.5]), "1.5"),
     ("amount", pa.array([float("nan")], pa.float32()), None),
     ("amount", pa.array([float("inf")]), "inf"),

@@ -36,6 +36,7 @@ def test_the_crms_text_is_shown_as_it_is(text: str) -> None:
         group="result",
         over_time="sum",
         is_zero_of_nothing=True,
+        is_bounded=True,
         grains=("day",),
         at_grain={},
         variant_of=None,

@@ -6,13 +6,12 @@
     {%- endfor %}
 {%- endmacro %}
 
-{# A sum that stays what it adds: whole numbers BIGINT, money with its kopecks. #}
+{# A sum that stays what it adds: counts BIGINT, money with its kopecks. #}
 {% macro summed(measure) -%}
     {%- if measure in ['won_amount', 'revenue', 'refunds', 'revenue_new', 'revenue_repeat'] -%}
         cast(sum({{ measure }}) as {{ type_money() }})
-    {%- elif measure == 'cycle_microseconds_won' -%}
-        {#- A million deals of a hundred days are more than 64 bits of them. -#}
-        cast(sum({{ measure }}) as decimal(38, 0))
+    {%- elif measure in ['talk_seconds', 'cycle_microseconds_won'] -%}
+        cast(sum({{ measure }}) as {{ type_total() }})
     {%- elif measure == 'evaluation_score' -%}
         cast(sum({{ measure }}) as decimal(38, 4))
     {%- else -%}

@@ -1,8 +1,8 @@
 {#
   No two rows share the model's grain (`config.meta.grain`), and no part of it is
-  NULL. Returns the offending keys with how often they stand there.
+  NULL but `may_be_null`. Returns the offending keys with how often they stand there.
 #}
-{% test grain_is_unique(model) %}
+{% test grain_is_unique(model, may_be_null=[]) %}
 {%- if execute -%}
 {%- set grain = grain_of(model) %}
 select
@@ -10,6 +10,6 @@ select
     count(*) as rows_with_this_key
 from {{ model }}
 group by {{ grain | join(', ') }}
-having count(*) > 1 or {{ grain | join(' is null or ') }} is null
+having count(*) > 1 or {{ grain | reject('in', may_be_null) | join(' is null or ') }} is null
 {%- endif -%}
 {% endtest %}

@@ -1,5 +1,6 @@
 -- Returns a mart, period and additive column whose sum over managers and sources is
--- not the company's figure, with both. A period without rows sums to 0.
+-- not the company's figure, with both. A period without rows sums to 0. Deals may be open
+-- before the first period that the company has: nothing is counted or paid for there.
 
 {% set marts = {
     'kpi_daily': daily_measures(),
@@ -64,7 +65,11 @@ kpi_daily as (
         coalesce(company.period_start, totals.period_start) as period_start,
         {%- for column in columns %}
         coalesce(totals.{{ column }}, 0) as {{ column }},
-        coalesce(company.{{ column }}, 0) as company_{{ column }}
+        {% if column in open_metrics() -%}
+        coalesce(if(company.period_start is null, totals.{{ column }}, company.{{ column }}), 0)
+        {%- else -%}
+        coalesce(company.{{ column }}, 0)
+        {%- endif %} as company_{{ column }}
         {{- ',' if not loop.last }}
         {%- endfor %}
     from kpi_company_period as company

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,8 +32,9 @@ class Metric:
     """One metric. Texts by language; `grains` are those that it can be asked at.
 
     `is_zero_of_nothing`: where nothing happened it is 0, as a count is; a quotient is unknown.
-    `at_grain` names the metrics that stand for it at other grains than `grains`, `variant_of` the
-    one that it stands for.
+    `is_bounded`: it counts rows or truths, which 64 bits always hold; sums of given numbers may be
+    more. `at_grain` names the metrics that stand for it at other grains than `grains`, `variant_of`
+    the one that it stands for.
     """
 
     name: str
@@ -44,9 +46,19 @@ class Metric:
     group: str
     over_time: str
     is_zero_of_nothing: bool
+    is_bounded: bool
     grains: tuple[str, ...]
     at_grain: Mapping[str, str]
     variant_of: str | None
+
+    @property
+    def sql_type(self) -> str | None:
+        """The type of its figures in DuckDB; None: that of the numbers which are summed."""
+        if not self.is_zero_of_nothing:
+            return "double"
+        if self.unit in ("count", "seconds"):
+            return "bigint" if self.is_bounded else None
+        return {"currency": "decimal(38, 2)", "score": "decimal(38, 4)"}.get(self.unit, "double")
 
     def name_at(self, grain: str | None) -> str | None:
         """The metric to ask at a grain for this one; None where it has no figure there."""
@@ -64,7 +76,15 @@ class Catalogue:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """All metrics by name, in the manifest's order."""
-        return {item["name"]: _metric(item) for item in self.manifest["metrics"]}
+        summed = {
+            measure["name"]
+            for model in self.manifest.get("semantic_models", [])
+            for measure in model["measures"]
+            if measure["agg"] == "sum"
+            and measure.get("expr") != "1"
+            and measure.get("non_additive_dimension") is None
+        }
+        return {item["name"]: _metric(item, summed) for item in self.manifest["metrics"]}
 
     @property
     def public(self) -> list[Metric]:
@@ -134,7 +154,9 @@ def inputs_of(definition: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(part["name"] for part in parts if part))
 
 
-def _metric(item: Mapping[str, Any]) -> Metric:
+def _metric(item: Mapping[str, Any], summed: AbstractSet[str]) -> Metric:
+    """One of the manifest's metrics; `summed` are measures that add up a column's numbers."""
+    measures = {measure["name"] for measure in item["type_params"].get("input_measures") or []}
     meta = (item.get("config") or {}).get("meta") or {}
     return Metric(
         name=item["name"],
@@ -150,6 +172,7 @@ def _metric(item: Mapping[str, Any]) -> Metric:
         over_time=meta.get("over_time", ""),
         is_zero_of_nothing=meta.get("over_time") in (SUM, LAST)
         or (item["type_params"].get("measure") or {}).get("fill_nulls_with") == 0,
+        is_bounded=not measures & summed,
         grains=tuple(meta.get("grains") or ALL_GRAINS),
         at_grain=meta.get("at_grain") or {},
         variant_of=meta.get("variant_of"),

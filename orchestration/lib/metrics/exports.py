@@ -35,12 +35,6 @@ IS_RUNNING = "is_running"
 _RUNNING_FIGURE = "__year_to_date"
 PERIOD_ENDS = "period_ends"
 _CALL = re.compile(r"(TimeDimension|Dimension|Entity)\('([^']+)'(?:,\s*'([^']+)')?\)")
-_TYPES = {
-    "count": "bigint",
-    "seconds": "bigint",
-    "currency": "decimal(38, 2)",
-    "score": "decimal(38, 4)",
-}
 
 
 @dataclass(frozen=True)
@@ -353,8 +347,7 @@ def _columns(relation: str, columns: Iterable[str]) -> str:
 def _typed(metric: Metric, value: str) -> str:
     if metric.is_zero_of_nothing:
         value = f"coalesce({value}, 0)"
-    type_ = _TYPES.get(metric.unit, "double") if metric.is_zero_of_nothing else "double"
-    return f"{value}::{type_}"
+    return f"{value}::{metric.sql_type}" if metric.sql_type else value
 
 
 def _column(item: str) -> str:

@@ -10,6 +10,7 @@ A mart says in its `config.meta.metrics` how its columns are asked for:
     names: {entered: ...}       columns that are metrics of another name (null: of none)
     known: [cohort_month]       keys without which the mart counts nothing: the layer's rows
                                 that lack them have no counterpart
+    begins: itself              the mart has no periods before its first one, though balances may
     ends: as_of                 the mart has no periods that begin after the as-of date
 """
 
@@ -44,6 +45,7 @@ class ComparedMart:
     by: Mapping[str, str]
     names: Mapping[str, str | None]
     known: tuple[str, ...]
+    begins_itself: bool
     ends_as_of: bool
     columns: tuple[str, ...]
 
@@ -117,6 +119,7 @@ def compared_marts(manifest: Mapping[str, Any]) -> list[ComparedMart]:
                     by=terms.get("by") or {},
                     names=terms.get("names") or {},
                     known=tuple(terms.get("known") or ()),
+                    begins_itself=terms.get("begins") == "itself",
                     ends_as_of=terms.get("ends") == "as_of",
                     columns=tuple(node["columns"]),
                 )
@@ -173,6 +176,11 @@ def _compare_grain(
     )
     for column in mart.known:
         connection.execute(f"delete from in_layer where {quote(mart.by[column])} is null")
+    if mart.begins_itself:
+        connection.execute(
+            f"delete from in_layer where not exists (from in_mart "
+            f"where in_mart.{quote(mart.time)} <= in_layer.{quote(time)})"
+        )
     if mart.ends_as_of:
         connection.execute(f"delete from in_layer where {quote(time)} > {_AS_OF}")
     join = " and ".join(

@@ -133,8 +133,7 @@ class PublishedMetrics:
         """The figure of a metric: of nothing a count is 0, and sums of whole numbers are such."""
         metric = self.catalogue.metrics[name]
         value = f"coalesce({quote(name)}, 0)" if metric.is_zero_of_nothing else quote(name)
-        is_whole = metric.is_zero_of_nothing and metric.unit in ("count", "seconds")
-        return f"{value}::bigint" if is_whole else value
+        return f"{value}::bigint" if metric.sql_type == "bigint" else value
 
     def _relation(self, question: Question, grain: str | None, asked: Mapping[str, str]) -> str:
         """The layer's answer under the names that people asked by."""

@@ -30,7 +30,7 @@ answered_parts as (
         arg_min(call_id, leg_no) as call_id,
         cast(sum(
             coalesce(talk_seconds, {{ seconds_between('answered_at', 'ended_at') }}, 0)
-        ) as bigint) as talk_seconds
+        ) as {{ type_total() }}) as talk_seconds
     from legs
     where is_answered
     group by 1, 2
