@@ -39,7 +39,7 @@ def build_expectations(
             Memory(settings.mart_expectations_memory),
             build_version(settings),
             of_marts,
-            lambda: run_suites(settings.build_file, of_marts),
+            lambda: run_suites(settings.build_file, of_marts, session=settings.session()),
         )
 
     tools.offer(MARTS, run_mart_suites, EXPECTATIONS)

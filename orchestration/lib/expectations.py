@@ -152,11 +152,15 @@ def kept_results(
 
 
 def run_suites(
-    database: Path, suites: Sequence[Suite], extension: Path | None = None
+    database: Path,
+    suites: Sequence[Suite],
+    extension: Path | None = None,
+    session: Mapping[str, Any] | None = None,
 ) -> list[ExpectationResult]:
     """Run suites on the tables of a DuckDB file, which is only read.
 
-    `extension` is a DuckDB extension that its views need, as those over an object store do.
+    `extension` is a DuckDB extension that its views need, as those over an object store do;
+    `session` are options of DuckDB.
 
     Every expectation gives a result: one that raised has the status `error`, whatever its
     severity, and so have all expectations of a table that is not there.
@@ -171,7 +175,12 @@ def run_suites(
     source = context.data_sources.add_sql(
         name=database.stem,
         connection_string=f"duckdb+voronka:///{database}?access_mode=read_only",
-        kwargs={"connect_args": {"preload_extensions": [f"'{extension}'"]}} if extension else {},
+        kwargs={
+            "connect_args": {
+                "config": dict(session or {}),
+                "preload_extensions": [f"'{extension}'"] if extension else [],
+            }
+        },
     )
     results: list[ExpectationResult] = []
     try:

@@ -92,7 +92,7 @@ class WarmTools:
             Memory(settings.raw_expectations_memory),
             zone_version(settings),
             suites,
-            lambda: run_suites(settings.raw_zone_file, suites, extension),
+            lambda: run_suites(settings.raw_zone_file, suites, extension, settings.session()),
         )
 
     def close(self) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.builds import KEPT, Build, differing_tables
 from tests.conftest import Zone, write_zone
-from tests.reference.zones import generate
+from tests.reference.zones import generate, split
 
 
 @settings(
@@ -43,19 +41,6 @@ def test_batches_in_any_split_and_order_give_what_one_build_gives(
     assert differing_tables(build.file, whole.file) == {}
     assert set(build.refresh().values()) == {KEPT}
     shutil.rmtree(home)
-
-
-def split(source: Path, target: Path, batch: int, batches: int, seed: int) -> None:
-    """Write the rows of one batch: each row of each file falls into a random one."""
-    for file in sorted(source.rglob("*.parquet")):
-        name = file.relative_to(source)
-        rows = pq.read_table(file)
-        choice = random.Random(f"{seed} {name}")
-        chosen = [row for row in range(rows.num_rows) if choice.randrange(batches) == batch]
-        part = target / name.with_name(f"{choice.randrange(10**6)}-{batch}.parquet")
-        if chosen or (not rows.num_rows and not batch):
-            part.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(rows.take(chosen), part)
 
 
 PHONE, OTHER_PHONE = "+79991234567", "+79997654321"

@@ -417,6 +417,19 @@ class TableWriter:
         return value.isoformat() + tail
 
 
+def split(source: Path, target: Path, batch: int, batches: int, seed: int) -> None:
+    """Write the rows of one batch: each row of each file falls into a random one."""
+    for file in sorted(source.rglob("*.parquet")):
+        name = file.relative_to(source)
+        rows = pq.read_table(file)
+        choice = random.Random(f"{seed} {name}")
+        chosen = [row for row in range(rows.num_rows) if choice.randrange(batches) == batch]
+        part = target / name.with_name(f"{choice.randrange(10**6)}-{batch}.parquet")
+        if chosen or (not rows.num_rows and not batch):
+            part.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(rows.take(chosen), part)
+
+
 def int_or_zero(text: str) -> int:
     """The number a text is, else 0."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0

@@ -62,7 +62,7 @@ def publish_to_postgres(settings: Settings, models: Sequence[PublishedModel]) ->
     """
     target = Target.of(settings)
     names = Names(target.prefix)
-    with target.failures(), duckdb.connect() as files:
+    with target.failures(), duckdb.connect(config=settings.session()) as files:
         publication_id, found, access = _read(files, settings, models, target)
         with target.connect() as server, _only_loader(server, target):
             schemas = {*found.schemas, *access_schemas(found.tables, access)}
