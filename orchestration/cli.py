@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from orchestration.lib.settings import Settings
 
 _EPILOG = (
-    "[bold]Exit codes[/]  0 good · 1 a check stopped publication · 2 wrong use or broken contract"
-    " · 3 published, but not in Postgres"
+    "[bold]Exit codes[/]  0 good · 1 a check, a model or the disk stopped publication"
+    " · 2 wrong use or broken contract · 3 published, but not in Postgres · 130 stopped"
     "\n\n[bold]Settings[/]  VORONKA_RAW_DIR, VORONKA_DATA_DIR (data/), VORONKA_THREADS (2), "
-    "VORONKA_DBT_VARS ({} in JSON), VORONKA_POSTGRES_* (README.md); "
+    "VORONKA_MEMORY (2500MB), VORONKA_DBT_VARS ({} in JSON), VORONKA_POSTGRES_* (README.md); "
     "relative paths are relative to the project"
 )
 

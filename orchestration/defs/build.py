@@ -12,7 +12,7 @@ from orchestration.defs.jobs import (
     build_schedules,
 )
 from orchestration.defs.metrics import build_metrics
-from orchestration.defs.models import build_models, reporting_timezone
+from orchestration.defs.models import build_models
 from orchestration.defs.postgres import build_postgres
 from orchestration.defs.publication import build_publication
 from orchestration.defs.raw_zone import build_raw_zone
@@ -46,7 +46,7 @@ def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.
         ],
         asset_checks=[build_expectations(settings, suites, own_tools, sorted(metrics.keys))],
         jobs=[job],
-        schedules=build_schedules(job, reporting_timezone(settings)),
+        schedules=build_schedules(job, str(settings.variables["reporting_timezone"])),
         sensors=[build_raw_files_sensor(settings, contract, job)],
         resources={REFRESH_LOCK: build_refresh_lock(settings, own_tools)},
         executor=dg.in_process_executor,

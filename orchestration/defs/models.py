@@ -1,7 +1,6 @@
 """The dbt models as assets and the dbt tests as their checks."""
 
 import importlib.metadata
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -244,13 +243,3 @@ def _specs(
             if check is not None:
                 checks.append(check)
     return list(specs.values()), checks
-
-
-def reporting_timezone(settings: Settings) -> str:
-    """The zone of the company's days, from the settings or dbt_project.yml."""
-    import yaml
-
-    if "reporting_timezone" in settings.dbt_vars:
-        return str(settings.dbt_vars["reporting_timezone"])
-    project = yaml.safe_load((settings.root / "dbt_project.yml").read_text(encoding="utf-8"))
-    return str(json.loads(json.dumps(project["vars"]["reporting_timezone"])))

@@ -47,6 +47,7 @@ def _environment(settings: Settings) -> Iterator[Finding]:
     yield _packages(settings.root / "requirements.lock")
     yield _data_dir(settings.data)
     yield _timezone(settings)
+    yield from _unknown_settings()
 
 
 def _packages(lock: Path) -> Finding:
@@ -93,17 +94,21 @@ def _data_dir(path: Path) -> Finding:
         return Finding(
             "note",
             f"The data directory {path} has {free / 1e6:,.0f} MB left",
-            "A refresh needs about three times the size of its Parquet files.",
+            "A refresh needs about twenty times the size of the raw files.",
         )
     return Finding("good", f"The data directory {path} is writable, {free / 1e9:,.0f} GB free")
 
 
-def _timezone(settings: Settings) -> Finding:
-    import yaml
+def _unknown_settings() -> Iterator[Finding]:
+    prefix = str(Settings.model_config["env_prefix"])
+    known = {prefix + name.upper() for name in Settings.model_fields}
+    for name in sorted(name for name in os.environ if name.startswith(prefix)):
+        if name not in known:
+            yield Finding("note", f"{name} is no setting and is ignored", "README.md lists them.")
 
-    project = yaml.safe_load((settings.root / "dbt_project.yml").read_text(encoding="utf-8"))
-    zones = {**project.get("vars", {}), **settings.dbt_vars}
-    names = [str(zones[name]) for name in ("source_timezone", "reporting_timezone")]
+
+def _timezone(settings: Settings) -> Finding:
+    names = [str(settings.variables[it]) for it in ("source_timezone", "reporting_timezone")]
     for name in names:
         try:
             zoneinfo.ZoneInfo(name)

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -101,6 +102,12 @@ class Settings(BaseSettings):
     def is_demo(self) -> bool:
         """Whether the raw zone is the demo company, named or by default."""
         return self.raw_zone == str(self.root / DEMO_DIR)
+
+    @cached_property
+    def variables(self) -> dict[str, Any]:
+        """Dbt's variables: those of dbt_project.yml, and what overrides them."""
+        project = yaml.safe_load((self.root / "dbt_project.yml").read_text(encoding="utf-8"))
+        return {**project.get("vars", {}), **self.dbt_vars}
 
     @property
     def build_dir(self) -> Path:
@@ -287,4 +294,4 @@ def _wrong_values(error: Exception) -> str:
 
 _SMALL_BUILD = 200_000_000
 _SECRETS = frozenset({"VORONKA_POSTGRES_URL"})
-_REMEDY = "Correct the VORONKA_* environment variable or the option; `voronka doctor` shows them."
+_REMEDY = "Correct the VORONKA_* environment variable or the option; README.md lists them."

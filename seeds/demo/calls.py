@@ -21,7 +21,6 @@ MEANINGFUL_SECONDS = 60
 # are these bases minus their own.
 LINE_BASE = -1
 EXTENSION_BASE = -1000
-UNKNOWN_EXTENSION = 199
 
 
 @dataclass(slots=True)

@@ -140,8 +140,10 @@ def test_doctor_reports_drift_and_missing_values_without_loading(tmp_path):
     )
     write_file(raw / "crm/ghosts/1.parquet", [{"id": "1"}])
     data = tmp_path / "data"
-    done = voronka("doctor", "--raw-dir", raw, env={"VORONKA_DATA_DIR": str(data)})
+    env = {"VORONKA_DATA_DIR": str(data), "VORONKA_RAWDIR": "misspelt"}
+    done = voronka("doctor", "--raw-dir", raw, env=env)
     assert done.returncode == 0, done.stdout
+    assert "VORONKA_RAWDIR is no setting and is ignored" in done.stdout
     assert "column colour (BIGINT) in 1 file is ignored" in done.stdout
     assert "crm.leads: lead_id is missing in 1 of 1" in done.stdout
     assert not data.exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.lib.contract import load_contract
+from orchestration.lib.expectations import load_suites
 
 PROJECT = Path(__file__).resolve().parents[2]
 TABLES = sorted(load_contract(PROJECT).tables.values(), key=lambda table: table.full_name)
@@ -35,3 +36,22 @@ def test_every_table_is_judged_staged_and_quarantined(table) -> None:  # type: i
     found = {name: (folder / name).read_text(encoding="utf-8").strip() for name in models}
     arguments = f"'{table.source}', '{table.name}'"
     assert found == {name: f"{{{{ {macro}({arguments}) }}}}" for name, macro in models.items()}
+
+
+def test_the_codes_that_raw_suites_know_are_the_contracts() -> None:
+    """Great Expectations warns of codes that staging does not read, and of no other."""
+    asked = re.compile(r"select (\w+)::varchar as given.*?code not in \((.*?)\)", flags=re.DOTALL)
+    known = {
+        (table.full_name, column.name): {*column.meta["values"], *column.meta.get("synonyms", {})}
+        for table in TABLES
+        for column in table.columns
+        if column.meta.get("values")
+    }
+    found = {
+        (suite.full_name, column): set(ast.literal_eval(f"[{codes}]"))
+        for suite in load_suites(PROJECT / "expectations")
+        for expectation in suite.expectations
+        for column, codes in asked.findall(str(expectation.kwargs.get("unexpected_rows_query", "")))
+    }
+    assert len(found) == 7
+    assert found == {place: known[place] for place in found}

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .contract import MEMBER_TABLES, TABLES, Column, Table
+from .contract import TABLES, Column, Table
 from .values import Reading, read
 from .variables import Variables
 
@@ -178,8 +178,3 @@ def _is_bad(column: Column, readings: dict[str, Reading], is_deleted: bool) -> b
     if column.is_required:
         return problem == "enum" and column.has_other and not is_deleted
     return True
-
-
-def member_tables(zone: Zone) -> dict[str, dict[Any, Values]]:
-    """The members of managers, sources, pipelines and stages."""
-    return {name: zone[name].members() for name in MEMBER_TABLES}

@@ -46,7 +46,9 @@ def write_dashboard(
         with duckdb.connect(str(source), True, settings.session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
             catalogue = Catalogue(_semantic_manifest(connection))
-            data = Extract(connection, max_rows).data(catalogue, base_currency(settings))
+            data = Extract(connection, max_rows).data(
+                catalogue, settings.variables["base_currency"]
+            )
     except duckdb.Error as error:
         raise WrongUse(
             f"The dashboard cannot be read from {source}: {first_line(error)}",
@@ -94,16 +96,6 @@ def echarts() -> str:
         if file.is_file():
             return file.read_text(encoding="utf-8")
     raise WrongUse(f"Apache ECharts is missing: {CARRIER} is not installed.", "Run `make install`.")
-
-
-def base_currency(settings: Settings) -> str:
-    """The currency of all money, from the settings or dbt_project.yml."""
-    import yaml
-
-    if "base_currency" in settings.dbt_vars:
-        return str(settings.dbt_vars["base_currency"])
-    project = yaml.safe_load((settings.root / "dbt_project.yml").read_text(encoding="utf-8"))
-    return str(project["vars"]["base_currency"])
 
 
 def _semantic_manifest(connection: duckdb.DuckDBPyConnection) -> str:

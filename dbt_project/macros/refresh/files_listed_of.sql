@@ -1,8 +1,3 @@
-{# The table that keeps which files of a raw table were read, as the preflight listed them. #}
-{% macro files_read_of(raw_table) -%}
-    {%- do return('state.files_of__' ~ raw_table.replace('.', '_')) -%}
-{%- endmacro %}
-
 {# The files that the preflight listed of a raw table, or those that it found to be new. #}
 {% macro files_listed_of(raw_table, new=false) -%}
     select file, rows, bytes, stamp from raw_zone.zone.files
