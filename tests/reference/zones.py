@@ -1,8 +1,9 @@
 """Writes small random raw zones, seeded: mild ones rich in facts, hostile ones full of dirt.
 
-Extreme ones have values at the ends of what is valid, sparse ones hardly a row of anything.
+Extreme ones have values at the ends of what is valid, filthy ones hardly a row without a fault,
+sparse ones hardly a row of anything.
 
-    python -m tests.reference.zones OUT --seed N --kind hostile|mild|extreme|sparse
+    python -m tests.reference.zones OUT --seed N --kind mild|hostile|extreme|filthy|sparse
 
 What the contract leaves open is never written: two versions of a key with the same updated_at and
 _loaded_at have the same values. Naive Parquet timestamps are in `source_timezone`.
@@ -50,6 +51,7 @@ KINDS = {
     "hostile": Dirt(0.4, 0.012, 0.008, 0.3, 0.4, 0.15, 0.02, 0.02, 0.5),
 }
 KINDS["extreme"] = replace(KINDS["hostile"], extremes=0.01)
+KINDS["filthy"] = replace(KINDS["hostile"], bad=0.1, absent=0.08, deleted=0.3, extremes=0.01)
 KINDS["sparse"] = replace(KINDS["hostile"], no_table=0.2, is_sparse=True)
 
 _BAD_TEXTS = {

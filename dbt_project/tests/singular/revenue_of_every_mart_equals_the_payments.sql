@@ -78,7 +78,10 @@ marts as (
 
     union all
 
-    select 'customer_cohorts, cumulative' as mart, sum(cumulative_revenue) as revenue, 'in_cohorts' as scope
+    select
+        'customer_cohorts, cumulative' as mart,
+        sum(cumulative_revenue) as revenue,
+        'in_cohorts' as scope
     from {{ ref('customer_cohorts') }}
     cross join as_of
     where month_start = {{ period_start("'month'", 'as_of.as_of_date') }}

@@ -78,6 +78,15 @@ kpi_daily as (
 
 ),
 
+{{ mart }}_names as (
+
+    {%- for column in columns %}
+    select '{{ column }}' as column_name
+    {%- if not loop.last %} union all{% endif %}
+    {%- endfor %}
+
+),
+
 {% endfor -%}
 -- Counts and money agree exactly. Quotients are DOUBLE, so the sum depends on the
 -- order of its parts in the last digits: they may differ by a billionth.
@@ -100,12 +109,7 @@ final as (
             {%- endfor %}
         end as company
     from {{ mart }}_compared as compared
-    cross join (
-        {%- for column in columns %}
-        select '{{ column }}' as column_name
-        {%- if not loop.last %} union all{% endif %}
-        {%- endfor %}
-    ) as names
+    cross join {{ mart }}_names as names
     where
         case names.column_name
             {%- for column in columns %}

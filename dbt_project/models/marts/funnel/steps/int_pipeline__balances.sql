@@ -25,7 +25,14 @@ open_stays as (
 
 moves as (
 
-    select entered_on as moved_on, stage_id, manager_id, source_id, 1 as entered, 0 as exited, amount
+    select
+        entered_on as moved_on,
+        stage_id,
+        manager_id,
+        source_id,
+        1 as entered,
+        0 as exited,
+        amount
     from open_stays
     union all
     select
