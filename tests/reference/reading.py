@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .contract import TABLES, Column, Table
@@ -115,8 +116,9 @@ def _raw_rows(file: Path, table: Table) -> Iterator[Values]:
 
 
 def _cells(values: pa.ChunkedArray) -> list[Any]:
-    if pa.types.is_timestamp(values.type):  # nanoseconds are cut
-        values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
+    if pa.types.is_timestamp(values.type):  # nanoseconds are cut, before 1970 as in a text
+        cut = pc.floor_temporal(values, unit="microsecond")
+        values = cut.cast(pa.timestamp("us", values.type.tz))
     return list(values.to_pylist())
 
 
