@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.lib.errors import WrongUse
+from orchestration.lib.errors import WrongUse, first_line
 from orchestration.lib.metrics.catalogue import (
     MANIFEST_TABLE,
     SCHEMA,
@@ -195,7 +195,7 @@ class PublishedMetrics:
             return self._connection.execute(sql)
         except duckdb.Error as error:
             raise WrongUse(
-                str(error).splitlines()[0],
+                first_line(error),
                 "Look at --where, --order and --output; columns are named as in the answer.",
             ) from error
 
@@ -209,7 +209,7 @@ def published_metrics(file: Path) -> Iterator[PublishedMetrics]:
         connection = duckdb.connect(str(file), read_only=True)
     except duckdb.Error as error:
         raise WrongUse(
-            f"{file} cannot be read: {str(error).splitlines()[0]}", "Run `voronka refresh`."
+            f"{file} cannot be read: {first_line(error)}", "Run `voronka refresh`."
         ) from error
     with connection:
         try:
