@@ -67,9 +67,7 @@ dense as (
         snapshot_days.period_start
     from snapshot_days
     cross join first_date
-    where
-        snapshot_days.period_start
-        >= {{ period_start('snapshot_days.period_grain', 'first_date.first_on') }}
+    where snapshot_days.snapshot_on >= first_date.first_on
 
 ),
 
