@@ -161,7 +161,7 @@ class Periods:
         costs = sums_by(self.sales_costs, start, {"sales_cost": Decimal(0)})
         recovery = self._recovery(grain)
         responses, cycles = self._lists(grain)
-        starts = set(self._dense(grain)) | self._later(grain, sums, spend, costs)
+        starts = set(self._dense(grain)) | self._counted(grain, sums, spend, costs)
         rows = []
         for first in sorted(starts):
             row: Sums = {"period_grain": grain, "period_start": first}
@@ -187,19 +187,13 @@ class Periods:
         )
         return periods_between(first, self.world.as_of, grain)
 
-    def _later(self, grain: str, *measures: dict[date, Sums]) -> set[date]:
-        """Periods after the as-of date with a measure that is not 0.
+    def _counted(self, grain: str, *measures: dict[date, Sums]) -> set[date]:
+        """Periods with a measure that is not 0: the as-of date may lie before all of them.
 
         A sales cost is no measure of a day or a week.
         """
-        as_of = self.world.as_of
         counted = measures if grain not in ("day", "week") else measures[:-1]
-        return {
-            start
-            for sums in counted
-            for start, row in sums.items()
-            if (as_of is None or start > as_of) and any(row.values())
-        }
+        return {start for sums in counted for start, row in sums.items() if any(row.values())}
 
     def _recovery(self, grain: str) -> dict[date, Sums]:
         found: dict[date, list[str | None]] = defaultdict(list)
