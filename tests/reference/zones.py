@@ -332,7 +332,10 @@ class TableWriter:
         unit = "us" if is_late else self.rng.choice(("us", "ns"))
         array = pa.array(values, pa.timestamp(unit, zone))
         if unit == "ns" and self.chance(0.5):  # nanoseconds that are cut
-            array = pc.add(array.cast(pa.int64()), 999).cast(array.type)
+            numbers = array.cast(pa.int64())
+            # Of an instant before 1970 the engine cuts them towards it, which takes it into range.
+            more = pc.if_else(pc.greater_equal(numbers, 0), 999, 0)
+            array = pc.add(numbers, more).cast(array.type)
         return array
 
     def _odd_dates(self, values: list[Any]) -> pa.Array:
@@ -429,7 +432,7 @@ def split(source: Path, target: Path, batch: int, batches: int, seed: int) -> No
         part = target / name.with_name(f"{choice.randrange(10**6)}-{batch}.parquet")
         if chosen or (not rows.num_rows and not batch):
             part.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(rows.take(chosen), part)
+            pq.write_table(rows.take(pa.array(chosen, pa.int64())), part)
 
 
 def int_or_zero(text: str) -> int:
