@@ -181,8 +181,6 @@ def pandas_parquet(published: Published) -> Iterator[Ask]:
     import pandas
 
     with duckdb.connect() as connection:
-        # It guesses the width of decimals from this many rows.
-        connection.execute("set global pandas_analyze_sample = 1_000_000")
         for name, file in published.tables.items():
             connection.register(name, pandas.read_parquet(file))
         yield lambda sql: list(

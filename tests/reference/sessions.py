@@ -13,6 +13,8 @@ from .reading import Values
 from .variables import seconds_between
 
 Fact = dict[str, Any]
+# Of 64 bits, which is where an employee's talk in a conversation ends.
+_GREATEST = 2**63 - 1
 
 
 def session_legs(world: World) -> dict[str, list[Values]]:
@@ -116,7 +118,7 @@ def _calls(world: World, session: Fact, all_legs: dict[str, list[Values]]) -> li
     for leg in answered:
         parts[leg_manager(world, leg)].append(leg)
     return [
-        _call(world, session, own[0], manager, sum(_talk_seconds(leg) for leg in own))
+        _call(world, session, own[0], manager, min(sum(map(_talk_seconds, own)), _GREATEST))
         for manager, own in parts.items()
     ]
 

@@ -52,12 +52,12 @@ class Metric:
     variant_of: str | None
 
     @property
-    def sql_type(self) -> str | None:
-        """The type of its figures in DuckDB; None: that of the numbers which are summed."""
+    def sql_type(self) -> str:
+        """The type of its figures in a table of DuckDB."""
         if not self.is_zero_of_nothing:
             return "double"
         if self.unit in ("count", "seconds"):
-            return "bigint" if self.is_bounded else None
+            return "bigint" if self.is_bounded else "decimal(38, 0)"
         return {"currency": "decimal(38, 2)", "score": "decimal(38, 4)"}.get(self.unit, "double")
 
     def name_at(self, grain: str | None) -> str | None:

@@ -347,7 +347,7 @@ def _columns(relation: str, columns: Iterable[str]) -> str:
 def _typed(metric: Metric, value: str) -> str:
     if metric.is_zero_of_nothing:
         value = f"coalesce({value}, 0)"
-    return f"{value}::{metric.sql_type}" if metric.sql_type else value
+    return f"{value}::{metric.sql_type}"
 
 
 def _column(item: str) -> str:
