@@ -302,7 +302,7 @@ def differences(tmp_path: Path, mart: str, layer: str, compared: ComparedMart = 
     with duckdb.connect(str(file)) as connection:
         connection.execute("create schema if not exists marts")
         connection.execute(f"create or replace table marts.kpi as {mart}")
-    (found,) = compare(file, Layer(layer), CATALOGUE, [compared])  # type: ignore[arg-type]  # a stand-in
+    (found,) = compare(file, Layer(layer), CATALOGUE, [compared])
     assert found.differing == len(found.examples)
     return [str(example) for example in found.examples]
 

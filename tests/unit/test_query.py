@@ -67,12 +67,12 @@ def published() -> Iterator[PublishedMetrics]:
             """
         )
         found = PublishedMetrics(connection)
-        found.compiler = Layer()  # type: ignore[assignment]  # a stand-in
+        found.compiler = Layer()
         yield found
 
 
 def rows(published: PublishedMetrics, *metrics: str, **asked: object) -> list[tuple[object, ...]]:
-    return published.answer(Request(metrics, **asked)).rows  # type: ignore[arg-type]  # as typed
+    return published.answer(Request(metrics, **asked)).rows
 
 
 def test_ties_are_ordered_by_period_and_keys(published: PublishedMetrics) -> None:
@@ -163,4 +163,4 @@ def test_what_cannot_be_compared_says_why(
     published: PublishedMetrics, asked: dict[str, object], error: str
 ) -> None:
     with pytest.raises(WrongUse, match=re.escape(error)):
-        published.sql(Request(("calls",), **{"grain": "month", "compare": "previous", **asked}))  # type: ignore[arg-type]  # as typed
+        published.sql(Request(("calls",), **{"grain": "month", "compare": "previous", **asked}))
