@@ -8,13 +8,17 @@
 {%- endmacro %}
 
 {% macro duckdb__text_as_phone_number(value) -%}
-    {#- Lambdas over lists of one item, so that each step is computed once. -#}
+    {#- Lambdas over lists of one item, so that each step is computed once. Most numbers are
+        digits after a plus or none, and two replacements take five times as long as to see that. -#}
     {%- set before_extension -%}
         regexp_replace(lower({{ value }}), '(?s)^([^0-9]*[0-9].*?)(доб|ext|x|[,;#]).*$', '\1')
     {%- endset -%}
     list_transform(
         list_transform(
-            [regexp_replace({{ before_extension }}, '[^0-9]', '', 'g')],
+            [case
+                when regexp_full_match({{ value }}, '[+]?[0-9]+') then ltrim({{ value }}, '+')
+                else regexp_replace({{ before_extension }}, '[^0-9]', '', 'g')
+            end],
             lambda digits: case
                 when regexp_matches({{ value }}, '^[^0-9]*[+]') then '+' || digits
                 when digits like '810%' then '+' || substr(digits, 4)

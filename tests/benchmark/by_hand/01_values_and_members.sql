@@ -13,10 +13,13 @@ create temp macro local_date(instant) as cast(instant at time zone 'Europe/Mosco
 create temp macro base_amount(amount, rate) as
     try_cast(round(cast(amount as decimal(38, 4)) * rate, 2) as decimal(18, 2));
 create temp macro e164(typed) as list_transform(
-    [regexp_replace(
-        regexp_replace(lower(typed), '(?s)^([^0-9]*[0-9].*?)(доб|ext|x|[,;#]).*$', '\1'),
-        '[^0-9]', '', 'g'
-    )],
+    [case
+        when regexp_full_match(typed, '[+]?[0-9]+') then ltrim(typed, '+')
+        else regexp_replace(
+            regexp_replace(lower(typed), '(?s)^([^0-9]*[0-9].*?)(доб|ext|x|[,;#]).*$', '\1'),
+            '[^0-9]', '', 'g'
+        )
+    end],
     lambda digits: case
         when length(digits) not between 7 and 20 then null
         when regexp_matches(typed, '^[^0-9]*[+]') then '+' || digits

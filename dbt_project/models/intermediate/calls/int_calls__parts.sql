@@ -7,7 +7,8 @@
     'int_calls__sessions': 'select session_id from changes',
 }) }}
 
-with legs as (
+-- Read twice: a copy would cost more.
+with legs as not materialized (
 
     select * from {{ ref('int_calls__legs') }}
     {{ where_touched('session_id') }}

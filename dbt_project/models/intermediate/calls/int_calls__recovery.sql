@@ -11,7 +11,8 @@
             and (recovery = 'lost') is distinct from coalesce(window_ends_at <= as_of_at, false)",
 }) }}
 
-with sessions as (
+-- Read twice: a copy would cost more.
+with sessions as not materialized (
 
     select * from {{ ref('int_calls__sessions') }}
     {{ where_touched('coalesce(customer_number, session_id)') }}

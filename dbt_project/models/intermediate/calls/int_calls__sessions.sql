@@ -3,7 +3,8 @@
 
 {{ rebuilt_by('session_id', {'int_calls__legs': 'select session_id from changes'}) }}
 
-with legs as (
+-- Read twice: a copy would cost more.
+with legs as not materialized (
 
     select * from {{ ref('int_calls__legs') }}
     {{ where_touched('session_id') }}

@@ -23,15 +23,14 @@ final as (
 
     select
         session_identity.contact_id,
-        sessions.session_id
+        arg_min(
+            sessions.session_id, row(sessions.started_at, sessions.session_id)
+        ) as session_id
     from sessions
     inner join session_identity
         on sessions.session_id = session_identity.session_id
     where session_identity.contact_id is not null
-    qualify row_number() over (
-        partition by session_identity.contact_id
-        order by sessions.started_at, sessions.session_id
-    ) = 1
+    group by 1
 
 )
 
