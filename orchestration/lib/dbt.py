@@ -22,7 +22,13 @@ from orchestration.lib.settings import Settings
 # dbt's command of a whole refresh.
 BUILD = ["build", "--exclude-resource-type", "unit_test"]
 MANAGER_KEY = "manager_id"
-PUBLISHED_SCHEMAS = ("marts", "metrics", "quarantine", "quality")
+QUARANTINE = "quarantine"
+PUBLISHED_SCHEMAS = ("marts", "metrics", QUARANTINE, "quality")
+_QUARANTINE_TEXTS = {
+    "reasons": "Why the row is here: column and rule for each rule that it broke, `amount: range`.",
+    "event_on": "Local date of what the row tells of, else of its load.",
+    "_file": "The raw file that the row came from.",
+}
 _PARTS = ("dbt_project", "seeds/reference", "dbt_project.yml", "profiles.yml")
 
 Manifest = Mapping[str, Any]
@@ -206,7 +212,7 @@ def load_manifest(settings: Settings, process: DbtProcess | None = None) -> Mani
             if process is None:
                 own.close()
     manifest = orjson.loads((settings.target_dir / "manifest.json").read_bytes())
-    return with_attached_tests(manifest)
+    return with_described_quarantine(with_attached_tests(manifest))
 
 
 def with_attached_tests(manifest: dict[str, Any]) -> Manifest:
@@ -226,8 +232,30 @@ def with_attached_tests(manifest: dict[str, Any]) -> Manifest:
     return manifest
 
 
+def with_described_quarantine(manifest: Manifest) -> Manifest:
+    """The manifest with descriptions of quarantine: its columns are the raw tables', as text."""
+    raw_tables = {
+        f"{source['source_name']}_{source['name']}": source
+        for source in manifest["sources"].values()
+    }
+    for node in manifest["nodes"].values():
+        if node["schema"] != QUARANTINE or node["resource_type"] != "model":
+            continue
+        raw = raw_tables[node["alias"]]
+        texts = {name: column["description"] for name, column in raw["columns"].items()}
+        node["description"] = (
+            f"Rows of `{raw['source_name']}.{raw['name']}` that broke the contract, as they were "
+            f"given; no mart counts them. {raw['description']}"
+        )
+        node["columns"] = {
+            name: {"name": name, "description": text}
+            for name, text in (texts | _QUARANTINE_TEXTS).items()
+        }
+    return manifest
+
+
 def _depth(manifest: Manifest, unique_id: str) -> int:
-    layers = {"staging": 0, "quarantine": 1, "intermediate": 2, "marts": 3, "quality": 4}
+    layers = {"staging": 0, QUARANTINE: 1, "intermediate": 2, "marts": 3, "quality": 4}
     return layers.get(manifest["nodes"][unique_id]["schema"], -1)
 
 

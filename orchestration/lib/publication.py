@@ -38,12 +38,68 @@ REQUIRED_STEPS = STEPS[:-1]
 _DRAFT = ".tmp"
 # Of the set alone: a dashboard may be on its way beside it.
 _OURS = re.compile(r"(voronka\.duckdb|parquet|latest)[.-].*\.tmp(\..*)?")
-_DESCRIPTIONS = {
-    "publication": "One row: what this file is, when it was made, from what and how it was found.",
-    "raw_files": "The raw files that this publication was made from.",
-    "checks": "Every check of the refresh that made this file.",
-    "schema_drift": "Columns, files and folders of the raw zone that the contract does not know.",
-}
+# Tables that no model makes.
+_OWN_TABLES = (
+    PublishedModel(
+        "quality",
+        "publication",
+        (),
+        "One row: what this file is, when it was made, from what and how it was found.",
+        {
+            "publication_id": "When the set was published and what it was made from.",
+            "project_version": "Version of Voronka.",
+            "as_of_date": "The warehouse's today: the local day of the latest event.",
+            "published_at": "When the file was written.",
+            "raw_dir": "The raw zone.",
+            "is_demo": "Whether that is the demo company.",
+            "raw_files": "Files in the raw zone.",
+            "raw_rows": "Rows in them, all versions and deletions included.",
+            "rows_quarantined": "Rows that broke the contract; they are in `quarantine`.",
+            "checks_passed": "Checks that found nothing.",
+            "checks_warned": "Checks that found what does not stop a publication.",
+            "checks_failed": "Checks that failed without stopping the publication.",
+        },
+    ),
+    PublishedModel(
+        "quality",
+        "raw_files",
+        (),
+        "The raw files that this publication was made from.",
+        {
+            "table_name": "Raw table, as `crm.deals`.",
+            "file": "Path of the file in the raw zone.",
+            "rows": "Rows by the file's footer.",
+            "bytes": "Size of the file.",
+        },
+    ),
+    PublishedModel(
+        "quality",
+        "checks",
+        (),
+        "Every check of the refresh that made this file.",
+        {
+            "check_name": "What is checked.",
+            "kind": "Who checks: `dbt`, `metricflow` or `gx` (Great Expectations).",
+            "asset": "The table that is checked.",
+            "severity": "`error`: a failure stops the publication; `warn`: it does not.",
+            "status": "`pass`, `warn`, `fail`, or `error`: the check itself broke.",
+            "failing_rows": "Rows that it found; NULL where it does not count rows.",
+            "message": "What it found, in words.",
+        },
+    ),
+    PublishedModel(
+        "quality",
+        "schema_drift",
+        (),
+        "Columns, files and folders of the raw zone that the contract does not know.",
+        {
+            "table_name": "Raw table, as `crm.deals`, or the folder that is none.",
+            "file": "Path of the file in the raw zone; NULL for such a folder.",
+            "column_name": "The unknown column; NULL for a file or a folder.",
+            "data_type": "The column's type.",
+        },
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -302,7 +358,7 @@ def _complete(draft: Draft, record: Record, version: str, name: str, now: dateti
     as_of = _as_of(connection, settings.build_file.stem)
     _write_quality(connection, settings, record, version, name, now, as_of, draft.rows)
     connection.execute("commit")
-    _describe_all(connection, draft.scorecards)
+    _describe_all(connection, [*_OWN_TABLES, *draft.scorecards])
     for file in attached:
         connection.execute(f"detach {quote(file.stem)}")
     connection.execute("checkpoint")
@@ -350,16 +406,25 @@ def _describe_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Publis
     )
     connection.execute("begin")
     for model in models:
-        table = f"{quote(model.schema)}.{quote(model.name)}"
-        comments = [
-            f"comment on column {table}.{quote(column)} is {literal(text)}"
-            for column, text in model.columns.items()
-            if (model.schema, model.name, column.lower()) in present
-        ]
-        if model.description:
-            comments.append(f"comment on table {table} is {literal(model.description)}")
-        if comments:
-            connection.execute("; ".join(comments))
+        described = [("table", model.schema, model.columns)]
+        if model.russian_names:
+            texts = {
+                name: model.columns[column]
+                for column, name in model.russian_names.items()
+                if column in model.columns
+            }
+            described.append(("view", RUSSIAN_SCHEMA, texts))
+        for kind, schema, columns in described:
+            relation = f"{quote(schema)}.{quote(model.name)}"
+            comments = [
+                f"comment on column {relation}.{quote(column)} is {literal(text)}"
+                for column, text in columns.items()
+                if (schema, model.name, column.lower()) in present
+            ]
+            if model.description:
+                comments.append(f"comment on {kind} {relation} is {literal(model.description)}")
+            if comments:
+                connection.execute("; ".join(comments))
     connection.execute("commit")
 
 
@@ -418,8 +483,6 @@ def _write_quality(
             for c in sorted(record.checks, key=lambda check: (check.kind, check.asset, check.name))
         ],
     )
-    for table, text in _DESCRIPTIONS.items():
-        connection.execute(f"comment on table quality.{table} is {literal(text)}")
 
 
 def _link_draft(link: Path, target: str) -> Path:

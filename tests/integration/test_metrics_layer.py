@@ -118,6 +118,28 @@ def test_a_column_is_described_in_both_languages(demo_publication: Path) -> None
     assert "Доля выигранных. Выигранные сделки / закрытые." in comment
 
 
+def test_all_that_is_published_is_described(demo_publication: Path) -> None:
+    assert (
+        query(
+            demo_publication,
+            "select schema_name, table_name, null from duckdb_tables() where comment is null "
+            "union all select schema_name, view_name, null from duckdb_views() "
+            "where not internal and comment is null "
+            "union all select schema_name, table_name, column_name from duckdb_columns() "
+            "where not internal and comment is null",
+        )
+        == []
+    )
+    ((of_quarantine,), (of_calls,), (of_russian_calls,)) = query(
+        demo_publication,
+        "select comment from duckdb_columns() where (table_name, column_name) in "
+        "(('crm_leads', 'created_at'), ('kpi_daily', 'calls'), ('kpi_daily', 'Звонки')) "
+        "order by schema_name = 'quarantine' desc",
+    )
+    assert of_quarantine == "When the lead came."
+    assert of_calls == of_russian_calls
+
+
 def answers(file: Path, **asked: object) -> list[tuple[object, ...]]:
     with published_metrics(file) as metrics:
         return metrics.answer(Request(**asked)).rows  # type: ignore[arg-type]  # names are checked
