@@ -9,7 +9,7 @@
 
 {% macro duckdb__text_as_phone_number(value) -%}
     {#- Lambdas over lists of one item, so that each step is computed once. Most numbers are
-        digits after a plus or none, and two replacements take five times as long as to see that. -#}
+        digits after a plus or none, and two replacements take eight times as long as to see that. -#}
     {%- set before_extension -%}
         regexp_replace(lower({{ value }}), '(?s)^([^0-9]*[0-9].*?)(доб|ext|x|[,;#]).*$', '\1')
     {%- endset -%}
