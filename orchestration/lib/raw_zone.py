@@ -534,8 +534,17 @@ def _as_text(value: str, column: Column, data_type: str) -> str:
     if data_type == "TIMESTAMP WITH TIME ZONE":
         return f"(({value} at time zone 'UTC')::varchar || '+00')"
     if data_type in _FLOATS:
-        text = f"(case when not isnan({value}) then {value}::double end)::varchar"
-        return rf"regexp_replace({text}, '\.0$', '')" if column.data_type == "text" else text
+        number = f"{value}::double"
+        text = f"(case when not isnan({number}) then {number} end)::varchar"
+        if column.data_type != "text":
+            return text
+        # A key is its digits, without .0 and without an exponent; 0.0 is added for minus zero.
+        return (
+            f"case when isfinite({number}) and {number} = trunc({number}) "
+            f"then format('{{:.0f}}', {number} + 0.0) else {text} end"
+        )
+    if column.data_type == "text" and _DECIMAL.fullmatch(data_type):
+        return rf"regexp_replace({value}::varchar, '\.0+$', '')"
     return f"{value}::varchar"
 
 

@@ -85,6 +85,8 @@ class Company:
         self.few = rng.random() < 0.5  # managers and contacts: the fewer, the more meets
         self.hot = [self.any_time() for _ in range(12)]
         self.numeric_keys = rng.random() < 0.4
+        # Small keys, or of 17 digits, each the value of a floating number.
+        self.first_key = rng.choice((0, 0, 23_851_234_567_890_120))
         self.rows: Rows = {}
 
     # Small choices
@@ -141,7 +143,7 @@ class Company:
     def keys(self, prefix: str, count: int) -> list[str]:
         """Keys as text: numbers of different length, or names that differ by case."""
         if self.numeric_keys:
-            return [str(number) for number in range(1, count + 1)]
+            return [str(self.first_key + 8 * number) for number in range(1, count + 1)]
         keys = [f"{prefix}{number}" for number in range(1, count)]
         return [*keys, f"{prefix}1".upper()]
 
@@ -334,7 +336,17 @@ class Company:
             "stage_id": stage,
             "entered_at": at,
             "manager_id": self.reference("crm.managers", "manager_id"),
+            **self._quality("entered_at_quality", "entered_after", at),
         }
+
+    def _quality(self, quality: str, after: str, at: datetime) -> Row:
+        """How exactly a time is known, mostly: exactly."""
+        if not self.chance(0.3):
+            return {quality: None, after: None}
+        day = timedelta(days=1)
+        earlier = self.rng.choice((day, day + MICROSECOND, -day, timedelta(days=4), timedelta()))
+        known = self.rng.choice(("exact", "day", "day_cut", "load", "first", None))
+        return {quality: known, after: self.maybe(at - earlier, 0.8)}
 
     def _meetings(self) -> None:
         rng = self.rng
@@ -381,6 +393,7 @@ class Company:
                     "amount": max(self.amount(), Decimal("0.005")),
                     "currency": self.currency(),
                     "kind": "refund" if self.chance(0.2) else "payment",
+                    **self._quality("paid_at_quality", "paid_after", paid_at),
                 }
             )
         self.rows["crm.payments"] = rows
@@ -437,6 +450,8 @@ class Company:
             "talk_seconds": self.maybe(rng.choice((0, 5, 59, 60, 61, 180)), 0.7),
             "line": rng.choice(("main", "sales", None)),
             "recording_url": None,
+            "source_id": self.reference("crm.sources", "source_id", 0.15),
+            "queue": rng.choice(("sales", "support", None, None)),
         }
 
     def _name_calls(self, rows: list[Row]) -> None:
@@ -515,6 +530,10 @@ class Company:
             }
             for key in dict.fromkeys(self.certain("telephony.calls", "call_id") for _ in range(22))
         ]
+        self.rows["telephony.call_transcripts"] = [
+            {"call_id": key, "language": rng.choice(("ru", None)), "segments": "Алло"}
+            for key in dict.fromkeys(self.certain("telephony.calls", "call_id") for _ in range(4))
+        ]
         quotas: dict[Any, Row] = {}
         for _ in range(40):
             period = rng.choice(GRAINS)
@@ -540,6 +559,7 @@ class Company:
                 "currency": self.currency(),
                 "impressions": self.maybe(rng.randrange(1000)),
                 "clicks": self.maybe(rng.randrange(50)),
+                "campaign_name": rng.choice(("Brand words", None)),
             }
             spend[tuple(row.values())[:3]] = row
         self.rows["marketing.ad_spend"] = list(spend.values())

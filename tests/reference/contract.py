@@ -1,4 +1,4 @@
-"""The 21 tables of the raw contract as data, in the contract's own notation.
+"""The 22 tables of the raw contract as data, in the contract's own notation.
 
 `*` marks a primary key part, `!` a required column, `?` the key part that may be NULL.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from .variables import period_start
 
 _ACTIVITY_KINDS = "email|message|social|proposal|presentation|task|other"
+_QUALITY = "exact|day|day_cut|load|first"
 
 _TABLES = {
     "crm.managers": (
@@ -42,7 +43,8 @@ _TABLES = {
         "closed_at timestamp, lost_reason text"
     ),
     "crm.deal_stage_history": (
-        "event_id* text, deal_id! text, stage_id! text, entered_at! timestamp, manager_id text"
+        "event_id* text, deal_id! text, stage_id! text, entered_at! timestamp, manager_id text, "
+        f"entered_after timestamp, entered_at_quality {_QUALITY}"
     ),
     "crm.meetings": (
         "meeting_id* text, lead_id text, deal_id text, contact_id text, set_by text, "
@@ -55,7 +57,7 @@ _TABLES = {
     ),
     "crm.payments": (
         "payment_id* text, deal_id text, contact_id text, paid_at! timestamp, amount! decimal, "
-        "currency text, kind! payment|refund"
+        f"currency text, kind! payment|refund, paid_after timestamp, paid_at_quality {_QUALITY}"
     ),
     "crm.surveys": (
         "survey_id* text, contact_id text, deal_id text, manager_id text, score! integer, "
@@ -69,7 +71,7 @@ _TABLES = {
         "call_id* text, linked_id text, direction! in|out|internal, from_number text, "
         "to_number text, extension text, started_at! timestamp, answered_at timestamp, "
         "ended_at timestamp, disposition! answered|no_answer|busy|failed|voicemail, "
-        "talk_seconds integer, line text, recording_url text"
+        "talk_seconds integer, line text, recording_url text, source_id text, queue text"
     ),
     "telephony.extensions": (
         "extension* text, valid_from* timestamp, manager_id! text, valid_to timestamp"
@@ -79,9 +81,10 @@ _TABLES = {
         "needs_found boolean, presentation_made boolean, objections_handled boolean, "
         "next_step_agreed boolean"
     ),
+    "telephony.call_transcripts": "call_id* text, language text, segments! text",
     "marketing.ad_spend": (
         "spend_date* date, source_id* text, campaign? text, cost! decimal, currency text, "
-        "impressions integer, clicks integer"
+        "impressions integer, clicks integer, campaign_name text"
     ),
     "finance.sales_costs": "month* date, team* text, cost! decimal, currency text",
     "finance.exchange_rates": "rate_date* date, currency* text, rate! decimal",
@@ -117,7 +120,7 @@ class Column:
     is_key: bool = False
     is_required: bool = False
     enum: tuple[str, ...] = ()
-    fold: str = ""  # code, direction or currency: how its text is normalised
+    fold: str = ""  # code, direction, disposition or currency: how its text is normalised
     scale: int = 4
     parent: str | None = None
 
@@ -171,7 +174,7 @@ def _column(table: str, text: str) -> Column:
     enum = () if type_ in _TYPES else tuple(type_.split("|"))
     parent = _PARENTS.get(name)
     fold = "code" if enum or (table, name) == ("crm.quotas", "metric") else ""
-    fold = {"direction": "direction", "currency": "currency"}.get(name, fold)
+    fold = name if name in ("direction", "disposition", "currency") else fold
     return Column(
         name=name,
         type="text" if enum else type_,

@@ -253,6 +253,8 @@ def build_payments(world: World) -> list[Fact]:
                 "manager_id": deal_owner(world, deal),
                 "source_id": world.event_source(None, deal, contact),
                 "paid_at": row["paid_at"],
+                "paid_after": row["paid_after"],
+                "paid_at_quality": row["paid_at_quality"],
                 "kind": row["kind"],
                 "amount": amount,
                 "is_first_of_contact": False,

@@ -10,6 +10,7 @@ from typing import Any
 
 from .facts import Fact, Facts
 from .identity import World
+from .stages import is_uncertain
 from .variables import GRAINS, days, period_start
 
 Mart = list[dict[str, Any]]
@@ -80,8 +81,14 @@ def _count_deal(
         row["lost_here"] += deal["outcome"] == "lost" and place == furthest
         row["still_here"] += deal["outcome"] == "open" and stage == deal["stage_id"]
         for stay in stays:
-            if stay["stage_id"] == stage and stay["stay_seconds"] is not None:
+            if stay["stage_id"] == stage and _is_certain(stay, stays):
                 hours[key].append(stay["stay_seconds"] / 3600)
+
+
+def _is_certain(stay: Fact, stays: list[Fact]) -> bool:
+    """Whether the stay ended, and beginning and end are certain to a day."""
+    following = [other for other in stays if other["entry_no"] == stay["entry_no"] + 1]
+    return bool(following) and not is_uncertain(stay) and not is_uncertain(following[0])
 
 
 def build_pipeline_daily(world: World, facts: Facts) -> Mart:

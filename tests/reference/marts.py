@@ -88,7 +88,7 @@ def build_marts(world: World, facts: Facts) -> dict[str, Mart]:
         "lost_reasons": build_lost_reasons(world, facts),
         "customer_value": build_customer_value(world, facts),
         "customer_cohorts": build_customer_cohorts(world, facts),
-        "quota_attainment": build_quota_attainment(world, manager_rows),
+        "quota_attainment": build_quota_attainment(world, manager_rows, kpi_daily),
         "kpi_diagnostics": build_diagnostics(world, manager_rows, kpi_daily),
         "data_quality_daily": build_data_quality(world, facts),
     }

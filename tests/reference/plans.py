@@ -19,32 +19,37 @@ _MEDIANS = ("median_cycle_days", "median_response_minutes", "avg_response_minute
 METRICS = (*ADDITIVE, *OPEN_ZEROS, *RATIOS, *_MEDIANS)
 
 
-def build_quota_attainment(world: World, manager_rows: Mart) -> Mart:
+def build_quota_attainment(world: World, manager_rows: Mart, kpi_daily: Mart) -> Mart:
     """quota_attainment; a quota of `unknown` stays if the raw zone has such a manager."""
     actuals = {
         (row["manager_id"], row["period_grain"], row["period_start"]): row for row in manager_rows
     }
+    days: dict[Any, list[Row]] = defaultdict(list)
+    for row in kpi_daily:
+        days[row["manager_id"]].append(row)
     return [
-        _attainment(world, quota, actuals)
+        _attainment(world, quota, actuals, days[quota["manager_id"]])
         for quota in world.rows["crm.quotas"].values()
         if world.exists("crm.managers", quota["manager_id"])
     ]
 
 
-def _attainment(world: World, quota: Row, actuals: dict[Any, Row]) -> Row:
+def _attainment(world: World, quota: Row, actuals: dict[Any, Row], days: list[Row]) -> Row:
     metric, target = quota["metric"], quota["target"]
     row = actuals.get((quota["manager_id"], quota["period"], quota["period_start"]))
     actual = _actual(metric, row)
-    to_date = target
+    to_date, reached = target, actual
     if metric in ADDITIVE:
         to_date = _target_to_date(world, target, quota["period"], quota["period_start"])
+        reached = _actual_to_date(world, metric, quota["period"], quota["period_start"], days)
     return {
         **{name: quota[name] for name in ("manager_id", "metric", "period", "period_start")},
         "target": target,
         "actual": actual,
         "attainment": divide(actual, target),
         "target_to_date": to_date,
-        "pace": divide(actual, to_date),
+        "actual_to_date": reached,
+        "pace": divide(reached, to_date),
     }
 
 
@@ -54,6 +59,29 @@ def _actual(metric: str, row: Row | None) -> Any:
     if row is not None:
         return row[metric]
     return 0 if metric in ADDITIVE or metric in OPEN_ZEROS else None
+
+
+_ACTIONS = (
+    "calls",
+    "emails_sent",
+    "messages_sent",
+    "social_touches",
+    "proposals_sent",
+    "presentations",
+    "meetings_held",
+)
+
+
+def _actual_to_date(world: World, metric: str, period: str, start: date, days: list[Row]) -> Any:
+    """What the period's days up to the as-of date add up to."""
+    assert world.as_of is not None
+    end = min(period_end(start, period), world.as_of)
+    rows = [row for row in days if start <= row["date_day"] <= end]
+    if metric == "talk_minutes":
+        return sum(row["talk_seconds"] for row in rows) / 60
+    if metric == "sales_actions":
+        return sum(row[name] for row in rows for name in _ACTIONS)
+    return sum((row[metric] for row in rows), 0)
 
 
 def _target_to_date(world: World, target: Any, period: str, start: date) -> float | None:

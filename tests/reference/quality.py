@@ -8,6 +8,7 @@ from typing import Any
 
 from .facts import Facts
 from .identity import World
+from .stages import is_uncertain
 
 Mart = list[dict[str, Any]]
 Counts = Counter[tuple[date | None, str, str]]
@@ -29,6 +30,10 @@ def build_data_quality(world: World, facts: Facts) -> Mart:
     for count in (_quarantined, _bad_values, _broken_references, _no_rates):
         count(world, counts)
     _deals(world, facts, counts)
+    for stay in facts.stage_entries:
+        if is_uncertain(stay):
+            day = world.clock.day(stay["entered_at"])
+            counts[day, "crm.deal_stage_history", "uncertain_entry"] += 1
     key_columns = ("date_day", "table_name", "check_name")
     return [
         {**dict(zip(key_columns, key, strict=True)), "rows": rows} for key, rows in counts.items()

@@ -92,13 +92,20 @@ def read_zone(raw_dir: Path, variables: Variables) -> Zone:
 
 def _read_table(raw_dir: Path, table: Table, variables: Variables) -> TableRows:
     source, name = table.name.split(".")
+    folder = raw_dir / source / name
     rows = [
         judge(table, raw, variables.source_timezone)
-        for file in sorted((raw_dir / source / name).glob("*.parquet"))
+        for file in sorted(folder.rglob("*.parquet"))
+        if file.is_file() and not _is_hidden(file.relative_to(folder))
         for raw in _raw_rows(file, table)
     ]
     kept = [row for row in rows if not row.reasons]
     return TableRows(table, kept, [row for row in rows if row.reasons])
+
+
+def _is_hidden(path: Path) -> bool:
+    """Loaders keep their state under names that begin so."""
+    return any(part.startswith(("_", ".")) for part in path.parts)
 
 
 def _raw_rows(file: Path, table: Table) -> Iterator[Values]:

@@ -60,6 +60,7 @@ def _session(world: World, key: str, legs: list[Values]) -> Fact:
         "direction": first["direction"],
         "customer_number": customer_number,
         "line": first["line"],
+        "queue": next((leg["queue"] for leg in legs if leg["queue"]), None),
         "started_at": started_at,
         "ended_at": ended_at,
         "is_answered": bool(answered),
@@ -68,9 +69,15 @@ def _session(world: World, key: str, legs: list[Values]) -> Fact:
         "wait_seconds": seconds_between(started_at, answered_at if answered else ended_at),
         "contact_id": or_unknown(contact),
         "lead_id": lead,
-        "source_id": world.event_source(lead, None, contact),
+        "source_id": _tracked_source(world, legs) or world.event_source(lead, None, contact),
         "is_first_contact": False,
     }
+
+
+def _tracked_source(world: World, legs: list[Values]) -> str | None:
+    """The source of the first leg that names one that exists."""
+    named = (world.find("crm.sources", leg["source_id"]) for leg in legs)
+    return next((source for source in named if source), None)
 
 
 def _mark_first_contacts(sessions: list[Fact]) -> None:

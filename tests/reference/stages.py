@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from .contract import UNKNOWN
@@ -45,12 +45,17 @@ def _stays(world: World, history: list[Values]) -> list[Fact]:
     for row in history:
         stage = world.stage(row["stage_id"])
         if not stays or stays[-1]["stage_id"] != stage:
-            stays.append(_stay(stage, row["entered_at"], row["event_id"]))
+            stays.append(_stay(stage, row["entered_at"], row["event_id"], row))
     return stays
 
 
-def _stay(stage: str, entered_at: datetime, event_id: str | None) -> Fact:
+def _stay(
+    stage: str, entered_at: datetime, event_id: str | None, row: Values | None = None
+) -> Fact:
+    row = row or {}
     return {
+        "entered_after": row.get("entered_after"),
+        "entered_at_quality": row.get("entered_at_quality"),
         "stage_id": stage,
         "entered_at": entered_at,
         "event_id": event_id,
@@ -69,6 +74,13 @@ def _inferred(world: World, deal: Fact, stays: list[Fact]) -> Fact:
     if stays:
         entered_at = max(entered_at, stays[-1]["entered_at"])
     return _stay(deal["stage_id"], entered_at, None)
+
+
+def is_uncertain(stay: Fact) -> bool:
+    """Whether its beginning is not exact, and uncertain by more than a day."""
+    if stay["entered_at_quality"] in (None, "exact") or stay["entered_after"] is None:
+        return False
+    return bool(stay["entered_at"] - stay["entered_after"] > timedelta(days=1))
 
 
 def _linked(world: World, deal_id: str, stays: list[Fact]) -> list[Fact]:

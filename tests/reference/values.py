@@ -12,7 +12,7 @@ from typing import Any
 from .contract import Column
 from .variables import instant
 
-EARLIEST, LATEST = date(1970, 1, 1), date(2100, 1, 1)
+EARLIEST, LATEST = date(1970, 1, 2), date(2100, 1, 1)
 
 _ZONE = r"(Z|[+-]\d\d(?::?\d\d)?)?"
 _TIME = r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?" + _ZONE + r")?"
@@ -20,7 +20,14 @@ _TIMESTAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)" + _TIME, re.ASCII)
 _INTEGER = re.compile(r"([+-]?\d+)(?:\.0+)?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
-_DIRECTIONS = {"inbound": "in", "incoming": "in", "outbound": "out", "outgoing": "out"}
+_WORDS = {
+    "direction": {"inbound": "in", "incoming": "in", "outbound": "out", "outgoing": "out"},
+    "disposition": {
+        "completed": "answered",
+        **dict.fromkeys(("noanswer", "cancel", "canceled", "cancelled"), "no_answer"),
+        **dict.fromkeys(("congestion", "chanunavail"), "failed"),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -76,12 +83,19 @@ def _in_range(value: Any) -> bool:
 
 
 def _read_text(column: Column, cell: Any, zone: str) -> str:
-    text = as_text(cell)
+    text = _digits(cell) if isinstance(cell, float | Decimal) else as_text(cell)
     if column.fold == "currency":
         return text.upper()
-    if column.fold in ("code", "direction"):
+    if column.fold:
         text = text.lower().replace(" ", "_").replace("-", "_")
-    return _DIRECTIONS.get(text, text) if column.fold == "direction" else text
+    return _WORDS.get(column.fold, {}).get(text, text)
+
+
+def _digits(number: float | Decimal) -> str:
+    """A number as a key: an integral one is its digits, without a fraction or an exponent."""
+    if isinstance(number, float) and math.isinf(number):
+        return as_text(number)
+    return str(int(number)) if number == int(number) else as_text(number)
 
 
 def _read_integer(column: Column, cell: Any, zone: str) -> int | None:
@@ -109,8 +123,13 @@ def _read_decimal(column: Column, cell: Any, zone: str) -> Decimal | None:
 
 
 def _read_boolean(column: Column, cell: Any, zone: str) -> bool | None:
-    text = repr(cell) if isinstance(cell, float) else as_text(cell).lower()
-    return True if text in _TRUE else False if text in _FALSE else None
+    text = as_text(cell).lower()
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if not _DECIMAL.fullmatch(text):
+        return None
+    number = float(text)
+    return bool(number) if number in (0, 1) else None
 
 
 def _read_timestamp(column: Column, cell: Any, zone: str) -> datetime | None:

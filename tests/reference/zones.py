@@ -76,23 +76,35 @@ _BAD_TEXTS = {
     ),
     "integer": ("five", "5.5", "1_000", "9223372036854775808", "1e2", "0x10", "5.", "--5", "NaN"),
     "decimal": ("1,000", "inf", "-Infinity", ".5", "5.", "1_000", "0x10", "1e30", "12 000", "nan"),
-    "boolean": ("maybe", "2", "on", "off", "1.5", "да", "-1", "truee"),
+    "boolean": ("maybe", "2", "on", "off", "1.5", "да", "-1", "truee", "1.", "0.01", "inf", "1_0"),
 }
 _BAD_TEXTS["date"] = (*_BAD_TEXTS["timestamp"],)
 _OUT_OF_RANGE = (
     datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC),
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(1970, 1, 1, 23, 59, 59, 999_999, UTC),
     datetime(2100, 1, 1, tzinfo=UTC),
     datetime(1900, 1, 1, 12, tzinfo=UTC),
     datetime(2999, 1, 1, tzinfo=UTC),
 )
 _EXTREMES = (
-    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(1970, 1, 2, tzinfo=UTC),
     datetime(2099, 12, 31, 23, 59, 59, 999_999, UTC),
 )
 _UNBOUNDED = ("talk_seconds", "impressions", "clicks", "position")
 _GREATEST = 2**63 - 1
 _DEFAULT_NUMBERS = {"integer": (-1, 0, 6), "decimal": (Decimal(-1), Decimal(0), Decimal(101))}
 _BLANKS = (" ", "  ", "\t", "\n", " \r\n", "\t ")
+
+
+_WORDS = {
+    "direction": {"in": ("Inbound", "INCOMING"), "out": ("outgoing", "OutBound")},
+    "disposition": {
+        "answered": ("COMPLETED", "completed"),
+        "no_answer": ("NoAnswer", "CANCEL", "canceled", "Cancelled", "NO ANSWER"),
+        "failed": ("CONGESTION", "chanunavail"),
+    },
+}
 
 
 class Text(str):
@@ -315,7 +327,7 @@ class TableWriter:
             "date": self._odd_dates,
             "integer": self._odd_integers,
             "decimal": lambda found: pa.array([_floating(value) for value in found], pa.float64()),
-            "boolean": lambda found: pa.array([_whole(value) for value in found], pa.int8()),
+            "boolean": self._odd_booleans,
             "text": self._odd_texts,
         }
         return odd[column.type](values)
@@ -348,13 +360,22 @@ class TableWriter:
             return pa.array(values, self.rng.choice((pa.int16(), pa.int32())))
         return self._with_nan([_floating(value) for value in values])
 
+    def _odd_booleans(self, values: list[Any]) -> pa.Array:
+        """Numbers that equal 1 and 0, as exporters without booleans write them."""
+        numbers = [None if value is None else int(value) for value in values]
+        kind = self.rng.choice((pa.int8(), pa.decimal128(38, 10), pa.float64()))
+        if pa.types.is_floating(kind):
+            return self._with_nan([_floating(value) for value in numbers])
+        return pa.array(numbers, kind)
+
     def _odd_texts(self, values: list[Any]) -> pa.Array | None:
         """Keys that are numbers as numbers."""
         if not all(value is None or str(int_or_zero(value)) == value for value in values):
             return None
         numbers = [None if value is None else int(value) for value in values]
-        if self.chance(0.5):
-            return pa.array(numbers, pa.int64())
+        kind = self.rng.choice((pa.int64(), pa.int64(), pa.decimal128(38, 10), pa.float64()))
+        if not pa.types.is_floating(kind):
+            return pa.array(numbers, kind)
         return self._with_nan([_floating(value) for value in numbers])
 
     def _with_nan(self, values: list[float | None]) -> pa.Array:
@@ -379,8 +400,21 @@ class TableWriter:
         if isinstance(value, date):
             return self._spelled_date(value) if odd else value.isoformat()
         if isinstance(value, bool):
-            spellings = ("true", "T", "Yes", "y", "1", "TRUE")
-            return self.rng.choice(spellings if value else ("false", "F", "No", "n", "0", "FALSE"))
+            true = ("true", "T", "Yes", "y", "1", "TRUE", "1.0", "+1", "1.0000000000", "1E0", "01")
+            false = (
+                "false",
+                "F",
+                "No",
+                "n",
+                "0",
+                "FALSE",
+                "0.0",
+                "-0",
+                "0.0000000000",
+                "0e5",
+                "00",
+            )
+            return self.rng.choice(true if value else false)
         if isinstance(value, int):
             return self.rng.choice((f"{value}", f"{value}.0", f"{value:+}", f"{value}.00"))
         if isinstance(value, Decimal):
@@ -389,10 +423,9 @@ class TableWriter:
         return self._spelled_code(column, value) if odd else str(value)
 
     def _spelled_code(self, column: Column, value: str) -> str:
-        synonyms = {"in": ("Inbound", "INCOMING"), "out": ("outgoing", "OutBound")}
-        if column.fold == "direction" and value in synonyms:
-            return self.rng.choice(synonyms[value])
-        if column.fold in ("code", "direction"):
+        if value in _WORDS.get(column.fold, {}) and self.chance(0.5):
+            return self.rng.choice(_WORDS[column.fold][value])
+        if column.fold in ("code", *_WORDS):
             spaced, dashed = value.replace("_", " "), value.replace("_", "-")
             return self.rng.choice((value.upper(), spaced.title(), dashed, spaced))
         return value.lower() if column.fold == "currency" else value
@@ -437,15 +470,11 @@ def split(source: Path, target: Path, batch: int, batches: int, seed: int) -> No
 
 def int_or_zero(text: str) -> int:
     """The number a text is, else 0."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
 
 
 def _floating(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None else int(value)
 
 
 def main() -> None:

@@ -153,12 +153,12 @@ def test_timestamps_read_by_the_contracts_grammar(stage: Stage) -> None:
         "2026-03-01T10:20:59.9999999Z": utc(2026, 3, 1, 10, 20, 59, 999_999),
         "2026-03-01T00:00:00+23:59": utc(2026, 2, 28, 0, 1),
         "2028-02-29T00:00:00Z": utc(2028, 2, 29),
-        "1970-01-01T00:00:00Z": utc(1970, 1, 1),
-        "1970-01-01T02:00:00+02": utc(1970, 1, 1),
+        "1970-01-02T00:00:00Z": utc(1970, 1, 2),
+        "1970-01-02T02:00:00+02": utc(1970, 1, 2),
         "2099-12-31T23:59:59.999999Z": utc(2099, 12, 31, 23, 59, 59, 999_999),
     } | dict.fromkeys(
         [
-            "1969-12-31T23:59:59.999999Z", "1970-01-01T01:59:59+02", "2100-01-01T00:00:00Z",
+            "1970-01-01T00:00:00Z", "1970-01-01T23:59:59.999999Z", "1970-01-02T01:59:59+02", "2100-01-01T00:00:00Z",
             "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-03-01T24:00:00Z",
             "2026-03-01T10:60:00Z", "2026-03-01T10:20:60Z", "2026-03-01T10Z", "2026-03-01T",
             "2026-03-01Z", "2026-03-01T10:20:30.Z", "2026-03-01T10:20:30+3",
@@ -180,7 +180,7 @@ def test_timestamps_without_offset_are_in_the_sources_zone(stage: Stage) -> None
         "2026-10-25 02:30:00": utc(2026, 10, 25, 1, 30),
         "2026-03-29 02:30:00": utc(2026, 3, 29, 1, 30),
         "2026-03-29 03:00:00": utc(2026, 3, 29, 1),
-        "1970-01-01": None,
+        "1970-01-02": None,
         "2100-01-01": utc(2099, 12, 31, 23),
     }
     assert read(stage, "crm.meetings", "scheduled_for", expected) == expected
@@ -192,9 +192,9 @@ def test_dates_read_as_written(stage: Stage) -> None:
         "2026-03-01": date(2026, 3, 1),
         "2026-03-01T23:59:59-12:00": date(2026, 3, 1),
         "2026-03-01 00:00:00+14": date(2026, 3, 1),
-        "1970-01-01": date(1970, 1, 1),
+        "1970-01-02": date(1970, 1, 2),
         "2099-12-31": date(2099, 12, 31),
-        "1969-12-31": None,
+        "1970-01-01": None,
         "2100-01-01": None,
         "2026-02-30": None,
         "2026-03-01T25:00": None,
@@ -246,11 +246,15 @@ def test_rates_have_eight_places(stage: Stage) -> None:
 
 
 def test_booleans_read_in_any_case(stage: Stage) -> None:
-    """By word, by letter or by digit."""
+    """By word, by letter, or by a number that equals 1 or 0."""
     expected = {
-        **dict.fromkeys(["true", "TRUE", "t", "yes", "Y", "1"], True),
-        **dict.fromkeys(["false", "False", "f", "NO", "n", "0"], False),
-        **dict.fromkeys(["on", "off", "2", "-1", "да", "1.0", "null"]),
+        **dict.fromkeys(
+            ["true", "TRUE", "t", "yes", "Y", "1", "1.0", "1.0000000000", "+1", "01", "1e0"], True
+        ),
+        **dict.fromkeys(
+            ["false", "False", "f", "NO", "n", "0", "0.0", "-0", "0e9", "0.0000000000"], False
+        ),
+        **dict.fromkeys(["on", "off", "2", "-1", "да", "1.01", "1.", ".0", "1_0", "inf", "null"]),
     }
     assert read(stage, "crm.leads", "is_target", expected) == expected
 
@@ -315,6 +319,19 @@ def test_directions_have_synonyms(stage: Stage) -> None:
     assert read(stage, "crm.activities", "direction", expected) == expected
 
 
+def test_dispositions_have_synonyms(stage: Stage) -> None:
+    """As telephones of different makes write them."""
+    expected = {
+        **dict.fromkeys(["answered", "ANSWERED", "Completed"], "answered"),
+        **dict.fromkeys(
+            ["NO ANSWER", "no-answer", "NOANSWER", "CANCEL", "canceled", "Cancelled"], "no_answer"
+        ),
+        **dict.fromkeys(["FAILED", "CONGESTION", "ChanUnavail"], "failed"),
+        "Busy": "busy", "voicemail": "voicemail",
+    }  # fmt: skip
+    assert read(stage, "telephony.calls", "disposition", expected) == expected
+
+
 def test_metrics_are_codes_of_an_open_list_and_currencies_upper_case(stage: Stage) -> None:
     """Neither is ever unknown."""
     expected = {"Meetings Set": "meetings_set", "win-rate": "win_rate", "ёлки": "ёлки"}
@@ -331,7 +348,7 @@ def test_metrics_are_codes_of_an_open_list_and_currencies_upper_case(stage: Stag
         ("crm.deals", {"pipeline_id": " "}, ["pipeline_id: required"]),
         ("crm.deals", {"created_at": None}, ["created_at: required"]),
         ("crm.deals", {"created_at": "soon"}, ["created_at: type"]),
-        ("crm.deals", {"created_at": "1969-12-31"}, ["created_at: range"]),
+        ("crm.deals", {"created_at": "1970-01-01"}, ["created_at: range"]),
         ("crm.deals", {"_loaded_at": None}, ["_loaded_at: required"]),
         ("crm.deals", {"_loaded_at": "soon"}, ["_loaded_at: type"]),
         ("crm.deals", {"_loaded_at": "2101-01-01"}, ["_loaded_at: range"]),
@@ -401,7 +418,7 @@ def test_metrics_are_codes_of_an_open_list_and_currencies_upper_case(stage: Stag
         ("telephony.call_evaluations", {"score": "-1"}, ["score: range"]),
         ("telephony.call_evaluations", {"score": "0"}, []),
         ("marketing.ad_spend", {"campaign": None}, []),
-        ("marketing.ad_spend", {"spend_date": "1969-12-31"}, ["spend_date: range"]),
+        ("marketing.ad_spend", {"spend_date": "1970-01-01"}, ["spend_date: range"]),
         ("marketing.ad_spend", {"cost": "-1"}, ["cost: range"]),
         ("finance.exchange_rates", {"rate": "0"}, ["rate: range"]),
         ("finance.exchange_rates", {"rate": "0.00000001"}, []),
@@ -461,7 +478,7 @@ def test_a_deletion_flag_that_does_not_read_deletes_nothing(stage: Stage) -> Non
         ("crm.deals", {}, []),
         ("crm.deals", {"lost_reason": " ", "amount": "", "deal_type": None}, []),
         ("crm.deals", {"amount": "much", "closed_at": "soon", "deal_type": "gift",
-                       "expected_close_on": "2100-01-01", "updated_at": "1969-12-31",
+                       "expected_close_on": "2100-01-01", "updated_at": "1970-01-01",
                        "is_deleted": "perhaps", "lost_reason": "?", "currency": "?"},
          ["amount", "closed_at", "deal_type", "expected_close_on", "is_deleted", "updated_at"]),
         ("crm.managers", {"role": "intern"}, ["role"]),
@@ -493,7 +510,7 @@ def test_values_of_the_columns_own_type_are_judged_alike(stage: Stage) -> None:
         {"team": "good", "cost": 99_999_999_999_999, "updated_at": "2026-07-15 12:00:00",
          "_loaded_at": utc(2026, 7, 15, 12), "currency": " usd "},
         {"team": "too dear", "cost": 100_000_000_000_000, "_loaded_at": utc(2026, 7, 15)},
-        {"team": "too old", "updated_at": "1970-01-01", "_loaded_at": utc(2026, 7, 15)},
+        {"team": "too old", "updated_at": "1970-01-02", "_loaded_at": utc(2026, 7, 15)},
         {"team": "not loaded", "_loaded_at": None},
     ).judged  # fmt: skip
     assert {row["team"]: (row["reasons"], row["bad_values"]) for row in judged} == {

@@ -4,8 +4,7 @@
   of a period.
 #}
 {% macro period_figures(relation) -%}
-        {{- public_measures(relation) }},
-        {{ ratio('talk_seconds', 60) }} as talk_minutes,
+        {{- additive_figures(relation) }},
         {%- for name, numerator, denominator in period_ratios() %}
         {{ ratio(numerator, denominator) }} as {{ name }},
         {%- endfor %}
@@ -14,7 +13,5 @@
         open_deals,
         open_amount,
         presale_deals,
-        presale_amount,
-        calls + emails_sent + messages_sent + social_touches + proposals_sent
-        + presentations + meetings_held as sales_actions
+        presale_amount
 {%- endmacro %}

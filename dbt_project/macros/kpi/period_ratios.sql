@@ -12,7 +12,7 @@
         ['won_share', 'deals_won', 'deals_created'],
         ['lead_conversion_rate', 'new_customers', 'leads_created'],
         ['avg_deal_size', 'won_amount', 'deals_won'],
-        ['avg_cycle_days', 'cycle_microseconds_won / 86400000000', 'deals_won'],
+        ['avg_cycle_days', 'cycle_microseconds_won / ' ~ microseconds_per_day(), 'deals_won'],
         ['avg_response_minutes', 'response_seconds / 60', 'leads_answered'],
         ['responded_in_5min_rate', 'leads_answered_in_5min', 'leads_created'],
         ['csat', 'surveys_positive', 'surveys'],

@@ -11,7 +11,7 @@
         ['crm', 'meetings'], ['crm', 'activities'], ['crm', 'payments'],
         ['crm', 'surveys'], ['crm', 'quotas'],
         ['telephony', 'calls'], ['telephony', 'extensions'],
-        ['telephony', 'call_evaluations'],
+        ['telephony', 'call_evaluations'], ['telephony', 'call_transcripts'],
         ['marketing', 'ad_spend'],
         ['finance', 'sales_costs'], ['finance', 'exchange_rates'],
     ]) %}

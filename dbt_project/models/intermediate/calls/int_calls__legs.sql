@@ -46,6 +46,8 @@ final as (
             else legs.to_number
         end as raw_customer_number,
         legs.line,
+        legs.queue,
+        legs.source_id,
         legs.started_at,
         legs.answered_at,
         legs.ended_at,

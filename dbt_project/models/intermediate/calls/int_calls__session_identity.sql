@@ -1,9 +1,10 @@
 -- One row per conversation: the contact that owned the customer's number when it
--- began, that contact's lead at the time, and the source of the lead, else of the
--- contact. NULL: none found.
+-- began, that contact's lead at the time, and the source: the tracked one, else that of
+-- the lead, else of the contact. NULL: none found.
 
 {{ rebuilt_by('session_id', {
     'int_calls__sessions': 'select session_id from changes',
+    'int_calls__tracked_source': 'select session_id from changes',
     'int_phones__owner_spans': 'select session_id from ' ~ ref('int_calls__sessions') ~ '
         semi join changes on customer_number = phone_number',
     'int_contacts__resolved': 'select session_id from this semi join changes using (contact_id)',
@@ -14,6 +15,12 @@ with sessions as (
 
     select * from {{ ref('int_calls__sessions') }}
     {{ where_touched('session_id') }}
+
+),
+
+tracked_sources as (
+
+    select * from {{ ref('int_calls__tracked_source') }}
 
 ),
 
@@ -41,8 +48,12 @@ final as (
         sessions.session_id,
         contacts.contact_id,
         contact_leads.lead_id,
-        coalesce(contact_leads.source_id, contacts.source_id) as source_id
+        coalesce(
+            tracked_sources.source_id, contact_leads.source_id, contacts.source_id
+        ) as source_id
     from sessions
+    left join tracked_sources
+        on sessions.session_id = tracked_sources.session_id
     left join phone_owners
         on
             sessions.customer_number = phone_owners.phone_number

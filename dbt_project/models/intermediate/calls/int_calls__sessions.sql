@@ -1,5 +1,5 @@
 -- One row per conversation: its legs put together, with direction, number and line
--- of the leg that began first.
+-- of the leg that began first, and the first queue that a leg names.
 
 {{ rebuilt_by('session_id', {'int_calls__legs': 'select session_id from changes'}) }}
 
@@ -18,6 +18,7 @@ conversations as (
         max(direction) filter (where leg_no = 1) as direction,
         max(raw_customer_number) filter (where leg_no = 1) as raw_customer_number,
         max(line) filter (where leg_no = 1) as line,
+        min_by(queue, leg_no) filter (where queue is not null) as queue,
         min(started_at) as started_at,
         max(ended_at) as ended_at,
         bool_or(is_answered) as is_answered,
@@ -48,6 +49,7 @@ final as (
         conversations.direction,
         numbers.customer_number,
         conversations.line,
+        conversations.queue,
         conversations.started_at,
         conversations.ended_at,
         conversations.is_answered,

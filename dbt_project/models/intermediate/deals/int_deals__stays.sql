@@ -33,6 +33,8 @@ moves as (
         history.deal_id,
         coalesce(stages.stage_id, 'unknown') as stage_id,
         history.entered_at,
+        history.entered_after,
+        history.entered_at_quality,
         lag(coalesce(stages.stage_id, 'unknown')) over (
             partition by history.deal_id
             order by history.entered_at, history.event_id
@@ -52,6 +54,8 @@ recorded as (
         deal_id,
         stage_id,
         entered_at,
+        entered_after,
+        entered_at_quality,
         row_number() over (partition by deal_id order by entered_at desc, event_id desc)
             as from_last
     from moves
@@ -72,7 +76,9 @@ inferred as (
                 deals.created_at
             ),
             coalesce(last_stays.entered_at, {{ utc_instant('0001-01-01 00:00:00') }})
-        ) as entered_at
+        ) as entered_at,
+        cast(null as {{ type_instant() }}) as entered_after,
+        {{ null_text() }} as entered_at_quality
     from deals
     inner join outcomes
         on deals.deal_id = outcomes.deal_id
@@ -84,9 +90,15 @@ inferred as (
 
 final as (
 
-    select event_id, deal_id, stage_id, entered_at, false as is_inferred from recorded
+    select
+        event_id, deal_id, stage_id, entered_at, entered_after, entered_at_quality,
+        false as is_inferred
+    from recorded
     union all
-    select event_id, deal_id, stage_id, entered_at, true as is_inferred from inferred
+    select
+        event_id, deal_id, stage_id, entered_at, entered_after, entered_at_quality,
+        true as is_inferred
+    from inferred
 
 )
 

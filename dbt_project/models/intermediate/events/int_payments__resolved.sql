@@ -54,6 +54,8 @@ final as (
         with_contact.deal_type,
         with_contact.kind,
         with_contact.paid_at,
+        with_contact.paid_after,
+        with_contact.paid_at_quality,
         {{ base_amount(
             "case with_contact.kind when 'refund' then -with_contact.amount "
             ~ "else with_contact.amount end",

@@ -10,9 +10,9 @@ members as (
 
     select
         contact_id,
-        contact_name,
-        company,
-        email,
+        {{ display_text('contact_name') }} as contact_name,
+        {{ display_text('company') }} as company,
+        {{ display_text('email') }} as email,
         created_at,
         coalesce(source_id, 'unknown') as source_id
     from contacts

@@ -10,9 +10,9 @@ members as (
 
     select
         manager_id,
-        full_name as manager_name,
-        email,
-        team,
+        {{ display_text('full_name') }} as manager_name,
+        {{ display_text('email') }} as email,
+        {{ display_text('team') }} as team,
         role,
         hired_on,
         dismissed_on,

@@ -10,7 +10,7 @@ members as (
 
     select
         pipeline_id,
-        name as pipeline_name,
+        {{ display_text('name') }} as pipeline_name,
         is_deleted
     from pipelines
     where pipeline_id != 'unknown'

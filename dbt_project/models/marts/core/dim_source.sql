@@ -10,8 +10,8 @@ members as (
 
     select
         source_id,
-        name as source_name,
-        channel,
+        {{ display_text('name') }} as source_name,
+        {{ display_text('channel') }} as channel,
         is_deleted
     from sources
     where source_id != 'unknown'

@@ -17,7 +17,7 @@ members as (
 
     select
         stage_id,
-        stage_name,
+        {{ display_text('stage_name') }} as stage_name,
         pipeline_id,
         position,
         stage_no,

@@ -25,6 +25,7 @@ final as (
         ad_spend.spend_date,
         coalesce(sources.source_id, 'unknown') as source_id,
         ad_spend.campaign,
+        ad_spend.campaign_name,
         {{ base_amount('ad_spend.cost', 'rates.rate') }} as cost,
         rates.rate is null as has_no_rate,
         ad_spend.impressions,

@@ -40,6 +40,7 @@ final as (
         sessions.direction,
         sessions.customer_number,
         sessions.line,
+        sessions.queue,
         sessions.started_at,
         {{ local_date('sessions.started_at') }} as started_on,
         {{ local_hour_start('sessions.started_at') }} as started_hour,

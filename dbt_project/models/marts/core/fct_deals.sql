@@ -63,7 +63,7 @@ final as (
 
     select
         *,
-        {{ ratio('cycle_microseconds', 86400000000) }} as cycle_days
+        {{ ratio('cycle_microseconds', microseconds_per_day()) }} as cycle_days
     from deals_with_cycle
 
 )

@@ -18,6 +18,8 @@ numbered as (
         deal_type,
         paid_at,
         {{ local_date('paid_at') }} as paid_on,
+        paid_after,
+        paid_at_quality,
         amount,
         contact_id is not null
         and kind = 'payment'

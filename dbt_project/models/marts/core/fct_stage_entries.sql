@@ -32,6 +32,14 @@ ordered as (
         stages.live_stages_before,
         stays.is_inferred,
         stays.entered_at,
+        stays.entered_after,
+        stays.entered_at_quality,
+        coalesce(
+            stays.entered_at_quality != 'exact'
+            and {{ microseconds_between('stays.entered_after', 'stays.entered_at') }}
+                > {{ microseconds_per_day() }},
+            false
+        ) as is_entry_uncertain,
         lead(stays.entered_at) over deal_stays as exited_at,
         lead(stays.stage_id) over deal_stays as next_stage_id
     from stays
@@ -60,10 +68,17 @@ final as (
         deals.amount,
         stays.entered_at,
         {{ local_date('stays.entered_at') }} as entered_on,
+        stays.entered_after,
+        stays.entered_at_quality,
+        stays.is_entry_uncertain,
         stays.exited_at,
         {{ local_date('stays.exited_at') }} as exited_on,
         stays.next_stage_id,
         {{ seconds_between('stays.entered_at', 'stays.exited_at') }} as stay_seconds,
+        case
+            when not stays.is_entry_uncertain and not following.is_entry_uncertain
+                then {{ seconds_between('stays.entered_at', 'stays.exited_at') }}
+        end as certain_stay_seconds,
         case
             when previous.deal_id is null then 'first'
             when
@@ -84,6 +99,10 @@ final as (
         on
             stays.deal_id = previous.deal_id
             and stays.entry_no = previous.entry_no + 1
+    left join ordered as following
+        on
+            stays.deal_id = following.deal_id
+            and stays.entry_no = following.entry_no - 1
 
 )
 

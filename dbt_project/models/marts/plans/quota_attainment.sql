@@ -42,6 +42,7 @@ figures as (
         quotas.period_start,
         quotas.target,
         actuals.actual,
+        actuals.actual_to_date,
         case
             when quotas.metric in ('{{ additive_metrics() | join("', '") }}') -- noqa: LT05
                 then quotas.target * {{ ratio('pacing.elapsed_seconds', 'pacing.working_seconds') }}
@@ -72,7 +73,8 @@ final as (
         actual,
         {{ ratio('actual', 'target') }} as attainment,
         target_to_date,
-        {{ ratio('actual', 'target_to_date') }} as pace
+        actual_to_date,
+        {{ ratio('actual_to_date', 'target_to_date') }} as pace
     from figures
 
 )

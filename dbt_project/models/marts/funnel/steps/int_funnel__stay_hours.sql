@@ -1,5 +1,6 @@
 -- How long deals stayed in a stage of their present pipeline: one row per month of
--- creation, stage, owner and source, over the stays that ended.
+-- creation, stage, owner and source, over the stays that ended, where beginning
+-- and end are certain to a day.
 
 with deals as (
 
@@ -20,13 +21,13 @@ final as (
         stays.stage_id,
         deals.manager_id,
         deals.source_id,
-        median(cast(stays.stay_seconds as double)) / 3600 as median_stay_hours
+        median(cast(stays.certain_stay_seconds as double)) / 3600 as median_stay_hours
     from stays
     inner join deals
         on
             stays.deal_id = deals.deal_id
             and stays.pipeline_id = deals.pipeline_id
-    where stays.exited_at is not null
+    where stays.certain_stay_seconds is not null
     group by 1, 2, 3, 4
 
 )

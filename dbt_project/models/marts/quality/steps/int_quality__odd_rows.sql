@@ -1,5 +1,6 @@
 -- One row per raw table, day and oddity of existing rows: money without a rate, stage
--- history without a deal, quotas without a manager, deals won before their lead came.
+-- history without a deal, quotas without a manager, deals won before their lead came,
+-- stays whose beginning is uncertain by more than a day.
 
 with deals as (
 
@@ -34,6 +35,12 @@ sales_costs as (
 history as (
 
     select * from {{ ref('stg_crm__deal_stage_history') }}
+
+),
+
+stage_entries as (
+
+    select * from {{ ref('fct_stage_entries') }}
 
 ),
 
@@ -93,6 +100,12 @@ odd_rows as (
     left join managers
         on quotas.manager_id = managers.manager_id
     where managers.manager_id is null
+
+    union all
+
+    select 'crm.deal_stage_history' as table_name, entered_on as event_on, 'uncertain_entry' as check_name
+    from stage_entries
+    where is_entry_uncertain
 
     union all
 

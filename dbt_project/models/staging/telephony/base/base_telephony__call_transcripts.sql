@@ -1,0 +1,1 @@
+{{ judge('telephony', 'call_transcripts') }}

@@ -1,0 +1,1 @@
+{{ quarantined_rows('telephony', 'call_transcripts') }}

@@ -1,0 +1,1 @@
+{{ current_versions('telephony', 'call_transcripts') }}
