@@ -28,6 +28,7 @@ final as (
     from legs
     inner join sources
         on legs.source_id = sources.source_id
+    where {{ found('sources.source_id') }} is not null
     group by 1
 
 )
