@@ -65,12 +65,12 @@ demo: $(READY) ## Write the demo company in seeds/demo anew (ARGS are the genera
 
 .PHONY: docs
 docs: $(READY) ## Write the mart index in README.md, docs/marts.md and the KPI glossary
-	@$(BIN)/python -m orchestration.lib.mart_index
+	@$(BIN)/python -m orchestration.cli.mart_index
 
 .PHONY: metric-diff
 metric-diff: $(READY) ## Say which figures of the demo changed since a commit (BASE=main)
 	@test -n "$(BASE)" || { echo "Name a commit to compare with: make metric-diff BASE=main"; exit 2; }
-	@$(BIN)/python -m orchestration.lib.metrics.diff "$(BASE)"
+	@$(BIN)/python -m orchestration.metrics.diff "$(BASE)"
 
 .PHONY: validate
 validate: $(READY) ## Let MetricFlow try every metric on the demo's build (after make refresh)

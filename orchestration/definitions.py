@@ -8,7 +8,7 @@ import dagster as dg
 @dg.definitions
 def voronka() -> dg.Definitions:
     """Everything that Dagster shows and runs."""
+    from orchestration.base.settings import load_settings
     from orchestration.defs.build import build_definitions
-    from orchestration.lib.settings import load_settings
 
     return build_definitions(load_settings())

@@ -13,9 +13,10 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from orchestration.lib.contract import load_contract
-from orchestration.lib.raw_zone import files_read, quote, register, scan
-from orchestration.lib.settings import Settings
+from orchestration.base.settings import Settings
+from orchestration.base.sql import quote
+from orchestration.raw_zone.contract import load_contract
+from orchestration.raw_zone.zone import files_read, register, scan
 from tests.conftest import ROOT, query
 
 KEPT = "KEPT"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from orchestration.base.settings import Settings
 from orchestration.defs.checks import build_expectations
 from orchestration.defs.dashboard import build_dashboard
 from orchestration.defs.jobs import (
@@ -17,12 +18,11 @@ from orchestration.defs.postgres import build_postgres
 from orchestration.defs.publication import build_publication
 from orchestration.defs.raw_zone import build_raw_zone
 from orchestration.defs.resources import REFRESH_LOCK, build_refresh_lock
-from orchestration.lib.contract import load_contract
-from orchestration.lib.dbt import load_manifest, published_models
-from orchestration.lib.expectations import load_suites
-from orchestration.lib.metrics.layer import MetricsLayer
-from orchestration.lib.settings import Settings
-from orchestration.lib.warm import WarmTools
+from orchestration.expectations.suites import load_suites
+from orchestration.metrics.layer import MetricsLayer
+from orchestration.models.dbt import load_manifest, published_models
+from orchestration.raw_zone.contract import load_contract
+from orchestration.warm import WarmTools
 
 
 def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.Definitions:

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from orchestration.base import progress
+from orchestration.base.cache import Memory, build_version
+from orchestration.base.errors import ChecksFailed
+from orchestration.base.record import ERROR, PASS, step
+from orchestration.base.settings import Settings
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib import progress
-from orchestration.lib.errors import ChecksFailed
-from orchestration.lib.expectations import (
+from orchestration.expectations.suites import (
     MARTS,
     RAW,
     Expectation,
@@ -16,10 +19,7 @@ from orchestration.lib.expectations import (
     kept_results,
     run_suites,
 )
-from orchestration.lib.kept import Memory, build_version
-from orchestration.lib.record import ERROR, PASS, step
-from orchestration.lib.settings import Settings
-from orchestration.lib.warm import EXPECTATIONS, WarmTools
+from orchestration.warm import EXPECTATIONS, WarmTools
 
 STEP = "expectations"
 

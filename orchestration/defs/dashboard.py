@@ -5,12 +5,12 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.base.errors import first_line
+from orchestration.base.record import Record
+from orchestration.base.settings import Settings
+from orchestration.dashboard.keep import write_unless_kept
 from orchestration.defs.publication import KEY as PUBLICATION
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib.dashboard.keep import write_unless_kept
-from orchestration.lib.errors import first_line
-from orchestration.lib.record import Record
-from orchestration.lib.settings import Settings
 
 PHASE = "dashboard"
 

@@ -5,12 +5,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from orchestration.lib.contract import Contract
-from orchestration.lib.errors import WrongUse
-from orchestration.lib.kept import version_of
-from orchestration.lib.lock import running_refresh
-from orchestration.lib.raw_zone import OBJECT_STORES, listed_files
-from orchestration.lib.settings import Settings
+from orchestration.base.cache import version_of
+from orchestration.base.errors import WrongUse
+from orchestration.base.lock import running_refresh
+from orchestration.base.object_store import OBJECT_STORES
+from orchestration.base.settings import Settings
+from orchestration.raw_zone.contract import Contract
+from orchestration.raw_zone.zone import listed_files
 
 WORKING_HOURS = "0 9-18 * * 1-5"
 NIGHT = "30 3 * * *"

@@ -5,15 +5,15 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.base import progress
+from orchestration.base.errors import ChecksFailed
+from orchestration.base.record import FAIL, PASS, CheckOutcome, ModelOutcome, step
+from orchestration.base.settings import Settings
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib import progress
-from orchestration.lib.errors import ChecksFailed
-from orchestration.lib.metrics.catalogue import SCHEMA
-from orchestration.lib.metrics.layer import MetricsLayer
-from orchestration.lib.metrics.parity import Agreement, ComparedMart
-from orchestration.lib.record import FAIL, PASS, CheckOutcome, ModelOutcome, step
-from orchestration.lib.settings import Settings
-from orchestration.lib.warm import WarmTools
+from orchestration.metrics.catalogue import SCHEMA
+from orchestration.metrics.layer import MetricsLayer
+from orchestration.metrics.parity import Agreement, ComparedMart
+from orchestration.warm import WarmTools
 
 STEP = "metrics"
 CHECK = "agrees_with_the_metrics_layer"

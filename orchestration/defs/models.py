@@ -7,13 +7,10 @@ from typing import Any
 import dagster as dg
 from packaging.version import Version
 
-from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib import progress
-from orchestration.lib.dbt import BUILD, Manifest, without_dbt
-from orchestration.lib.dbt_keep import KEPT
-from orchestration.lib.errors import BuildFailed, ChecksFailed
-from orchestration.lib.files import read_json
-from orchestration.lib.record import (
+from orchestration.base import progress
+from orchestration.base.errors import BuildFailed, ChecksFailed
+from orchestration.base.files import read_json
+from orchestration.base.record import (
     ERROR,
     FAIL,
     PASS,
@@ -23,8 +20,11 @@ from orchestration.lib.record import (
     Record,
     step,
 )
-from orchestration.lib.settings import Settings
-from orchestration.lib.warm import WarmTools
+from orchestration.base.settings import Settings
+from orchestration.defs.resources import REFRESH_LOCK
+from orchestration.models.dbt import BUILD, Manifest, without_dbt
+from orchestration.models.dbt_keep import KEPT
+from orchestration.warm import WarmTools
 
 with without_dbt():
     from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation

@@ -5,14 +5,14 @@ from dataclasses import asdict
 
 import dagster as dg
 
+from orchestration.base.errors import VoronkaError
+from orchestration.base.files import write_json
+from orchestration.base.record import Failure, Record, TargetOutcome, utc_now
+from orchestration.base.settings import Settings
 from orchestration.defs.publication import KEY as PUBLISHED_KEY
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.errors import VoronkaError
-from orchestration.lib.files import write_json
-from orchestration.lib.postgres.publish import STEP, Loaded, publish_to_postgres
-from orchestration.lib.record import Failure, Record, TargetOutcome, utc_now
-from orchestration.lib.settings import Settings
+from orchestration.models.dbt import PublishedModel
+from orchestration.postgres.publish import STEP, Loaded, publish_to_postgres
 
 KEY = dg.AssetKey(["published", "postgres"])
 

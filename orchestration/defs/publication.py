@@ -4,13 +4,13 @@ import importlib.metadata
 
 import dagster as dg
 
+from orchestration.base import progress
+from orchestration.base.record import step
+from orchestration.base.settings import Settings
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib import progress
-from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.publication import Draft, are_tables_published, publish_news
-from orchestration.lib.record import step
-from orchestration.lib.settings import Settings
-from orchestration.lib.warm import WarmTools
+from orchestration.models.dbt import PublishedModel
+from orchestration.publication.publish import Draft, are_tables_published, publish_news
+from orchestration.warm import WarmTools
 
 STEP = "publication"
 KEY = dg.AssetKey(["published", "voronka"])

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from orchestration.base import progress
+from orchestration.base.cache import forget_build, is_made_by_these_tools
+from orchestration.base.record import Record, step, utc_now
+from orchestration.base.settings import Settings
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.lib import progress
-from orchestration.lib.contract import Contract
-from orchestration.lib.drift import drift_lines
-from orchestration.lib.expectations import RAW, Suite
-from orchestration.lib.kept import forget_build, is_made_by_these_tools
-from orchestration.lib.raw_zone import RawTable, RawZone, files_read, register, scan
-from orchestration.lib.record import Record, step, utc_now
-from orchestration.lib.settings import Settings
-from orchestration.lib.warm import WarmTools
+from orchestration.expectations.suites import RAW, Suite
+from orchestration.raw_zone.contract import Contract
+from orchestration.raw_zone.drift import drift_lines
+from orchestration.raw_zone.zone import RawTable, RawZone, files_read, register, scan
+from orchestration.warm import WarmTools
 
 STEP = "raw zone"
 

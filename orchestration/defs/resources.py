@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from orchestration.lib.lock import only_refresh
-from orchestration.lib.settings import Settings
-from orchestration.lib.warm import WarmTools
+from orchestration.base.lock import only_refresh
+from orchestration.base.settings import Settings
+from orchestration.warm import WarmTools
 
 REFRESH_LOCK = "refresh_lock"
 

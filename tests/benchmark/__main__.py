@@ -20,9 +20,9 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from orchestration.lib.errors import EXIT_GOOD
-from orchestration.lib.files import read_json
-from orchestration.lib.kept import version_of
+from orchestration.base.cache import version_of
+from orchestration.base.errors import EXIT_GOOD
+from orchestration.base.files import read_json
 from tests.benchmark import limit, machine, overhead, profiles, reads
 from tests.benchmark.processes import ROOT
 from tests.benchmark.refreshes import Figures, Warehouse, middle

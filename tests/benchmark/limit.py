@@ -14,10 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.lib.contract import load_contract
-from orchestration.lib.dbt import DbtProcess
-from orchestration.lib.raw_zone import register, scan
-from orchestration.lib.settings import Settings
+from orchestration.base.settings import Settings
+from orchestration.models.dbt import DbtProcess
+from orchestration.raw_zone.contract import load_contract
+from orchestration.raw_zone.zone import register, scan
 from tests.benchmark.processes import ROOT, environment, run
 from tests.benchmark.refreshes import (
     Figures,

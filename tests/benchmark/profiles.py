@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.lib.files import read_json
+from orchestration.base.files import read_json
 from tests.benchmark.refreshes import Warehouse
 
 _OPERATORS = 6

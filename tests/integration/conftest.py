@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.settings import Settings
+from orchestration.base.settings import Settings
+from orchestration.models.dbt import PublishedModel
 from tests.postgres import Server, free_port, running_server
 
 DEALS = PublishedModel(

@@ -16,9 +16,9 @@ import duckdb
 import psycopg
 import pytest
 
-from orchestration.lib.dbt import published_models
-from orchestration.lib.postgres.publish import publish_to_postgres
-from orchestration.lib.settings import Settings
+from orchestration.base.settings import Settings
+from orchestration.models.dbt import published_models
+from orchestration.postgres.publish import publish_to_postgres
 from tests.integration.dashboard_queries import dashboard_queries
 from tests.postgres import Server
 

@@ -11,7 +11,7 @@ from tests.conftest import ROOT, clean_environment
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    from orchestration.lib.settings import Settings
+    from orchestration.base.settings import Settings
 
     return Settings(project_dir=ROOT, data_dir=tmp_path_factory.mktemp("data"))
 
@@ -47,8 +47,8 @@ def test_there_is_a_way_from_every_raw_table_to_the_published_file(definitions):
 
 
 def test_every_dbt_test_and_expectation_is_an_asset_check(definitions, settings):
-    from orchestration.lib.dbt import load_manifest
-    from orchestration.lib.expectations import load_suites
+    from orchestration.expectations.suites import load_suites
+    from orchestration.models.dbt import load_manifest
 
     graph = definitions.resolve_asset_graph()
     names = {key.name for key in graph.asset_check_keys}
@@ -77,10 +77,10 @@ def test_schedules_and_sensor_are_off_and_in_the_companys_time(definitions):
 def test_the_sensor_asks_for_a_refresh_once_for_each_set_of_files(tmp_path):
     import dagster as dg
 
+    from orchestration.base.lock import only_refresh
+    from orchestration.base.settings import Settings
     from orchestration.defs.jobs import build_raw_files_sensor, build_refresh_job
-    from orchestration.lib.contract import load_contract
-    from orchestration.lib.lock import only_refresh
-    from orchestration.lib.settings import Settings
+    from orchestration.raw_zone.contract import load_contract
 
     settings = Settings(project_dir=ROOT, raw_dir=str(tmp_path / "raw"), data_dir=tmp_path / "data")
     sensor = build_raw_files_sensor(settings, load_contract(ROOT), build_refresh_job())

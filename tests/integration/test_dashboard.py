@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestration.lib.metrics.catalogue import Catalogue
+from orchestration.metrics.catalogue import Catalogue
 from tests.conftest import query, voronka
 
 if TYPE_CHECKING:

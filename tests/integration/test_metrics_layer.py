@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib.metrics.engine import Compiler
-from orchestration.lib.metrics.parity import compare, compared_marts
-from orchestration.lib.metrics.query import PublishedMetrics, Request, published_metrics
+from orchestration.metrics.engine import Compiler
+from orchestration.metrics.parity import compare, compared_marts
+from orchestration.metrics.query import PublishedMetrics, Request, published_metrics
 from tests.conftest import ROOT, clean_environment, query, voronka
 
 

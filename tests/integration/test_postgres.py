@@ -18,15 +18,15 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from orchestration.lib.doctor import examine
-from orchestration.lib.errors import TargetFailed
-from orchestration.lib.postgres import publish as module
-from orchestration.lib.postgres.inspect import inspect
-from orchestration.lib.postgres.publish import publish_to_postgres
-from orchestration.lib.postgres.target import Target
-from orchestration.lib.publication import Publication, publish
-from orchestration.lib.record import STEPS, Record, utc_now
-from orchestration.lib.settings import Settings
+from orchestration.base.errors import TargetFailed
+from orchestration.base.record import STEPS, Record, utc_now
+from orchestration.base.settings import Settings
+from orchestration.cli.doctor import examine
+from orchestration.postgres import publish as module
+from orchestration.postgres.inspect import inspect
+from orchestration.postgres.publish import publish_to_postgres
+from orchestration.postgres.target import Target
+from orchestration.publication.publish import Publication, publish
 from tests.conftest import clean_environment
 from tests.integration.conftest import DEALS, MODELS, write_published
 from tests.postgres import Server
@@ -281,8 +281,8 @@ def test_a_load_that_is_killed_leaves_the_old_version_and_the_next_one_works(tar
     publish_to_postgres(settings, MODELS)
     write_published(settings, "20260101T000000002Z-b", deals=500_000)
     code = (
-        "from orchestration.lib.postgres.publish import publish_to_postgres\n"
-        "from orchestration.lib.settings import load_settings\n"
+        "from orchestration.postgres.publish import publish_to_postgres\n"
+        "from orchestration.base.settings import load_settings\n"
         "publish_to_postgres(load_settings(), [])\n"
     )
     running = subprocess.Popen(
@@ -393,10 +393,10 @@ def test_without_postgres_the_file_stays_published_and_the_next_refresh_catches_
     import dagster as dg
     from typer.testing import CliRunner
 
+    from orchestration import refresh as command
     from orchestration.cli import app
     from orchestration.defs.postgres import build_postgres
     from orchestration.defs.resources import REFRESH_LOCK
-    from orchestration.lib import refresh as command
 
     # A port that nobody listens on stands for a server that is down.
     down = Settings(
@@ -464,7 +464,7 @@ def published_by_a_refresh(settings: Settings) -> Publication:
 def test_every_mart_of_the_demo_has_the_values_of_the_file(
     demo_publication: Path, target, tmp_path
 ):
-    from orchestration.lib.dbt import published_models
+    from orchestration.models.dbt import published_models
 
     settings = target(data_dir=demo_publication.parents[1])
     manifest = json.loads((settings.target_dir / "manifest.json").read_text())

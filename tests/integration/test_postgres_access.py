@@ -6,10 +6,10 @@ import duckdb
 import psycopg
 import pytest
 
-from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.errors import TargetFailed
-from orchestration.lib.postgres.publish import publish_to_postgres
-from orchestration.lib.settings import Settings
+from orchestration.base.errors import TargetFailed
+from orchestration.base.settings import Settings
+from orchestration.models.dbt import PublishedModel
+from orchestration.postgres.publish import publish_to_postgres
 from tests.integration.conftest import MODELS, write_published
 from tests.postgres import Server
 

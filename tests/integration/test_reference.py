@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.lib.metrics.parity import compare, compared_marts
-from orchestration.lib.metrics.query import published_metrics
+from orchestration.metrics.parity import compare, compared_marts
+from orchestration.metrics.query import published_metrics
 from tests.conftest import query, voronka
 from tests.reference.compare import CALENDAR, differences
 from tests.reference.variables import read_calendar, variables_from_text

@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib.dbt import DbtProcess
-from orchestration.lib.files import read_json
-from orchestration.lib.settings import Settings
+from orchestration.base.files import read_json
+from orchestration.base.settings import Settings
+from orchestration.models.dbt import DbtProcess
 from tests.conftest import ROOT, clean_environment, query, voronka, write_file, write_zone
 
 # Two managers, two leads, one won deal with two payments; a call that reaches a lead.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.lib.contract import load_contract
-from orchestration.lib.expectations import load_suites
+from orchestration.expectations.suites import load_suites
+from orchestration.raw_zone.contract import load_contract
 
 PROJECT = Path(__file__).resolve().parents[2]
 TABLES = sorted(load_contract(PROJECT).tables.values(), key=lambda table: table.full_name)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestration.lib.mart_index import load_marts
+from orchestration.cli.mart_index import load_marts
 
 PROJECT = Path(__file__).resolve().parents[2]
 SUPERSET = PROJECT / "docs/bi/superset"

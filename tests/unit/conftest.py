@@ -12,8 +12,8 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from orchestration.lib.contract import load_contract
-from orchestration.lib.raw_zone import register, scan
+from orchestration.raw_zone.contract import load_contract
+from orchestration.raw_zone.zone import register, scan
 
 PROJECT = Path(__file__).resolve().parents[2]
 # The columns of the one table whose file has types of its own; all other values come as text.

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib.contract import load_contract
-from orchestration.lib.raw_zone import scan
+from orchestration.raw_zone.contract import load_contract
+from orchestration.raw_zone.zone import scan
 from tests.benchmark.zone.generator import END, LAST_MONTH, LOADS, Company
 from tests.conftest import ROOT
 
@@ -68,7 +68,8 @@ def test_its_zone_has_every_table_of_the_contract_and_nothing_else(folder):
     zone = scan(folder / "base", load_contract(ROOT))
     assert zone.problems == ()
     assert zone.drift == ()
-    assert zone.missing_tables == []
+    # No mart counts what was said.
+    assert zone.missing_tables == ["telephony.call_transcripts"]
 
 
 def test_its_values_have_the_contracts_own_types(folder):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from orchestration.base.errors import WrongUse
 from orchestration.cli import app
-from orchestration.lib.errors import WrongUse
 from tests.conftest import voronka
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from orchestration.lib.contract import load_contract
-from orchestration.lib.errors import WrongUse
+from orchestration.base.errors import WrongUse
+from orchestration.raw_zone.contract import load_contract
 from tests.conftest import ROOT
 
 

@@ -13,13 +13,13 @@ import duckdb
 import numpy as np
 import pytest
 
-from orchestration.lib.dashboard.encode import dumps, encode, encode_figures
-from orchestration.lib.dashboard.extract import Extract
-from orchestration.lib.dashboard.formulas import Formula, formula
-from orchestration.lib.dashboard.page import PARTS, echarts, own_script, render, write_dashboard
-from orchestration.lib.errors import WrongUse
-from orchestration.lib.metrics.catalogue import Catalogue
-from orchestration.lib.settings import Settings
+from orchestration.base.errors import WrongUse
+from orchestration.base.settings import Settings
+from orchestration.dashboard.encode import dumps, encode, encode_figures
+from orchestration.dashboard.extract import Extract
+from orchestration.dashboard.formulas import Formula, formula
+from orchestration.dashboard.page import PARTS, echarts, own_script, render, write_dashboard
+from orchestration.metrics.catalogue import Catalogue
 
 # The file that Apache released as echarts 6.0.0, dist/echarts.min.js.
 ECHARTS_SHA256 = "baa8dfe7e1d9336b98e8986ba7e20ea15e7cdbea1ef42a59d59478632fa45a1d"

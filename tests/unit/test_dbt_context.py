@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from orchestration.lib.dbt_context import KeptTemplates, LazyNames
-from orchestration.lib.files import read_marked, write_marked
+from orchestration.base.files import read_marked, write_marked
+from orchestration.models.dbt_context import KeptTemplates, LazyNames
 from tests.conftest import ROOT
 
 
@@ -65,7 +65,7 @@ def test_damaged_templates_are_no_templates(tmp_path):
 # Both ways to make a context in one process: what dbt makes of it, and what is made lazily.
 COMPARISON = """
 import json, sys
-from orchestration.lib import dbt_context
+from orchestration.models import dbt_context
 from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
 from dbt.clients.jinja import MacroStack
 from types import SimpleNamespace as Macro

@@ -1,6 +1,6 @@
 import sys
 
-from orchestration.lib.dbt import MortalProcess
+from orchestration.models.dbt import MortalProcess
 
 
 def test_a_process_that_does_not_hear_is_killed():

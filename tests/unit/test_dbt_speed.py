@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestration.lib.dbt_speed import (
+from orchestration.models.dbt_speed import (
     KeptCode,
     LazyGraph,
     _is_plain_test,
@@ -143,7 +143,7 @@ def test_only_tests_that_dbt_wraps_by_itself_are_asked_directly(changes, macros,
 
 
 SERIALISERS = """
-from orchestration.lib import dbt_speed
+from orchestration.models import dbt_speed
 dbt_speed.before_import()
 from dataclasses import dataclass
 from typing import Dict, List, Optional
@@ -185,8 +185,8 @@ def test_serialisers_that_are_written_late_are_mashumaros():
 def test_dbt_has_every_place_that_is_changed():
     """Otherwise refreshes would be slow again, and nobody would know why."""
     check = (
-        "import contextlib; from pathlib import Path; from orchestration.lib import dbt_speed\n"
-        "from orchestration.lib import dbt_context\n"
+        "import contextlib; from pathlib import Path; from orchestration.models import dbt_speed\n"
+        "from orchestration.models import dbt_context\n"
         "dbt_speed._gone = dbt_context._gone = contextlib.nullcontext()\n"
         "from mashumaro.config import BaseConfig; BaseConfig.lazy_compilation\n"
         "from dbt.task import runnable; runnable.write_manifest\n"

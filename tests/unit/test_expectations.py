@@ -5,15 +5,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib.errors import WrongUse
-from orchestration.lib.expectations import (
+from orchestration.base.cache import Memory
+from orchestration.base.errors import WrongUse
+from orchestration.expectations.suites import (
     Expectation,
     Suite,
     kept_results,
     load_suites,
     run_suites,
 )
-from orchestration.lib.kept import Memory
 from tests.conftest import ROOT
 
 BETWEEN = Expectation(

@@ -6,8 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib.contract import load_contract
-from orchestration.lib.kept import (
+from orchestration.base.cache import (
     Memory,
     build_version,
     forget_build,
@@ -15,8 +14,9 @@ from orchestration.lib.kept import (
     version_of,
     zone_version,
 )
-from orchestration.lib.raw_zone import register, scan
-from orchestration.lib.settings import Settings
+from orchestration.base.settings import Settings
+from orchestration.raw_zone.contract import load_contract
+from orchestration.raw_zone.zone import register, scan
 from tests.conftest import ROOT, write_zone
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.lib.errors import WrongUse
-from orchestration.lib.mart_index import (
+from orchestration.base.errors import WrongUse
+from orchestration.cli.mart_index import (
     BEGIN,
     END,
     MARTS_DIR,

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib.errors import WrongUse
-from orchestration.lib.metrics import diff
-from orchestration.lib.metrics.diff import metric_changes, model_changes, report
-from orchestration.lib.metrics.parity import ComparedMart
+from orchestration.base.errors import WrongUse
+from orchestration.metrics import diff
+from orchestration.metrics.diff import metric_changes, model_changes, report
+from orchestration.metrics.parity import ComparedMart
 
 MART = ComparedMart("marts", "kpi", "period_start", None, {}, {}, (), False, False, ("calls",))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib.mart_index import PROJECT_DIR, load_marts
-from orchestration.lib.metrics.catalogue import (
+from orchestration.cli.mart_index import PROJECT_DIR, load_marts
+from orchestration.metrics.catalogue import (
     ALL_GRAINS,
     ENGLISH,
     GROUPS,
@@ -21,18 +21,18 @@ from orchestration.lib.metrics.catalogue import (
     SUM,
     Catalogue,
 )
-from orchestration.lib.metrics.conditions import as_template, moved
-from orchestration.lib.metrics.engine import Question, local_manifest
-from orchestration.lib.metrics.exports import (
+from orchestration.metrics.conditions import as_template, moved
+from orchestration.metrics.engine import Question, local_manifest
+from orchestration.metrics.exports import (
     Export,
     to_date_parts,
     to_date_parts_sql,
     with_metrics,
     with_running_figures,
 )
-from orchestration.lib.metrics.glossary import read_metrics
-from orchestration.lib.metrics.parity import ComparedMart, compare
-from orchestration.lib.metrics.russian import read_names, russian_names
+from orchestration.metrics.glossary import read_metrics
+from orchestration.metrics.parity import ComparedMart, compare
+from orchestration.metrics.russian import read_names, russian_names
 
 CATALOGUE = read_metrics(PROJECT_DIR)
 MARTS = {mart.name: mart for mart in load_marts(PROJECT_DIR)}

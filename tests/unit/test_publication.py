@@ -13,13 +13,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lib import publication
-from orchestration.lib.dbt import PublishedModel
-from orchestration.lib.errors import ChecksFailed, PublicationFailed
-from orchestration.lib.files import sync
-from orchestration.lib.publication import Draft, are_tables_published, publish, publish_news
-from orchestration.lib.record import STEPS, CheckOutcome, Record
-from orchestration.lib.settings import Settings
+from orchestration.base.errors import ChecksFailed, PublicationFailed
+from orchestration.base.files import sync
+from orchestration.base.record import STEPS, CheckOutcome, Record
+from orchestration.base.settings import Settings
+from orchestration.models.dbt import PublishedModel
+from orchestration.publication import publish as publication
+from orchestration.publication.publish import Draft, are_tables_published, publish, publish_news
 from tests.conftest import query
 
 FACTS = PublishedModel(
@@ -241,9 +241,9 @@ def test_a_full_disk_leaves_the_old_set_and_nothing_else(settings, tmp_path):
     script.write_text(
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from orchestration.lib.errors import PublicationFailed\n"
-        "from orchestration.lib.publication import publish\n"
-        "from orchestration.lib.settings import Settings\n"
+        "from orchestration.base.errors import PublicationFailed\n"
+        "from orchestration.publication.publish import publish\n"
+        "from orchestration.base.settings import Settings\n"
         "from tests.unit.test_publication import MODELS, checked\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
         f"root, data = Path({str(tmp_path)!r}), Path({str(settings.data)!r})\n"

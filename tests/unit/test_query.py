@@ -10,10 +10,10 @@ from datetime import date
 import duckdb
 import pytest
 
-from orchestration.lib.errors import WrongUse
-from orchestration.lib.metrics.engine import Question
-from orchestration.lib.metrics.query import PublishedMetrics, Request
-from orchestration.lib.raw_zone import literal
+from orchestration.base.errors import WrongUse
+from orchestration.base.sql import literal
+from orchestration.metrics.engine import Question
+from orchestration.metrics.query import PublishedMetrics, Request
 
 TIME = re.compile(r"\{\{ TimeDimension\('metric_time', '(\w+)'\) \}\}")
 NAMES = {"calls": "sum", "answered": "sum", "answered_rate": "none"}

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration.lib.contract import Column, Contract, Table
-from orchestration.lib.errors import ContractBroken, WrongUse
-from orchestration.lib.raw_zone import RawZone, files_read, register, scan
+from orchestration.base.errors import ContractBroken, WrongUse
+from orchestration.raw_zone.contract import Column, Contract, Table
+from orchestration.raw_zone.zone import RawZone, files_read, register, scan
 from tests.conftest import LOADED_AT, query, write_file
 
 TABLE = Table(
@@ -338,6 +338,6 @@ def test_registering_again_replaces_the_views_and_leaves_nothing_behind(tmp_path
 
 
 def test_an_object_store_needs_its_extension(monkeypatch):
-    monkeypatch.setattr("orchestration.lib.raw_zone.find_extension", lambda name: None)
+    monkeypatch.setattr("orchestration.base.object_store.find_extension", lambda name: None)
     with pytest.raises(WrongUse, match="httpfs"):
         scan("s3://bucket/raw", CONTRACT)

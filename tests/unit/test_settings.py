@@ -1,7 +1,7 @@
 import pytest
 
-from orchestration.lib.errors import WrongUse
-from orchestration.lib.settings import load_settings, parse_vars
+from orchestration.base.errors import WrongUse
+from orchestration.base.settings import load_settings, parse_vars
 
 
 @pytest.fixture(autouse=True)

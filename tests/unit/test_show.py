@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from orchestration.lib.metrics.catalogue import Metric
-from orchestration.lib.metrics.query import Answer
-from orchestration.lib.metrics.show import show_answer, show_metric, show_metrics
+from orchestration.metrics.catalogue import Metric
+from orchestration.metrics.query import Answer
+from orchestration.metrics.show import show_answer, show_metric, show_metrics
 
 TRICKY = ["дорого [/b]", "[bold]скидка[/bold]", "[red]", ":warning: x", "конец\\"]
 

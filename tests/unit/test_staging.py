@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from orchestration.lib.contract import Table, load_contract
+from orchestration.raw_zone.contract import Table, load_contract
 
 Row = dict[str, Any]
 

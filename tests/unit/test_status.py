@@ -9,13 +9,13 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from orchestration.lib.errors import ContractBroken, Problem
-from orchestration.lib.files import write_json
-from orchestration.lib.lock import only_refresh
-from orchestration.lib.publication import publish
-from orchestration.lib.record import STEPS, Failure, Record, step
-from orchestration.lib.screen import show_status
-from orchestration.lib.settings import Settings
+from orchestration.base.errors import ContractBroken, Problem
+from orchestration.base.files import write_json
+from orchestration.base.lock import only_refresh
+from orchestration.base.record import STEPS, Failure, Record, step
+from orchestration.base.settings import Settings
+from orchestration.cli.screen import show_status
+from orchestration.publication.publish import publish
 from tests.unit import test_publication as unit
 
 DONE = list(STEPS)

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from orchestration.lib.settings import Settings
-from orchestration.lib.warm import WarmTools
+from orchestration.base.settings import Settings
+from orchestration.warm import WarmTools
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_works_of_one_thread_take_turns(settings):
 
 
 def test_a_large_build_is_asked_one_question_after_the_other(settings, monkeypatch):
-    monkeypatch.setattr("orchestration.lib.settings._SMALL_BUILD", 2)
+    monkeypatch.setattr("orchestration.base.settings._SMALL_BUILD", 2)
     tools = WarmTools(settings)
     tools.offer("sum", lambda: threading.current_thread().name)
     tools.begin_offers()

@@ -1,6 +1,6 @@
 {#
   The digest of a model's SQL, its columns' order and its contract's types;
-  orchestration/lib/dbt_keep.py makes the same.
+  orchestration/models/dbt_keep.py makes the same.
 #}
 {% macro code_of(sql) -%}
     {%- set names = model.columns.values() | map(attribute='name') | join(',') -%}

@@ -1,0 +1,1 @@
+"""What all rooms share: settings, errors, files, the lock, progress, the record, the cache, SQL."""

@@ -1,0 +1,215 @@
+"""What a refresh found, step by step: the steps write it, the publication and people read it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestration.base.errors import EXIT_INTERRUPTED, EXIT_STOPPED, VoronkaError
+from orchestration.base.files import read_json, write_json
+
+PASS, WARN, FAIL, ERROR = "pass", "warn", "fail", "error"
+# In this order; each needs the ones before it.
+STEPS = ("raw zone", "models", "metrics", "expectations", "publication")
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One check of a refresh.
+
+    `kind` is dbt, metricflow or gx, `severity` warn or error, `status` pass, warn, fail or error:
+    the last says that the check itself broke, which is never a pass and never bad data.
+    `failing_rows` is None where the check does not count rows.
+    """
+
+    name: str
+    kind: str
+    asset: str
+    severity: str
+    status: str
+    failing_rows: int | None = None
+    message: str = ""
+
+    @property
+    def stops_publication(self) -> bool:
+        """Whether nothing may be published after this outcome."""
+        return self.severity == "error" and self.status in (FAIL, ERROR)
+
+
+@dataclass(frozen=True)
+class ModelOutcome:
+    """One dbt model of a refresh: its rows (None for a view) and how long it took.
+
+    `status` is ok, kept (nothing it is made of has changed), error or skipped.
+    """
+
+    schema: str
+    name: str
+    status: str
+    rows: int | None
+    seconds: float
+    message: str = ""
+
+
+@dataclass
+class Failure:
+    """Why a refresh ended early, for people: see VoronkaError."""
+
+    message: str
+    remedy: str
+    details: list[str]
+    exit_code: int
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """The failure that an exception means."""
+        if isinstance(error, VoronkaError):
+            return cls(error.message, error.remedy, error.details, error.exit_code)
+        if not isinstance(error, Exception):
+            # Ctrl-C, SIGTERM, a run that is terminated in Dagster.
+            return cls(
+                "The refresh was stopped.",
+                "What was published stays as it was; `voronka refresh` goes on from there.",
+                [],
+                EXIT_INTERRUPTED,
+            )
+        return cls(
+            f"{type(error).__name__}: {error}",
+            "This is a fault of the program; data/build/refresh.log has its trace.",
+            [],
+            EXIT_STOPPED,
+        )
+
+
+@dataclass
+class TargetOutcome:
+    """What became of the publication in a database beside the file.
+
+    `failure` is None where it has it; `notes` are for people and stop nothing.
+    """
+
+    name: str
+    address: str = ""
+    publication_id: str | None = None
+    tables: int = 0
+    notes: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> TargetOutcome:
+        """From what `asdict` made of one; what it does not know is left out."""
+        known = {item.name for item in fields(cls)}
+        outcome = cls(**{name: value for name, value in state.items() if name in known})
+        outcome.failure = Failure(**state["failure"]) if state.get("failure") else None
+        return outcome
+
+
+@dataclass
+class Record:
+    """The state of one refresh; durations in seconds, times as text in UTC."""
+
+    started_at: str = ""
+    # When this was written last.
+    saved_at: str = ""
+    raw_dir: str = ""
+    raw_origin: str = ""
+    is_demo: bool = False
+    raw_tables: int = 0
+    raw_files: int = 0
+    new_files: int = 0
+    raw_rows: int = 0
+    missing_tables: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
+    as_of_date: str | None = None
+    models: list[ModelOutcome] = field(default_factory=list)
+    checks: list[CheckOutcome] = field(default_factory=list)
+    finished_steps: list[str] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+    publication_id: str | None = None
+    # Nothing that is published has changed: the set of an earlier refresh stays.
+    is_publication_kept: bool = False
+    targets: list[TargetOutcome] = field(default_factory=list)
+    # The page beside the publication, or why there is none.
+    dashboard: str = ""
+    dashboard_failure: str = ""
+    failure: Failure | None = None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the refresh came to its publication, or found that it stays."""
+        return STEPS[-1] in self.finished_steps
+
+    @property
+    def failed_targets(self) -> list[TargetOutcome]:
+        """Databases that lack what the file has."""
+        return [target for target in self.targets if target.failure is not None]
+
+    @property
+    def blocking(self) -> list[CheckOutcome]:
+        """Checks that forbid a publication."""
+        return [check for check in self.checks if check.stops_publication]
+
+    def count(self, *statuses: str) -> int:
+        """How many checks ended so."""
+        return sum(check.status in statuses for check in self.checks)
+
+    def merge_checks(self, checks: list[CheckOutcome]) -> None:
+        """Add outcomes; they replace earlier ones of the same checks."""
+        new = {(check.kind, check.asset, check.name) for check in checks}
+        kept = [c for c in self.checks if (c.kind, c.asset, c.name) not in new]
+        self.checks = [*kept, *checks]
+
+    def merge_models(self, models: list[ModelOutcome]) -> None:
+        """Add outcomes; they replace earlier ones of the same models."""
+        new = {(model.schema, model.name) for model in models}
+        self.models = [m for m in self.models if (m.schema, m.name) not in new] + models
+
+    def save(self, path: Path) -> None:
+        """Write the record."""
+        self.saved_at = utc_now()
+        write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> Record:
+        """Read a record; a new one where there is none."""
+        state: dict[str, Any] = read_json(path)
+        known = {item.name for item in fields(cls)}
+        record = cls(**{name: value for name, value in state.items() if name in known})
+        record.models = [ModelOutcome(**model) for model in state.get("models", [])]
+        record.checks = [CheckOutcome(**check) for check in state.get("checks", [])]
+        record.targets = [TargetOutcome.of(target) for target in state.get("targets", [])]
+        record.failure = Failure(**state["failure"]) if state.get("failure") else None
+        return record
+
+
+@contextmanager
+def step(path: Path, name: str) -> Iterator[Record]:
+    """One step of a refresh: loads the record, times the step, saves what it and its errors say.
+
+    The step and those after it count as not done from here on: their input changes.
+    """
+    record = Record.load(path)
+    record.failure = None
+    earlier = STEPS[: STEPS.index(name)]
+    record.finished_steps = [done for done in record.finished_steps if done in earlier]
+    start = time.monotonic()
+    try:
+        yield record
+    except BaseException as error:
+        record.failure = Failure.of(error)
+        raise
+    else:
+        record.finished_steps.append(name)
+    finally:
+        record.phases[name] = round(time.monotonic() - start, 2)
+        record.save(path)
+
+
+def utc_now() -> str:
+    """The time for people's eyes; nothing in the warehouse depends on it."""
+    return datetime.now(UTC).replace(microsecond=0).isoformat()

@@ -1,0 +1,296 @@
+"""Everything that can be set from outside, in one typed object.
+
+Only this module reads the environment. Relative paths are relative to the project, wherever the
+command is called from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestration.base.errors import WrongUse, first_line
+from orchestration.base.object_store import OBJECT_STORES, object_store_extension
+
+DEMO_DIR = Path("seeds/demo")
+ORIGIN_SET = "set"
+ORIGIN_DATA = "data/raw"
+ORIGIN_DEMO = "demo"
+
+
+class Settings(BaseSettings):
+    """Settings of one refresh; each is the environment variable VORONKA_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="VORONKA_", frozen=True, extra="ignore")
+
+    project_dir: Path = Field(
+        default_factory=lambda: Path(__file__).resolve().parents[2],
+        description="Where dbt_project.yml is.",
+    )
+    raw_dir: str | None = Field(default=None, description="The raw zone; a directory or s3://…")
+    data_dir: Path = Field(default=Path("data"), description="Builds, publications and state.")
+    threads: int = Field(default=2, ge=1, le=256, description="Models that dbt builds at once.")
+    memory: str = Field(
+        default="2500MB",
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        description="What one session of DuckDB may hold; more goes to disk.",
+    )
+    dbt_vars: dict[str, Any] = Field(
+        default_factory=dict, description="JSON mapping; overrides vars of dbt_project.yml."
+    )
+
+    postgres_url: SecretStr | None = Field(
+        default=None, description="A Postgres that gets every publication; holds a password."
+    )
+    postgres_prefix: str = Field(
+        default="",
+        pattern="^[a-z0-9_]{0,20}$",
+        description="Begins the names of our schemas there.",
+    )
+    postgres_reader: str = Field(
+        default="voronka_reader", description="Role that may read there; empty: none."
+    )
+    postgres_access: bool = Field(
+        default=False, description="Limit rows by access_roles.csv, mask personal data."
+    )
+    postgres_personal: str = Field(
+        default="voronka_personal", min_length=1, description="Role that sees personal data."
+    )
+
+    @field_validator("raw_dir", "postgres_url", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @cached_property
+    def root(self) -> Path:
+        """The project directory, absolute."""
+        return self.project_dir.absolute()
+
+    @cached_property
+    def data(self) -> Path:
+        """The data directory, absolute."""
+        return Path(os.path.normpath(self.root / self.data_dir))
+
+    @cached_property
+    def raw_zone(self) -> str:
+        """The raw zone: an absolute directory or an object store's prefix."""
+        if self.raw_dir is None:
+            own = self.root / ORIGIN_DATA
+            return str(own if own.is_dir() else self.root / DEMO_DIR)
+        if self.raw_dir.startswith(OBJECT_STORES):
+            return self.raw_dir.rstrip("/")
+        return os.path.normpath(self.root / self.raw_dir)
+
+    @property
+    def raw_origin(self) -> str:
+        """Why it is this raw zone: set by the user, found in data/raw, or the demo."""
+        if self.raw_dir is not None:
+            return ORIGIN_SET
+        return ORIGIN_DATA if self.raw_zone == str(self.root / ORIGIN_DATA) else ORIGIN_DEMO
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the raw zone is the demo company, named or by default."""
+        return self.raw_zone == str(self.root / DEMO_DIR)
+
+    @cached_property
+    def variables(self) -> dict[str, Any]:
+        """Dbt's variables: those of dbt_project.yml, and what overrides them."""
+        project = yaml.safe_load((self.root / "dbt_project.yml").read_text(encoding="utf-8"))
+        return {**project.get("vars", {}), **self.dbt_vars}
+
+    @property
+    def build_dir(self) -> Path:
+        """Private files of the build."""
+        return self.data / "build"
+
+    @property
+    def build_file(self) -> Path:
+        """The database that dbt writes; BI never reads it."""
+        return self.build_dir / "voronka_build.duckdb"
+
+    @property
+    def has_small_build(self) -> bool:
+        """Whether questions about the build take longer to plan than to answer.
+
+        Then they are asked side by side, each in one thread. About a larger build each keeps all
+        cores busy, and has the memory to itself.
+        """
+        return self.build_file.stat().st_size < _SMALL_BUILD
+
+    @property
+    def scorecards_file(self) -> Path:
+        """What the metrics layer makes; apart, so that the build file is only read while it is."""
+        return self.build_dir / "scorecards.duckdb"
+
+    @property
+    def scorecards_memory(self) -> Path:
+        """What the scorecards were made from, and what the marts' comparison found."""
+        return self.build_dir / "scorecards.json"
+
+    @property
+    def publication_memory(self) -> Path:
+        """What the published set was made from."""
+        return self.build_dir / "publication.json"
+
+    @property
+    def raw_expectations_memory(self) -> Path:
+        """What the suites found in the raw zone, and in which."""
+        return self.build_dir / "raw_expectations.json"
+
+    @property
+    def mart_expectations_memory(self) -> Path:
+        """What the suites found in the marts, and in which."""
+        return self.build_dir / "mart_expectations.json"
+
+    @property
+    def dashboard_memory(self) -> Path:
+        """Which publication the page shows."""
+        return self.build_dir / "dashboard.json"
+
+    @property
+    def made_by_file(self) -> Path:
+        """Which tools made the build."""
+        return self.build_dir / "made_by.json"
+
+    @property
+    def memories(self) -> tuple[Path, ...]:
+        """The files by which a refresh is spared work; `--full` removes them."""
+        return (
+            self.passed_tests_file,
+            self.scorecards_memory,
+            self.publication_memory,
+            self.raw_expectations_memory,
+            self.mart_expectations_memory,
+            self.dashboard_memory,
+        )
+
+    @property
+    def raw_zone_file(self) -> Path:
+        """Views over the raw files."""
+        return self.build_dir / "raw_zone.duckdb"
+
+    @property
+    def target_dir(self) -> Path:
+        """Dbt's artifacts: manifest, run results, compiled SQL, logs."""
+        return self.build_dir / "target"
+
+    @property
+    def passed_tests_file(self) -> Path:
+        """Which of dbt's tests have passed on which versions of the build's tables."""
+        return self.build_dir / "passed_tests.json"
+
+    @property
+    def record_file(self) -> Path:
+        """What the last refresh found, step by step, and how it ended."""
+        return self.build_dir / "refresh.json"
+
+    @property
+    def log_file(self) -> Path:
+        """What the tools of the last refresh printed."""
+        return self.build_dir / "refresh.log"
+
+    @property
+    def published_dir(self) -> Path:
+        """What BI reads."""
+        return self.data / "published"
+
+    @property
+    def published_file(self) -> Path:
+        """The database that BI reads; replaced as a whole."""
+        return self.published_dir / "voronka.duckdb"
+
+    @property
+    def dashboard_file(self) -> Path:
+        """The page of the published file."""
+        return self.published_dir / "dashboard.html"
+
+    @property
+    def postgres_file(self) -> Path:
+        """What Postgres was last given, and what went wrong there."""
+        return self.data / "postgres.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while a refresh runs."""
+        return self.data / "refresh.lock"
+
+    def session(self, **options: Any) -> dict[str, Any]:
+        """Options of a DuckDB session that reads a whole build."""
+        return {
+            "memory_limit": self.memory,
+            "temp_directory": str(self.build_dir / "tmp"),
+            **options,
+        }
+
+    def dbt_environment(self) -> dict[str, str]:
+        """The environment of dbt's process: profiles.yml reads these."""
+        return {
+            # dbt has nothing to do with Postgres: its password stays here.
+            **{name: text for name, text in os.environ.items() if name not in _SECRETS},
+            "VORONKA_DATA_DIR": str(self.data),
+            "VORONKA_THREADS": str(self.threads),
+            "VORONKA_MEMORY": self.memory,
+            "VORONKA_HTTPFS": str(object_store_extension(self.raw_zone) or ""),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def dbt_arguments(self) -> list[str]:
+        """Arguments of every dbt command."""
+        arguments = ["--project-dir", str(self.root), "--profiles-dir", str(self.root)]
+        arguments += ["--target-path", str(self.target_dir), "--log-path", str(self.target_dir)]
+        if self.dbt_vars:
+            arguments += ["--vars", json.dumps(self.dbt_vars, sort_keys=True)]
+        return arguments
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, with overrides for what is not None.
+
+    Raises WrongUse where a value cannot be right.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except (ValidationError, ValueError) as error:
+        raise WrongUse(f"A setting is wrong: {_wrong_values(error)}", _REMEDY) from error
+
+
+def parse_vars(assignments: list[str], base: Mapping[str, Any]) -> dict[str, Any]:
+    """`name=value` pairs as a mapping on top of `base`; values are read as JSON, else as text."""
+    found = dict(base)
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise WrongUse(
+                f"--var {assignment} is not name=value.", "Write for example --var churn_days=60"
+            )
+        try:
+            found[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name.strip()] = value
+    return found
+
+
+def _wrong_values(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"VORONKA_{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        )
+    return first_line(error)
+
+
+_SMALL_BUILD = 200_000_000
+_SECRETS = frozenset({"VORONKA_POSTGRES_URL"})
+_REMEDY = "Correct the VORONKA_* environment variable or the option; README.md lists them."

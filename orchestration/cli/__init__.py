@@ -1,0 +1,367 @@
+"""The `voronka` command. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from orchestration.base.errors import EXIT_GOOD, EXIT_STOPPED, EXIT_WRONG_USE
+from orchestration.metrics.choices import Comparison, Format, Grain, Group, Language
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestration.base.errors import VoronkaError
+    from orchestration.base.settings import Settings
+
+_EPILOG = (
+    "[bold]Exit codes[/]  0 good · 1 a check, a model or the disk stopped publication"
+    " · 2 wrong use or broken contract · 3 published, but not in Postgres · 130 stopped"
+    "\n\n[bold]Settings[/]  VORONKA_RAW_DIR, VORONKA_DATA_DIR (data/), VORONKA_THREADS (2), "
+    "VORONKA_MEMORY (2500MB), VORONKA_DBT_VARS ({} in JSON), VORONKA_POSTGRES_* (README.md); "
+    "relative paths are relative to the project"
+)
+
+app = typer.Typer(
+    name="voronka",
+    help="Sales data warehouse: CRM and telephony exports in, checked KPI marts out.",
+    epilog=_EPILOG,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RawDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--raw-dir",
+        metavar="DIR",
+        help="The raw zone: <DIR>/<source>/<table>/*.parquet, or s3://… "
+        "[dim]Default: VORONKA_RAW_DIR, else data/raw, else the demo.[/]",
+        show_default=False,
+    ),
+]
+Vars = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var",
+        metavar="NAME=VALUE",
+        help="A dbt variable for this refresh; again for more.",
+        show_default=False,
+    ),
+]
+
+Lang = Annotated[Language, typer.Option("--lang", help="Names in this language.")]
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n"
+    "voronka refresh                              the demo, or data/raw if there is one\n\n"
+    "voronka refresh --raw-dir ~/exports          your own exports\n\n"
+    "voronka refresh --var churn_days=60          another definition of a lost customer\n\n"
+    "voronka refresh --full                       build everything anew from the raw zone"
+)
+def refresh(
+    raw_dir: RawDir = None,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Read all raw files and build everything anew. "
+            "[dim]Else only new files are read, and what they touch is built: the result is the "
+            "same.[/]",
+        ),
+    ] = False,
+    var: Vars = None,
+) -> None:
+    """Build, check and [bold]publish[/] the marts: the raw zone in, one file for BI out.
+
+    Readers keep the last good version until every blocking check has passed.
+    """
+    from orchestration.cli.screen import ProgressScreen, show_failure, show_summary
+    from orchestration.refresh import interrupt_on_terminate, yield_to_readers
+    from orchestration.refresh import refresh as run
+
+    console, errors = _consoles()
+    settings = _settings(raw_dir, var)
+    interrupt_on_terminate()
+    yield_to_readers()
+    with ProgressScreen(console):
+        record = run(settings, full=full)
+    if record.failure is not None:
+        show_failure(errors, record.failure)
+        raise typer.Exit(record.failure.exit_code)
+    show_summary(console, settings, record)
+    for target in record.failed_targets:
+        assert target.failure is not None
+        show_failure(errors, target.failure)
+        raise typer.Exit(target.failure.exit_code)
+
+
+@app.command(epilog="[bold]Example[/]\n\nvoronka status || echo 'look at the warehouse'")
+def status() -> None:
+    """Say what is [bold]published[/], how old it is and what is wrong.
+
+    Exit code 1 if nothing is published or the last refresh failed.
+    """
+    from orchestration.cli.screen import show_status
+
+    console, _ = _consoles()
+    is_good = show_status(console, _settings(None, None))
+    raise typer.Exit(EXIT_GOOD if is_good else EXIT_STOPPED)
+
+
+@app.command(epilog="[bold]Example[/]\n\nvoronka doctor --raw-dir ~/exports")
+def doctor(raw_dir: RawDir = None) -> None:
+    """Check the [bold]environment[/] and a raw zone against the contract; loads nothing.
+
+    Exit code 2 if a refresh could not run.
+    """
+    from orchestration.cli.doctor import examine
+    from orchestration.cli.screen import show_findings
+
+    console, _ = _consoles()
+    is_good = show_findings(console, examine(_settings(raw_dir, None)))
+    raise typer.Exit(EXIT_GOOD if is_good else EXIT_WRONG_USE)
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n"
+    "voronka query revenue new_customers --grain month --compare previous\n\n"
+    "voronka query set_meetings_held meeting_show_rate --by manager --order -set_meetings_held\n\n"
+    "voronka query win_rate --by source --where \"metric_time >= '2026-07-01'\"\n\n"
+    "voronka query open_amount --by stage --grain week --format csv > pipeline.csv"
+)
+def query(
+    metrics: Annotated[list[str], typer.Argument(help="Metrics; `voronka metrics` lists them.")],
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            "-b",
+            metavar="DIMENSION",
+            help="manager, team, role, source, channel, pipeline, stage …; again for more. "
+            "[dim]`voronka metrics NAME` says which.[/]",
+            show_default=False,
+        ),
+    ] = None,
+    grain: Annotated[
+        Grain | None, typer.Option("--grain", "-g", help="A row for each such period.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            "-w",
+            metavar="CONDITION",
+            help="SQL over dimensions: \"manager__team = 'North'\"; again for more.",
+            show_default=False,
+        ),
+    ] = None,
+    compare: Annotated[
+        Comparison | None,
+        typer.Option(
+            "--compare",
+            "-c",
+            help="The figure of the period before, or of a year ago, beside it. "
+            "[dim]Conditions on metric_time move along.[/]",
+        ),
+    ] = None,
+    order: Annotated[
+        list[str] | None,
+        typer.Option("--order", "-o", metavar="COLUMN", help="-COLUMN: the greatest first."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=0, help="Rows at most.")] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", "-f", help="How the answer leaves.")
+    ] = Format.TABLE,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="A file: .csv, .json or .parquet."),
+    ] = None,
+    language: Lang = Language.ENGLISH,
+) -> None:
+    """Ask the [bold]published[/] metrics by any dimension.
+
+    Members are shown with their names, counts of nothing as 0, quotients of nothing as –.
+    """
+    from orchestration.base.errors import WrongUse
+    from orchestration.metrics import show
+    from orchestration.metrics.query import Request, published_metrics
+
+    if output and format_ is Format.TABLE:
+        format_ = _format_of(output)
+    if format_ is Format.PARQUET and output is None:
+        raise WrongUse("Parquet is no text for a screen.", "Name a file: --output answer.parquet")
+    # A second among objects that stay: collecting them costs more than it frees.
+    gc.disable()
+    console, errors = _consoles()
+    request = Request(
+        metrics=tuple(metrics),
+        by=_listed(by),
+        where=tuple(where or ()),
+        grain=grain,
+        compare=compare,
+        order=_listed(order),
+        limit=limit,
+    )
+    with published_metrics(_settings(None, None).published_file) as published:
+        if output:
+            rows = published.export(request, format_, output)
+            errors.out(f"{rows} rows in {output}", highlight=False)
+            return
+        answer = published.answer(request)
+    if format_ is Format.CSV:
+        show.write_csv(answer)
+    elif format_ is Format.JSON:
+        show.write_json(answer)
+    else:
+        show.show_answer(console, answer, language)
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\nvoronka metrics\n\nvoronka metrics встреч --lang ru\n\n"
+    "voronka metrics win_rate"
+)
+def metrics(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="A metric's name, or words of either language.", show_default=False),
+    ] = None,
+    group: Annotated[
+        Group | None, typer.Option("--group", help="Those of one group.", show_default=False)
+    ] = None,
+    language: Lang = Language.ENGLISH,
+) -> None:
+    """List and search the [bold]catalogue[/] of metrics, or show one with its dimensions."""
+    from orchestration.metrics import show
+    from orchestration.metrics.query import published_metrics
+
+    console, errors = _consoles()
+    with published_metrics(_settings(None, None).published_file) as published:
+        catalogue = published.catalogue
+        if words and len(words) == 1 and words[0] in catalogue.metrics:
+            metric = catalogue.metrics[words[0]]
+            dimensions = published.dimensions([metric.name])
+            show.show_metric(console, metric, dimensions, catalogue.formula(metric.name))
+            return
+        found = catalogue.search(words or [], group)
+    if not found:
+        errors.print("No metric has these words.", style="yellow")
+        raise typer.Exit(EXIT_WRONG_USE)
+    show.show_metrics(console, found, language)
+
+
+def _format_of(output: Path) -> Format:
+    """The format that a file's suffix names. Raises WrongUse where it names none."""
+    from orchestration.base.errors import WrongUse
+
+    by_suffix = {f".{item}": item for item in Format if item is not Format.TABLE}
+    format_ = by_suffix.get(output.suffix.lower())
+    if format_ is None:
+        raise WrongUse(
+            f"{output}: its suffix names no format.",
+            f"Give it one of {', '.join(by_suffix)}, or say --format.",
+        )
+    return format_
+
+
+def _listed(values: list[str] | None) -> tuple[str, ...]:
+    """`--by a --by b` and `--by a,b` are the same."""
+    return tuple(part.strip() for value in values or () for part in value.split(","))
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n"
+    "voronka dashboard\n\n"
+    "voronka dashboard --lang en --output ~/sales.html"
+)
+def dashboard(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Where to write it. [dim]Default: dashboard.html beside the published file.[/]",
+            show_default=False,
+        ),
+    ] = None,
+    language: Annotated[
+        Language, typer.Option("--lang", help="The language it opens in.")
+    ] = Language.RUSSIAN,
+) -> None:
+    """Write the [bold]dashboard[/] of what is published: one HTML file that needs no network."""
+    from orchestration.dashboard.page import write_dashboard
+
+    # What is typed is relative to where it is typed.
+    file = output.expanduser().absolute() if output else None
+    done = write_dashboard(_settings(None, None), file, language)
+    console, _ = _consoles()
+    console.print(f"[bold]{done.file}[/] ({done.bytes / 1e6:.1f} MB)", soft_wrap=True)
+
+
+def main() -> None:
+    """The console script: every error ends in one clear line and an exit code."""
+    from orchestration.base.errors import VoronkaError
+
+    code: object = EXIT_GOOD
+    try:
+        app()
+    except SystemExit as done:
+        code = done.code
+    except VoronkaError as error:
+        _report(error)
+        code = error.exit_code
+    _leave(code)
+
+
+def _leave(code: object) -> NoReturn:
+    """End without taking thousands of modules apart, which takes a second or two."""
+    if code is not None and not isinstance(code, int):
+        sys.exit(str(code))
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # Whoever read it has gone, as `head` does; Python's own end says what it thinks of that.
+        sys.exit(code)
+    logging.shutdown()
+    os._exit(code or EXIT_GOOD)
+
+
+def _report(error: VoronkaError) -> None:
+    from orchestration.base.record import Failure
+    from orchestration.cli.screen import show_failure
+
+    show_failure(_consoles()[1], Failure.of(error))
+
+
+def _settings(raw_dir: Path | None, assignments: list[str] | None) -> Settings:
+    from orchestration.base.object_store import OBJECT_STORES
+    from orchestration.base.settings import load_settings, parse_vars
+
+    zone = None
+    if raw_dir is not None:
+        # A path collapses the slashes of an address.
+        text = str(raw_dir).replace(":/", "://", 1) if ":/" in str(raw_dir) else str(raw_dir)
+        # What is typed is relative to where it is typed.
+        zone = text if text.startswith(OBJECT_STORES) else str(raw_dir.expanduser().absolute())
+    settings = load_settings(raw_dir=zone)
+    if assignments:
+        variables = parse_vars(assignments, settings.dbt_vars)
+        settings = load_settings(raw_dir=zone, dbt_vars=variables)
+    return settings
+
+
+def _consoles() -> tuple[Console, Console]:
+    """Where results go and where errors go; both keep the streams of now."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False), Console(file=sys.stderr, highlight=False)

@@ -1,0 +1,201 @@
+"""Whether a refresh could run here: the environment and the raw zone, before anything is loaded."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+import zoneinfo
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestration.base.errors import VoronkaError
+from orchestration.base.object_store import OBJECT_STORES, find_extension
+from orchestration.base.settings import Settings
+from orchestration.raw_zone.contract import Contract, load_contract
+from orchestration.raw_zone.zone import RawZone, scan
+
+PYTHON = ((3, 11), (3, 14))
+NEEDED_BYTES = 1_000_000_000
+_SHOWN = 20
+_PINNED = re.compile(r"^([a-zA-Z0-9._-]+)==([^ ;\\]+)([^\\]*)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `grade` is good, note or bad: the last stops a refresh."""
+
+    grade: str
+    text: str
+    remedy: str = ""
+    details: list[str] = field(default_factory=list)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Everything that a refresh needs, in the order in which it needs it."""
+    return [*_environment(settings), *_raw_zone(settings), *_postgres(settings)]
+
+
+def _environment(settings: Settings) -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if PYTHON[0] <= sys.version_info[:2] < PYTHON[1]:
+        yield Finding("good", f"Python {version}")
+    else:
+        yield Finding("bad", f"Python {version} is not one of 3.11, 3.12, 3.13", "Use one of them.")
+    yield _packages(settings.root / "requirements.lock")
+    yield _data_dir(settings.data)
+    yield _timezone(settings)
+    yield from _unknown_settings()
+
+
+def _packages(lock: Path) -> Finding:
+    if not lock.is_file():
+        return Finding("note", "There is no requirements.lock to compare the packages with")
+    wrong = []
+    for name, version, marker in _pins(lock):
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            if not marker:
+                wrong.append(f"{name}: {version} wanted, none installed")
+            continue
+        if found != version:
+            wrong.append(f"{name}: {version} wanted, {found} installed")
+    if wrong:
+        return Finding(
+            "note",
+            f"{len(wrong)} packages differ from requirements.lock",
+            "Run `make clean refresh` to install what was tested.",
+            wrong[:_SHOWN],
+        )
+    return Finding("good", "The packages are those of requirements.lock")
+
+
+def _pins(lock: Path) -> list[tuple[str, str, str]]:
+    """Name, version and marker (empty: always) of each package in the lock."""
+    matches = (_PINNED.match(line) for line in lock.read_text(encoding="utf-8").splitlines())
+    return [(m[1], m[2], m[3].strip(" ;")) for m in matches if m]
+
+
+def _data_dir(path: Path) -> Finding:
+    present = path
+    while not present.exists():
+        present = present.parent
+    if not os.access(present, os.W_OK):
+        return Finding(
+            "bad",
+            f"The data directory {path} cannot be written",
+            "Set VORONKA_DATA_DIR to a directory that you may write to.",
+        )
+    free = shutil.disk_usage(present).free
+    if free < NEEDED_BYTES:
+        return Finding(
+            "note",
+            f"The data directory {path} has {free / 1e6:,.0f} MB left",
+            "A refresh needs about twenty times the size of the raw files.",
+        )
+    return Finding("good", f"The data directory {path} is writable, {free / 1e9:,.0f} GB free")
+
+
+def _unknown_settings() -> Iterator[Finding]:
+    prefix = str(Settings.model_config["env_prefix"])
+    known = {prefix + name.upper() for name in Settings.model_fields}
+    for name in sorted(name for name in os.environ if name.startswith(prefix)):
+        if name not in known:
+            yield Finding("note", f"{name} is no setting and is ignored", "README.md lists them.")
+
+
+def _timezone(settings: Settings) -> Finding:
+    names = [str(settings.variables[it]) for it in ("source_timezone", "reporting_timezone")]
+    for name in names:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            return Finding(
+                "bad", f"{name} is not a time zone", "Correct it in dbt_project.yml or --var."
+            )
+    return Finding("good", f"Times without a zone are {names[0]}, KPI dates are {names[1]}")
+
+
+def _raw_zone(settings: Settings) -> Iterator[Finding]:
+    where = {"set": "set by you", "demo": "the demo company"}.get(
+        settings.raw_origin, settings.raw_origin
+    )
+    try:
+        contract = load_contract(settings.root)
+        if settings.raw_zone.startswith(OBJECT_STORES):
+            yield _object_store()
+        zone = scan(settings.raw_zone, contract)
+    except VoronkaError as error:
+        yield Finding("bad", error.message, error.remedy, error.details)
+        return
+    yield Finding(
+        "good" if zone.files else "note",
+        f"Raw zone {zone.raw_dir} ({where}): {len(zone.files):,} files, {zone.rows:,} rows in "
+        f"{len(contract.tables) - len(zone.missing_tables)} of {len(contract.tables)} tables",
+        "" if zone.files else "An empty zone makes empty marts.",
+    )
+    if zone.missing_tables and zone.files:
+        yield Finding("note", f"No files, taken as empty: {', '.join(zone.missing_tables)}")
+    if zone.problems:
+        yield Finding(
+            "bad",
+            f"{len(zone.problems)} problems break the contract",
+            "Export these files again, or move them out of the raw zone.",
+            [str(problem) for problem in zone.problems[:_SHOWN]],
+        )
+    yield from _drift(zone)
+    if not zone.problems and zone.files:
+        yield from _sample(zone, contract)
+
+
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    if settings.postgres_url is None:
+        return
+    from orchestration.postgres.inspect import inspect
+
+    found, troubles = inspect(settings)
+    if found and not troubles:
+        yield Finding("good", f"{found}: its rights are enough")
+    for trouble in troubles:
+        yield Finding("bad", trouble.text, trouble.remedy, list(trouble.details))
+
+
+def _object_store() -> Finding:
+    found = find_extension("httpfs")
+    if found:
+        return Finding("good", f"DuckDB's httpfs is installed: {found.name}")
+    return Finding(
+        "bad",
+        "The raw zone is in an object store, and DuckDB's httpfs is not installed",
+        "uv pip install duckdb-extension-httpfs==1.5.5",
+    )
+
+
+def _drift(zone: RawZone) -> Iterator[Finding]:
+    from orchestration.raw_zone.drift import drift_lines
+
+    lines = drift_lines(zone.drift)
+    if lines:
+        yield Finding(
+            "note",
+            f"{len(lines)} columns, files or folders are unknown to the contract and ignored",
+            details=lines[:_SHOWN],
+        )
+
+
+def _sample(zone: RawZone, contract: Contract) -> Iterator[Finding]:
+    from orchestration.raw_zone.sample import empty_required
+
+    lines = empty_required(zone)
+    if lines:
+        yield Finding(
+            "note",
+            "Required values are missing in a sample; a refresh quarantines these rows",
+            details=lines[:_SHOWN],
+        )
+    else:
+        yield Finding("good", "Every required value is there in a sample of each table")

@@ -1,0 +1,355 @@
+"""Saved queries as tables: each figure, that of the period before, and the year to date.
+
+A table has a row for every member (manager, source …) and period from the member's first one to
+the as-of date, so that a week without anything is a row of zeros and not a gap. Figures of the
+period come from MetricFlow as they are. The year to date is MetricFlow's daily sums added up to
+the period's last day, and quotients of those sums; where days do not add up (medians, distinct
+counts) it is MetricFlow's own running figure. A state's year to date is the state. What has
+neither (churn, lifetime value: their period is a month) has no such column.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from orchestration.base.sql import literal, quote
+from orchestration.metrics.catalogue import (
+    LAST,
+    SCHEMA,
+    SUM,
+    Catalogue,
+    Metric,
+    inputs_of,
+)
+from orchestration.metrics.engine import METRIC_TIME, Compiler, Question
+
+PERIOD = "period_start"
+PREVIOUS, TO_DATE = "_previous", "_year_to_date"
+IS_RUNNING = "is_running"
+_RUNNING_FIGURE = "__year_to_date"
+PERIOD_ENDS = "period_ends"
+_CALL = re.compile(r"(TimeDimension|Dimension|Entity)\('([^']+)'(?:,\s*'([^']+)')?\)")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A saved query that becomes a table; `by` is what MetricFlow groups by beside time."""
+
+    name: str
+    description: str
+    metrics: tuple[str, ...]
+    grain: str
+    by: tuple[str, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The table's columns for `by`: entities are keys, `manager__name` is `manager_name`."""
+        return tuple(_column(item) for item in self.by)
+
+    @property
+    def grain_columns(self) -> tuple[str, ...]:
+        """The table's key: the period and the entities, or all of `by` where there is none."""
+        entities = [_column(item) for item in self.by if "__" not in item]
+        return (PERIOD, *(entities or self.keys))
+
+
+def exports_of(catalogue: Catalogue) -> list[Export]:
+    """The saved queries that are to be tables, in the manifest's order."""
+    found = []
+    for query in catalogue.saved_queries:
+        calls = [_CALL.fullmatch(item) for item in query["query_params"]["group_by"]]
+        parts = [call.groups() for call in calls if call]
+        times = [grain for kind, _, grain in parts if kind == "TimeDimension"]
+        for export in query["exports"]:
+            found.append(
+                Export(
+                    name=export["config"]["alias"] or export["name"],
+                    description=query["description"],
+                    metrics=tuple(query["query_params"]["metrics"]),
+                    grain=times[0],
+                    by=tuple(name for kind, name, _ in parts if kind != "TimeDimension"),
+                )
+            )
+    return found
+
+
+def with_running_figures(manifest_text: str) -> str:
+    """The manifest and a year-to-date metric for each figure whose days do not add up.
+
+    Its days and hours are the last ones of periods, so that a running figure is not made for
+    every hour.
+    """
+    manifest = json.loads(manifest_text)
+    catalogue = Catalogue(manifest_text)
+    running = []
+    for item in manifest["metrics"]:
+        if item["type"] == "simple" and not _adds_up_over_days(catalogue.metrics[item["name"]]):
+            params = {
+                **item["type_params"],
+                "cumulative_type_params": {
+                    "window": None,
+                    "grain_to_date": "year",
+                    "period_agg": "last",
+                },
+            }
+            name = f"{item['name']}{_RUNNING_FIGURE}"
+            running.append({**item, "name": name, "type": "cumulative", "type_params": params})
+    manifest["metrics"] += running
+    for spine in manifest["project_configuration"]["time_spines"]:
+        if spine["primary_column"]["time_granularity"] in ("day", "hour"):
+            spine["node_relation"]["relation_name"] = f"temp.main.{PERIOD_ENDS}"
+    return json.dumps(manifest, ensure_ascii=False, sort_keys=True)
+
+
+def to_date_parts(catalogue: Catalogue, name: str) -> tuple[set[str], set[str]] | None:
+    """What a metric's year to date is made of: daily sums, and running figures or states.
+
+    None where it has none: it looks at earlier periods or is counted period by period.
+    """
+    metric, definition = catalogue.metrics[name], catalogue.definition(name)
+    if metric.type == "conversion" or metric.at_grain or metric.variant_of:
+        return None
+    if metric.over_time == LAST:
+        return set(), {name}
+    if metric.type == "simple":
+        return ({name}, set()) if _adds_up_over_days(metric) else (set(), {name})
+    if any(part.get("offset_window") for part in definition["type_params"].get("metrics") or []):
+        return None
+    sums: set[str] = set()
+    others: set[str] = set()
+    for part in inputs_of(definition):
+        found = to_date_parts(catalogue, part)
+        if found is None:
+            return None
+        sums |= found[0]
+        others |= found[1]
+    return sums, others
+
+
+def _adds_up_over_days(metric: Metric) -> bool:
+    return metric.over_time == SUM and "day" in metric.grains
+
+
+def columns_of(export: Export, catalogue: Catalogue) -> dict[str, str]:
+    """The table's columns with their descriptions, in order."""
+    columns = {
+        PERIOD: f"First day of the {export.grain}.",
+        IS_RUNNING: f"Whether the {export.grain} ends after the as-of date.",
+    }
+    for item, key in zip(export.by, export.keys, strict=True):
+        columns[key] = f"`{item}` of the metrics layer."
+    for name in export.metrics:
+        metric = catalogue.metrics[name]
+        text = " ".join(f"{metric.labels[it]}: {metric.descriptions[it]}" for it in metric.labels)
+        columns[name] = text
+        columns[name + PREVIOUS] = f"`{name}` of the {export.grain} before."
+        if to_date_parts(catalogue, name) is not None:
+            columns[name + TO_DATE] = f"`{name}` from 1 January to the end of the {export.grain}."
+    return columns
+
+
+def write_export(
+    connection: duckdb.DuckDBPyConnection,
+    into: str,
+    export: Export,
+    catalogue: Catalogue,
+    compiler: Compiler,
+    running: Compiler,
+) -> int:
+    """Make the table of an export in the schema `into`; returns its rows.
+
+    The session uses the database that answers. `running` compiles questions about the manifest
+    `with_running_figures`.
+    """
+    parts = {name: to_date_parts(catalogue, name) for name in export.metrics}
+    dated = [name for name, found in parts.items() if found is not None]
+    sums = sorted({item for found in parts.values() if found for item in found[0]})
+    others = sorted({item for found in parts.values() if found for item in found[1]})
+    states = [item for item in others if catalogue.metrics[item].over_time == LAST]
+    running_figures = [item for item in others if item not in states]
+
+    time = f"{METRIC_TIME}__{export.grain}"
+    asked = list(dict.fromkeys((*export.metrics, *states)))
+    _temporary(connection, "current_figures", _answer(export, time, compiler, asked))
+    _temporary(connection, PERIOD_ENDS, _period_ends_sql(export))
+    _temporary(connection, "cells", _cells_sql(export, catalogue))
+    _temporary(connection, "daily_sums", _answer(export, f"{METRIC_TIME}__day", compiler, sums))
+    names = {f"{item}{_RUNNING_FIGURE}": item for item in running_figures}
+    _temporary(connection, "running_figures", _answer(export, time, running, names))
+    _temporary(connection, "to_date_parts", to_date_parts_sql(export, sums, states, names))
+    to_date = with_metrics("from to_date_parts", catalogue, dated, {*sums, *others})
+    _temporary(connection, "to_date", to_date)
+    table = f"{into}.{quote(export.name)}"
+    found = connection.execute(
+        f"create or replace table {table} as {_table_sql(export, catalogue, dated)}"
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _temporary(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    connection.execute(f"create or replace temp table {name} as {sql}")
+
+
+def _answer(export: Export, time: str, compiler: Compiler, metrics: Iterable[str]) -> str:
+    """MetricFlow's answer with the table's key columns; without metrics the members' periods."""
+    names = list(metrics)
+    if not names:
+        return f"select {', '.join((PERIOD, *_keys(export)))} from current_figures limit 0"
+    keys = "".join(
+        f"{quote(item)} as {quote(key)}, " for item, key in zip(export.by, export.keys, strict=True)
+    )
+    question = Question(tuple(names), (time, *export.by))
+    return (
+        f"select {quote(time)}::date as {PERIOD}, {keys}{', '.join(map(quote, names))} "
+        f"from ({compiler.sql(question)}) where {quote(time)} is not null"
+    )
+
+
+def _period_ends_sql(export: Export) -> str:
+    """Periods up to the as-of date with their last days, the running one's being that date."""
+    return (
+        f"select date_trunc({literal(export.grain)}, date_day)::date as {PERIOD}, "
+        "max(date_day) as date_day, max(date_day) + interval 23 hour as date_hour "
+        f"from {quote(SCHEMA)}.time_spine_day group by all"
+    )
+
+
+def _cells_sql(export: Export, catalogue: Catalogue) -> str:
+    """The table's rows: members and periods, from the member's first figure to the as-of date."""
+    keys = _keys(export)
+    counted = [name for name in export.metrics if catalogue.metrics[name].is_zero_of_nothing]
+    return f"""
+        with members as (
+            select {"".join(f"{key}, " for key in keys)}min({PERIOD}) as member_since
+            from current_figures
+            where {" or ".join(f"{quote(name)} <> 0" for name in counted)}
+            group by all
+        )
+        select ends.{PERIOD}, ends.date_day as last_day{_columns("members", keys)},
+            ends.{PERIOD} + interval 1 {export.grain}
+                > ends.date_day + interval 1 day as {IS_RUNNING},
+            min(members.member_since) over () as first_period
+        from members inner join {PERIOD_ENDS} as ends on ends.{PERIOD} >= members.member_since
+    """
+
+
+def to_date_parts_sql(
+    export: Export, sums: Sequence[str], states: Sequence[str], running: Mapping[str, str]
+) -> str:
+    """What years to date are made of, for every cell."""
+    keys = _keys(export)
+    names = list(map(quote, sums))
+    period = f"date_trunc({literal(export.grain)}, {PERIOD})"
+    by = ", ".join((*keys, "of_year"))
+    renamed = "".join(f", running.{quote(name)} as {quote(it)}" for name, it in running.items())
+    return f"""
+        with of_periods as (
+            select {by}, {period} as {PERIOD}{"".join(f", sum({it}) as {it}" for it in names)}
+            from (select *, year({PERIOD}) as of_year from daily_sums)
+            where {PERIOD} <= (select max(last_day) from cells)
+            group by all
+        ),
+        so_far as (
+            select {PERIOD}, {by}{"".join(f", sum({it}) over until_then as {it}" for it in names)}
+            from of_periods
+            window until_then as (partition by {by} order by {PERIOD})
+        ),
+        added as (
+            select cells.{PERIOD}{_columns("cells", keys)}
+                {"".join(f", coalesce(so_far.{it}, 0) as {it}" for it in names)}
+            from cells
+            -- A row is equal to one with the same NULLs; `is not distinct from` finds none here.
+            asof left join so_far
+                on row({"".join(f"cells.{key}, " for key in keys)}year(cells.last_day))
+                    = row({"".join(f"so_far.{key}, " for key in keys)}so_far.of_year)
+                and cells.{PERIOD} >= so_far.{PERIOD}
+        )
+        select added.*{_columns("now", map(quote, states))}{renamed}
+        from added
+        left join current_figures as now on {_same("added", "now", (PERIOD, *keys))}
+        left join running_figures as running on {_same("added", "running", (PERIOD, *keys))}
+    """
+
+
+def _table_sql(export: Export, catalogue: Catalogue, dated: Sequence[str]) -> str:
+    keys = _keys(export)
+    figures = []
+    for name in export.metrics:
+        metric = catalogue.metrics[name]
+        now, before, year = (f"{it}.{quote(name)}" for it in ("now", "before", "year"))
+        figures.append(f"{_typed(metric, now)} as {quote(name)}")
+        figures.append(
+            f"case when cells.{PERIOD} > cells.first_period then {_typed(metric, before)} end "
+            f"as {quote(name + PREVIOUS)}"
+        )
+        if name in dated:
+            figures.append(f"{_typed(metric, year)} as {quote(name + TO_DATE)}")
+    return f"""
+        select cells.{PERIOD}, cells.{IS_RUNNING}{_columns("cells", keys)}, {", ".join(figures)}
+        from cells
+        left join current_figures as now on {_same("cells", "now", (PERIOD, *keys))}
+        left join current_figures as before
+            on {_same("cells", "before", keys)}
+            and before.{PERIOD} = cells.{PERIOD} - interval 1 {export.grain}
+        left join to_date as year on {_same("cells", "year", (PERIOD, *keys))}
+        order by {", ".join(f"cells.{column} nulls first" for column in (PERIOD, *keys))}
+    """
+
+
+def with_metrics(
+    relation: str, catalogue: Catalogue, names: Sequence[str], present: set[str]
+) -> str:
+    """`relation` with more metrics, computed from those in it as their formulas say."""
+    done = set(present)
+
+    def add(name: str) -> None:
+        nonlocal relation
+        if name in done:
+            return
+        definition = catalogue.definition(name)
+        for part in inputs_of(definition):
+            add(part)
+        relation = f"select *, {_formula(definition)} as {quote(name)} from ({relation})"
+        done.add(name)
+
+    for name in names:
+        add(name)
+    return relation
+
+
+def _formula(definition: Mapping[str, Any]) -> str:
+    params = definition["type_params"]
+    if definition["type"] == "ratio":
+        numerator, denominator = params["numerator"]["name"], params["denominator"]["name"]
+        return f"{quote(numerator)}::double / nullif({quote(denominator)}::double, 0)"
+    return f"({params['expr']})"
+
+
+def _keys(export: Export) -> tuple[str, ...]:
+    return tuple(map(quote, export.keys))
+
+
+def _same(left: str, right: str, columns: Sequence[str]) -> str:
+    tests = [f"{left}.{column} is not distinct from {right}.{column}" for column in columns]
+    return " and ".join(tests) or "true"
+
+
+def _columns(relation: str, columns: Iterable[str]) -> str:
+    return "".join(f", {relation}.{column}" for column in columns)
+
+
+def _typed(metric: Metric, value: str) -> str:
+    if metric.is_zero_of_nothing:
+        value = f"coalesce({value}, 0)"
+    return f"{value}::{metric.sql_type}"
+
+
+def _column(item: str) -> str:
+    entity, _, attribute = item.partition("__")
+    return f"{entity}_{attribute}" if attribute else f"{entity}_id"

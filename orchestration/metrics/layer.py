@@ -1,0 +1,169 @@
+"""The metrics layer of a build: its manifest, its tables, and whether the marts agree with it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import duckdb
+
+from orchestration.base.cache import Memory, build_version, version_of
+from orchestration.base.settings import Settings
+from orchestration.base.sql import literal, quote
+from orchestration.metrics.catalogue import MANIFEST_TABLE, SCHEMA, Catalogue
+from orchestration.metrics.engine import Compiler, local_manifest
+from orchestration.metrics.exports import (
+    Export,
+    columns_of,
+    exports_of,
+    with_running_figures,
+    write_export,
+)
+from orchestration.metrics.parity import Agreement, ComparedMart, compare, compared_marts
+from orchestration.metrics.russian import read_names, with_both_languages
+from orchestration.models.dbt import Manifest, PublishedModel
+
+
+class MetricsLayer:
+    """What the refresh does with metrics; compiled questions are kept in the build directory."""
+
+    def __init__(self, settings: Settings, manifest: Manifest) -> None:
+        self._settings = settings
+        self.compared = compared_marts(manifest)
+        self._memory = Memory(settings.scorecards_memory)
+
+    @cached_property
+    def manifest_text(self) -> str:
+        """Dbt's semantic manifest, for any database that holds the facts."""
+        file = self._settings.target_dir / "semantic_manifest.json"
+        return local_manifest(file.read_text(encoding="utf-8"))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The metrics."""
+        return Catalogue(self.manifest_text)
+
+    @cached_property
+    def exports(self) -> list[Export]:
+        """The saved queries that become tables."""
+        return exports_of(self.catalogue)
+
+    def published(self, models: Sequence[PublishedModel]) -> list[PublishedModel]:
+        """All that is published: dbt's models with both languages, and the layer's own tables."""
+        return [
+            *with_both_languages(models, self.catalogue, read_names(self._settings.root)),
+            *self._tables(),
+        ]
+
+    def _tables(self) -> list[PublishedModel]:
+        about = (
+            "What the metrics are, for `voronka query`: dbt's semantic manifest as JSON, one row."
+        )
+        own = PublishedModel(
+            SCHEMA, MANIFEST_TABLE, (), about, {"manifest": "JSON text."}, is_scorecard=True
+        )
+        return [own] + [
+            PublishedModel(
+                schema=SCHEMA,
+                name=export.name,
+                grain=export.grain_columns,
+                description=export.description,
+                columns=columns_of(export, self.catalogue),
+                managers=frozenset({"manager_id"}) & frozenset(export.keys),
+                is_scorecard=True,
+            )
+            for export in self.exports
+        ]
+
+    def version(self) -> str:
+        """Stands for all that the tables and the marts' agreement come from."""
+        terms = [repr(mart) for mart in self.compared]
+        tools = importlib.metadata.version("metricflow")
+        return version_of(build_version(self._settings), self.manifest_text, terms, tools)
+
+    def kept_tables(self) -> list[tuple[Export, int]] | None:
+        """The tables with their rows, if the last refresh made them from the same."""
+        kept = self._kept()
+        if kept is None:
+            return None
+        return [(export, kept["tables"][export.name]) for export in self.exports]
+
+    def kept_agreements(self) -> list[Agreement] | None:
+        """That the marts agree, if the last refresh found so in the same."""
+        kept = self._kept()
+        if kept is None:
+            return None
+        return [Agreement(mart, kept["figures"][mart.full_name], 0, ()) for mart in self.compared]
+
+    def remember(
+        self, tables: Sequence[tuple[Export, int]], agreements: Sequence[Agreement]
+    ) -> None:
+        """Keep for the next refresh what was made, and that all marts agree."""
+        content = {
+            "tables": {export.name: rows for export, rows in tables},
+            "figures": {each.mart.full_name: each.figures for each in agreements},
+        }
+        self._memory.note(self.version(), [self._settings.scorecards_file], content)
+
+    def write_tables(self) -> Iterator[tuple[Export, int]]:
+        """Make the tables in their own file; each with its rows."""
+        self._memory.forget()
+        compiler = self._compiler
+        running = Compiler(
+            with_running_figures(self.manifest_text), self._settings.build_dir / "running_sql.json"
+        )
+        file, build = self._settings.scorecards_file, self._settings.build_file
+        file.unlink(missing_ok=True)
+        with duckdb.connect(str(file), config=self._session()) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"create schema {SCHEMA}")
+            self._write_manifest(connection)
+            # Answers are of the build's tables; only what is made names this file.
+            connection.execute(f"attach {literal(str(build))} as {quote(build.stem)} (read_only)")
+            connection.execute(f"use {quote(build.stem)}")
+            into = f"{quote(file.stem)}.{SCHEMA}"
+            for export in self.exports:
+                rows = write_export(connection, into, export, self.catalogue, compiler, running)
+                yield export, rows
+        compiler.save()
+        running.save()
+
+    def agreements(self, all_grains: bool = False) -> Iterator[Agreement]:
+        """Compare the marts with the layer; at one grain each, or at all that they have."""
+        yield from compare(
+            self._settings.build_file,
+            self._compiler,
+            self.catalogue,
+            self.compared,
+            all_grains,
+            session=self._session(),
+        )
+        self._compiler.save()
+
+    def _kept(self) -> dict[str, Any] | None:
+        return self._memory.recall(self.version(), [self._settings.scorecards_file])
+
+    def _session(self) -> dict[str, Any]:
+        """Of a small build others read too: one core each."""
+        return self._settings.session(**({"threads": 1} if self._settings.has_small_build else {}))
+
+    def sources_of(self, export: Export) -> Sequence[tuple[str, str]]:
+        """Schemas and tables that a saved query is measured on."""
+        return self.catalogue.relations(export.metrics)
+
+    def mart_metrics(self, mart: ComparedMart) -> int:
+        """How many metrics a mart holds."""
+        return len(mart.metrics(self.catalogue))
+
+    def _write_manifest(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Keep the layer's definitions with the data that they describe."""
+        table = f"{SCHEMA}.{MANIFEST_TABLE}"
+        # As a literal: for parameters DuckDB imports pandas, which takes half a second.
+        text = literal(self.manifest_text)
+        connection.execute(f"create table {table} as select {text} as manifest")
+
+    @cached_property
+    def _compiler(self) -> Compiler:
+        return Compiler(self.manifest_text, self._settings.build_dir / "metrics_sql.json")

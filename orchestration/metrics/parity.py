@@ -1,0 +1,265 @@
+"""That the metrics layer and the marts say the same.
+
+Both count from the same facts, the marts in SQL of their own, the layer through MetricFlow. For
+every figure that both hold they are laid side by side; a difference is an error of one of them.
+A mart says in its `config.meta.metrics` how its columns are asked for:
+
+    time: period_start          the column that holds the period's first day
+    grain: day                  its grain; not given: the column `period_grain` says it
+    by: {manager_id: manager}   columns of the key and what MetricFlow calls them
+    names: {entered: ...}       columns that are metrics of another name (null: of none)
+    known: [cohort_month]       keys without which the mart counts nothing: the layer's rows
+                                that lack them have no counterpart
+    begins: itself              the mart has no periods before its first one, though balances may
+    ends: as_of                 the mart has no periods that begin after the as-of date
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.base.sql import literal, quote
+from orchestration.metrics.catalogue import GRAINS, SCHEMA, Catalogue, Metric
+from orchestration.metrics.engine import METRIC_TIME, Compiler, Question
+
+# Sums of doubles depend on the order of adding; nothing else may differ.
+TOLERANCE = 1e-9
+SHOWN = 5
+_PERIOD_GRAIN = "period_grain"
+_AS_OF = f"(select max(date_day) from {SCHEMA}.time_spine_day)"
+
+
+@dataclass(frozen=True)
+class ComparedMart:
+    """A mart that the layer can be compared with; see this module's head."""
+
+    schema: str
+    name: str
+    time: str
+    grain: str | None
+    by: Mapping[str, str]
+    names: Mapping[str, str | None]
+    known: tuple[str, ...]
+    begins_itself: bool
+    ends_as_of: bool
+    columns: tuple[str, ...]
+
+    @property
+    def full_name(self) -> str:
+        """`marts.kpi_daily`."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def grains(self) -> tuple[str, ...]:
+        """The grains that its rows have."""
+        return (self.grain,) if self.grain else GRAINS
+
+    @property
+    def usual_grain(self) -> str:
+        """The one grain to compare where one has to do."""
+        return self.grain or "month"
+
+    def metrics(self, catalogue: Catalogue) -> dict[str, Metric]:
+        """The mart's columns that are metrics."""
+        named = {column: self.names.get(column, column) for column in self.columns}
+        return {
+            column: catalogue.metrics[name]
+            for column, name in named.items()
+            if name in catalogue.metrics
+        }
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure that mart and layer do not agree on; values as text, None for NULL."""
+
+    mart: str
+    metric: str
+    grain: str
+    key: Mapping[str, str | None]
+    mart_value: str | None
+    layer_value: str | None
+
+    def __str__(self) -> str:
+        """The difference in one line."""
+        key = ", ".join(f"{column} {value}" for column, value in self.key.items())
+        return (
+            f"{self.metric} by {self.grain}, {key}: {self.mart} has {self.mart_value}, "
+            f"the metrics layer {self.layer_value}"
+        )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a comparison of one mart found: how many figures, how many differ, some of those."""
+
+    mart: ComparedMart
+    figures: int
+    differing: int
+    examples: Sequence[Difference]
+
+
+def compared_marts(manifest: Mapping[str, Any]) -> list[ComparedMart]:
+    """The marts of dbt's manifest that say how they are compared, by name."""
+    found = []
+    for node in manifest["nodes"].values():
+        terms = ((node["config"].get("meta") or {}).get("metrics")) or {}
+        if node["resource_type"] == "model" and terms:
+            found.append(
+                ComparedMart(
+                    schema=node["schema"],
+                    name=node["alias"],
+                    time=terms["time"],
+                    grain=terms.get("grain"),
+                    by=terms.get("by") or {},
+                    names=terms.get("names") or {},
+                    known=tuple(terms.get("known") or ()),
+                    begins_itself=terms.get("begins") == "itself",
+                    ends_as_of=terms.get("ends") == "as_of",
+                    columns=tuple(node["columns"]),
+                )
+            )
+    return sorted(found, key=lambda mart: mart.full_name)
+
+
+def compare(
+    database: Path,
+    compiler: Compiler,
+    catalogue: Catalogue,
+    marts: Iterable[ComparedMart],
+    all_grains: bool = False,
+    session: Mapping[str, Any] | None = None,
+) -> Iterator[Agreement]:
+    """Compare marts in a DuckDB file with the layer: at their usual grain, or at all of theirs.
+
+    `session` are options of DuckDB.
+    """
+    with duckdb.connect(config=dict(session or {})) as connection:
+        connection.execute(f"attach {literal(str(database))} as build (read_only)")
+        connection.execute("use build")
+        for mart in marts:
+            parts = [
+                _compare_grain(connection, compiler, catalogue, mart, grain)
+                for grain in (mart.grains if all_grains else (mart.usual_grain,))
+            ]
+            yield Agreement(
+                mart=mart,
+                figures=sum(part.figures for part in parts),
+                differing=sum(part.differing for part in parts),
+                examples=[example for part in parts for example in part.examples][:SHOWN],
+            )
+
+
+def _compare_grain(
+    connection: duckdb.DuckDBPyConnection,
+    compiler: Compiler,
+    catalogue: Catalogue,
+    mart: ComparedMart,
+    grain: str,
+) -> Agreement:
+    asked = {column: metric.name_at(grain) for column, metric in mart.metrics(catalogue).items()}
+    time = f"{METRIC_TIME}__{grain}"
+    names = [name for name in asked.values() if name]
+    layer = compiler.sql(Question(tuple(dict.fromkeys(names)), (time, *mart.by.values())))
+    keys = {mart.time: time, **mart.by}
+    rows = f" where {_PERIOD_GRAIN} = {literal(grain)}" if mart.grain is None else ""
+    table = f"{quote(mart.schema)}.{quote(mart.name)}"
+    connection.execute(f"create or replace temp view in_mart as select * from {table}{rows}")
+    connection.execute(
+        f"create or replace temp table in_layer as "
+        f"select * replace ({quote(time)}::date as {quote(time)}) from ({layer})"
+    )
+    for column in mart.known:
+        connection.execute(f"delete from in_layer where {quote(mart.by[column])} is null")
+    if mart.begins_itself:
+        connection.execute(
+            f"delete from in_layer where not exists (from in_mart "
+            f"where in_mart.{quote(mart.time)} <= in_layer.{quote(time)})"
+        )
+    if mart.ends_as_of:
+        connection.execute(f"delete from in_layer where {quote(time)} > {_AS_OF}")
+    join = " and ".join(
+        f"in_mart.{quote(column)} is not distinct from in_layer.{quote(item)}"
+        for column, item in keys.items()
+    )
+    # What adds up from the beginning stops at the as-of date, a mart's period at its end.
+    begun = f"coalesce(in_mart.{quote(mart.time)}, in_layer.{quote(time)})"
+    ended = f"{begun} + interval 1 {grain} <= {_AS_OF} + interval 1 day"
+    types = dict(
+        connection.execute("select column_name, column_type from (describe in_mart)").fetchall()
+    )
+    key_texts = ", ".join(
+        f"coalesce(in_mart.{quote(column)}::varchar, in_layer.{quote(item)}::varchar)"
+        for column, item in keys.items()
+    )
+    side_by_side = f"from in_mart full join in_layer on {join}"
+    tests = {
+        column: _differs(column, name, catalogue, types[column])
+        + (f" and {ended}" if name and catalogue.metrics[name].type == "cumulative" else "")
+        for column, name in asked.items()
+    }
+    # One pass counts what differs in every column; only those that do are looked at again.
+    counts = ", ".join(f"count(*) filter (where {test})" for test in tests.values())
+    row = connection.execute(
+        f"select count(*) filter (where in_mart.{quote(mart.time)} is not null), {counts} "
+        f"{side_by_side}"
+    ).fetchone()
+    assert row is not None
+    differing = dict(zip(tests, row[1:], strict=True))
+    cells = " union all ".join(
+        _cells(column, asked[column], catalogue, key_texts, f"{side_by_side} where {tests[column]}")
+        for column, count in differing.items()
+        if count
+    )
+    found = connection.execute(f"{cells} order by all limit {SHOWN}").fetchall() if cells else []
+    examples = [
+        Difference(
+            mart=mart.full_name,
+            metric=metric,
+            grain=grain,
+            key=dict(zip(keys, key, strict=True)),
+            mart_value=mart_value,
+            layer_value=layer_value,
+        )
+        for metric, key, mart_value, layer_value in found
+    ]
+    return Agreement(
+        mart=mart,
+        figures=row[0] * len(asked),
+        differing=sum(differing.values()),
+        examples=examples,
+    )
+
+
+def _differs(column: str, name: str | None, catalogue: Catalogue, type_: str) -> str:
+    """Whether the cells of a column differ."""
+    left, right = _sides(column, name, catalogue)
+    differ = f"{left} is distinct from {right}"
+    if type_ == "DOUBLE" and name:
+        differ += (
+            f" and coalesce(abs({left} - {right}) > {TOLERANCE} * "
+            f"greatest(abs({left}), abs({right})), true)"
+        )
+    return f"({differ})"
+
+
+def _cells(column: str, name: str | None, catalogue: Catalogue, key_texts: str, rows: str) -> str:
+    """A select of the cells of one column in `rows`."""
+    left, right = _sides(column, name, catalogue)
+    return (
+        f"select {literal(column)} as metric, [{key_texts}] as key, {left}::varchar as mart_value, "
+        f"{right}::varchar as layer_value {rows}"
+    )
+
+
+def _sides(column: str, name: str | None, catalogue: Catalogue) -> tuple[str, str]:
+    left, right = f"in_mart.{quote(column)}", f"in_layer.{quote(name)}" if name else "null"
+    if name and catalogue.metrics[name].is_zero_of_nothing:
+        # No row is no event: 0, not unknown.
+        return f"coalesce({left}, 0)", f"coalesce({right}, 0)"
+    return left, right

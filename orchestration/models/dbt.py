@@ -1,0 +1,324 @@
+"""dbt as the job uses it: its process, its manifest, what its nodes mean to us."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from orchestration.base.errors import BuildFailed
+from orchestration.base.files import read_json, write_json
+from orchestration.base.settings import Settings
+
+# dbt's command of a whole refresh.
+BUILD = ["build", "--exclude-resource-type", "unit_test"]
+MANAGER_KEY = "manager_id"
+QUARANTINE = "quarantine"
+PUBLISHED_SCHEMAS = ("marts", "metrics", QUARANTINE, "quality")
+_QUARANTINE_TEXTS = {
+    "reasons": "Why the row is here: column and rule for each rule that it broke, `amount: range`.",
+    "event_on": "Local date of what the row tells of, else of its load.",
+    "_file": "The raw file that the row came from.",
+}
+_PARTS = ("dbt_project", "seeds/reference", "dbt_project.yml", "profiles.yml")
+
+Manifest = Mapping[str, Any]
+
+
+class _Absent(type):
+    """A name in a module that is left out; it has whatever names it is asked for."""
+
+    def __getattr__(cls, name: str) -> _Absent:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Absent(name, (), {})
+
+
+class _LeftOut(ModuleType):
+    def __getattr__(self, name: str) -> _Absent:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Absent(name, (), {})
+
+
+# What dagster_dbt imports for dbt's cloud, for projects in YAML and for columns' lineage.
+_LEFT_OUT = (
+    *("dagster_dbt.cloud", "dagster_dbt.cloud_v2", "dagster_dbt.cloud_v2.component"),
+    *("dagster_dbt.components", "dagster_dbt.components.dbt_project"),
+    *("dagster_dbt.components.dbt_project.component",),
+    *("sqlglot", "sqlglot.expressions", "sqlglot.lineage", "sqlglot.optimizer"),
+)
+
+
+@contextmanager
+def without_dbt() -> Iterator[None]:
+    """Import dagster_dbt as it is without dbt and what nothing here asks for: a third of the time.
+
+    dbt itself runs in a process of its own.
+    """
+    hidden: dict[str, Any] = {"dbt": None} | {name: _LeftOut(name) for name in _LEFT_OUT}
+    hidden = {name: module for name, module in hidden.items() if name not in sys.modules}
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+
+
+class MortalProcess(subprocess.Popen[bytes]):
+    """A process that is killed where it does not end in the time it is given.
+
+    dbt hears an interruption between two questions, and one may take minutes.
+    """
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, negative after a kill."""
+        try:
+            return super().wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return super().wait()
+
+
+class DbtProcess:
+    """A warm dbt; see dbt_process. Start it early, use it once, close it always."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.target_dir.mkdir(parents=True, exist_ok=True)
+        self._settings = settings
+        self.fingerprint = project_fingerprint(settings)
+        self.has_current_manifest = is_manifest_current(settings, self.fingerprint)
+        saved = settings.target_dir / "partial_parse.msgpack"
+        start = {
+            "arguments": settings.dbt_arguments(),
+            "expected": BUILD,
+            "manifest": str(saved) if self.has_current_manifest and saved.is_file() else None,
+            "fingerprint": self.fingerprint,
+            "kept_code": str(settings.target_dir / "kept_code.json"),
+            "kept_manifest": str(settings.target_dir / "kept_manifest.bin"),
+            "kept_templates": str(settings.target_dir / "kept_templates.bin"),
+            "passed_tests": str(settings.passed_tests_file),
+            "raw_zone": str(settings.raw_zone_file),
+        }
+        self._log = (settings.build_dir / "dbt.log").open("w", encoding="utf-8")
+        self.process = MortalProcess(
+            [sys.executable, "-m", "orchestration.models.dbt_process", json.dumps(start)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=settings.dbt_environment(),
+            cwd=settings.root,
+        )
+
+    def parse(self) -> None:
+        """Write the manifest anew. Raises BuildFailed where the project is not valid."""
+        self._send({"command": "parse"})
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            answer = json.loads(line)
+            if answer.get("voronka") == "parsed":
+                if answer["error"]:
+                    raise BuildFailed(
+                        f"dbt cannot read the project: {answer['error'].strip()}",
+                        "Correct the model or its YAML, then refresh again.",
+                    )
+                mark_manifest(self._settings, self.fingerprint)
+                self.has_current_manifest = True
+                return
+        raise BuildFailed(
+            "dbt did not start.", f"See {self._settings.build_dir / 'dbt.log'}, then refresh again."
+        )
+
+    def build(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Begin a dbt command; its events come from the process that is returned."""
+        self._send({"command": "build", "arguments": list(arguments)})
+        return self.process
+
+    def close(self) -> None:
+        """End the process if it still runs."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.wait(timeout=10)
+        self._log.close()
+
+    def _send(self, command: Mapping[str, Any]) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(command).encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise BuildFailed(
+                "dbt ended before it was asked to build.",
+                f"See {self._settings.build_dir / 'dbt.log'}, then refresh again.",
+            ) from error
+
+
+def project_fingerprint(settings: Settings) -> str:
+    """What the manifest depends on: files by path, size and time, versions and variables."""
+    state = hashlib.sha256()
+    state.update(json.dumps(settings.dbt_vars, sort_keys=True).encode())
+    state.update(str(settings.data).encode())
+    for package in ("dbt-core", "dbt-duckdb"):
+        state.update(importlib.metadata.version(package).encode())
+    for path in sorted(_project_files(settings.root)):
+        found = path.stat()
+        state.update(f"{path}|{found.st_mtime_ns}|{found.st_size}\n".encode())
+    return state.hexdigest()
+
+
+def _project_files(root: Path) -> Iterator[Path]:
+    for part in _PARTS:
+        path = root / part
+        if path.is_file():
+            yield path
+            continue
+        for directory, _, names in os.walk(path):
+            yield from (Path(directory) / name for name in names)
+
+
+def is_manifest_current(settings: Settings, fingerprint: str) -> bool:
+    """Whether manifest.json was written for the project as it is."""
+    mark = read_json(settings.target_dir / "fingerprint.json")
+    return (
+        mark.get("fingerprint") == fingerprint and (settings.target_dir / "manifest.json").is_file()
+    )
+
+
+def mark_manifest(settings: Settings, fingerprint: str) -> None:
+    """Remember which project the manifest describes."""
+    write_json(settings.target_dir / "fingerprint.json", {"fingerprint": fingerprint})
+
+
+def load_manifest(settings: Settings, process: DbtProcess | None = None) -> Manifest:
+    """The current manifest, parsed anew only if the project changed."""
+    import orjson
+
+    fingerprint = process.fingerprint if process else project_fingerprint(settings)
+    if not is_manifest_current(settings, fingerprint):
+        own = process or DbtProcess(settings)
+        try:
+            own.parse()
+        finally:
+            if process is None:
+                own.close()
+    manifest = orjson.loads((settings.target_dir / "manifest.json").read_bytes())
+    return with_described_quarantine(with_attached_tests(manifest))
+
+
+def with_attached_tests(manifest: dict[str, Any]) -> Manifest:
+    """The manifest with every test attached to a model, so that each becomes an asset check.
+
+    A test of several models that names none of them is attached to the last one in the order of
+    layers: that is the model whose result the test would call wrong.
+    """
+    for node in manifest["nodes"].values():
+        if node["resource_type"] != "test" or node.get("attached_node"):
+            continue
+        parents = [parent for parent in node["depends_on"]["nodes"] if parent in manifest["nodes"]]
+        if parents:
+            node["attached_node"] = max(parents, key=lambda name: (_depth(manifest, name), name))
+            # A test of one source and one model would otherwise be attached to neither.
+            node["depends_on"] = {**node["depends_on"], "nodes": sorted(parents)}
+    return manifest
+
+
+def with_described_quarantine(manifest: Manifest) -> Manifest:
+    """The manifest with descriptions of quarantine: its columns are the raw tables', as text."""
+    raw_tables = {
+        f"{source['source_name']}_{source['name']}": source
+        for source in manifest["sources"].values()
+    }
+    for node in manifest["nodes"].values():
+        if node["schema"] != QUARANTINE or node["resource_type"] != "model":
+            continue
+        raw = raw_tables[node["alias"]]
+        texts = {name: column["description"] for name, column in raw["columns"].items()}
+        node["description"] = (
+            f"Rows of `{raw['source_name']}.{raw['name']}` that broke the contract, as they were "
+            f"given; no mart counts them. {raw['description']}"
+        )
+        node["columns"] = {
+            name: {"name": name, "description": text}
+            for name, text in (texts | _QUARANTINE_TEXTS).items()
+        }
+    return manifest
+
+
+def _depth(manifest: Manifest, unique_id: str) -> int:
+    layers = {"staging": 0, QUARANTINE: 1, "intermediate": 2, "marts": 3, "quality": 4}
+    return layers.get(manifest["nodes"][unique_id]["schema"], -1)
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A table that is published: where it is, its key and what it says about itself.
+
+    A table with `russian_names` of its columns is also published as a view that has them.
+    `is_scorecard` says that the metrics layer makes it, in its own file.
+    `personal` are the columns with personal data, `managers` those with a manager's key;
+    `is_personal` says that the whole table is personal.
+    """
+
+    schema: str
+    name: str
+    grain: tuple[str, ...]
+    description: str
+    columns: Mapping[str, str]
+    russian_names: Mapping[str, str] = field(default_factory=dict)
+    personal: frozenset[str] = frozenset()
+    managers: frozenset[str] = frozenset()
+    is_personal: bool = False
+    is_scorecard: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """`marts.kpi_daily`."""
+        return f"{self.schema}.{self.name}"
+
+
+def published_models(manifest: Manifest) -> list[PublishedModel]:
+    """The models of the published schemas, by schema and name."""
+    models = [
+        PublishedModel(
+            schema=node["schema"],
+            name=node["alias"],
+            grain=tuple((node["config"].get("meta") or {}).get("grain") or ()),
+            description=node["description"].strip(),
+            columns={
+                column["name"]: column["description"].strip()
+                for column in node["columns"].values()
+                if column["description"].strip()
+            },
+            personal=_columns_where(node, lambda name, meta: bool(meta.get("personal"))),
+            managers=_columns_where(
+                node, lambda name, meta: name == MANAGER_KEY or meta.get("names") == "manager"
+            ),
+            is_personal=bool((node["config"].get("meta") or {}).get("personal")),
+        )
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in ("model", "seed")
+        and node["schema"] in PUBLISHED_SCHEMAS
+        and node["config"]["materialized"] != "ephemeral"
+    ]
+    return sorted(models, key=lambda model: model.full_name)
+
+
+def _columns_where(
+    node: Mapping[str, Any], holds: Callable[[str, Mapping[str, Any]], bool]
+) -> frozenset[str]:
+    """Columns by their name and their `config.meta`."""
+    return frozenset(
+        name
+        for name, column in node["columns"].items()
+        if holds(name, (column.get("config") or {}).get("meta") or {})
+    )

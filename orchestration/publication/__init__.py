@@ -1,0 +1,1 @@
+"""What BI reads: written, checked, swapped in."""

@@ -1,0 +1,152 @@
+"""What the published file says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from orchestration.base.errors import WrongUse, first_line
+from orchestration.base.sql import quote
+
+# Columns of marts.kpi_daily and their names for people.
+HEADLINES = {
+    "revenue": "Revenue",
+    "deals_won": "Won deals",
+    "new_customers": "New customers",
+    "meetings_held": "Meetings held",
+    "calls": "Calls",
+}
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """A headline figure of the last full month and of the month before; months by first day."""
+
+    title: str
+    month: date
+    value: Decimal
+    previous_month: date
+    previous: Decimal
+
+
+@dataclass(frozen=True)
+class QuarantineReason:
+    """How many rows of a raw table are quarantined for a reason; a row may have several."""
+
+    table: str
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """The published file in figures; `checks` are passed, warned and failed."""
+
+    publication_id: str
+    version: str
+    as_of_date: date | None
+    published_at: datetime
+    raw_dir: str
+    is_demo: bool
+    raw_files: int
+    raw_rows: int
+    checks: tuple[int, int, int]
+    warnings: list[str]
+    quarantine: list[QuarantineReason]
+    quarantine_tables: int
+    kpis: list[Kpi]
+
+
+def read_published(file: Path) -> Published:
+    """Read a published file. Raises WrongUse where it is not one of ours."""
+    try:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            return _read(connection)
+    except duckdb.Error as error:
+        raise WrongUse(
+            f"{file} cannot be read: {first_line(error)}",
+            "Move it away and run `voronka refresh`.",
+        ) from error
+
+
+def _read(connection: duckdb.DuckDBPyConnection) -> Published:
+    row = connection.execute(
+        "select publication_id, project_version, as_of_date, epoch_us(published_at), raw_dir, "
+        "is_demo, raw_files, raw_rows, checks_passed, checks_warned, checks_failed "
+        "from quality.publication"
+    ).fetchone()
+    assert row is not None
+    warnings = connection.execute(
+        "select asset || ': ' || coalesce(nullif(message, ''), check_name) from quality.checks "
+        "where status <> 'pass' order by all"
+    ).fetchall()
+    tables = _quarantine_tables(connection)
+    return Published(
+        publication_id=row[0],
+        version=row[1],
+        as_of_date=row[2],
+        published_at=datetime.fromtimestamp(row[3] / 1e6, UTC),
+        raw_dir=row[4],
+        is_demo=row[5],
+        raw_files=row[6],
+        raw_rows=row[7],
+        checks=(row[8], row[9], row[10]),
+        warnings=[text for (text,) in warnings],
+        quarantine=quarantine_reasons(connection),
+        quarantine_tables=len(tables),
+        kpis=_kpis(connection, row[2]),
+    )
+
+
+def _quarantine_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    found = connection.execute(
+        "select table_name from duckdb_tables() where schema_name = 'quarantine' order by all"
+    ).fetchall()
+    return [name for (name,) in found]
+
+
+def quarantine_reasons(connection: duckdb.DuckDBPyConnection) -> list[QuarantineReason]:
+    """Why rows are in quarantine, the most frequent first, from an open published file."""
+    tables = _quarantine_tables(connection)
+    if not tables:
+        return []
+    parts = [
+        f"select '{name}' as table_name, unnest(reasons) as reason from quarantine.{quote(name)}"
+        for name in tables
+    ]
+    found = connection.execute(
+        "select replace(regexp_replace(table_name, '_', '.'), '\"', ''), reason, count(*) "
+        f"from ({' union all '.join(parts)}) group by all order by 3 desc, 1, 2"
+    ).fetchall()
+    return [QuarantineReason(*row) for row in found]
+
+
+def _kpis(connection: duckdb.DuckDBPyConnection, as_of: date | None) -> list[Kpi]:
+    """The headline figures, if the mart is there and there is a day to count from."""
+    has_mart = connection.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'marts' "
+        "and table_name = 'kpi_daily'"
+    ).fetchone()
+    if as_of is None or not has_mart or not has_mart[0]:
+        return []
+    # The last month that ended by the as-of date.
+    after = (as_of + timedelta(days=1)).replace(day=1)
+    month = (after - timedelta(days=1)).replace(day=1)
+    previous = (month - timedelta(days=1)).replace(day=1)
+    sums = ", ".join(f"coalesce(sum({column}), 0)::decimal(38, 2)" for column in HEADLINES)
+    values = [
+        connection.execute(
+            f"select {sums} from marts.kpi_daily "
+            f"where date_day >= date '{start}' and date_day < date '{end}'"
+        ).fetchone()
+        for start, end in ((month, after), (previous, month))
+    ]
+    assert values[0] is not None and values[1] is not None
+    return [
+        Kpi(title, month, value, previous, before)
+        for title, value, before in zip(HEADLINES.values(), values[0], values[1], strict=True)
+    ]
