@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import re
 import shutil
 import sys
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from orchestration.base.errors import VoronkaError
 from orchestration.base.object_store import OBJECT_STORES, find_extension
@@ -21,7 +22,6 @@ from orchestration.raw_zone.zone import RawZone, scan
 PYTHON = ((3, 11), (3, 14))
 NEEDED_BYTES = 1_000_000_000
 _SHOWN = 20
-_PINNED = re.compile(r"^([a-zA-Z0-9._-]+)==([^ ;\\]+)([^\\]*)")
 
 
 @dataclass(frozen=True)
@@ -55,29 +55,33 @@ def _packages(lock: Path) -> Finding:
     if not lock.is_file():
         return Finding("note", "There is no requirements.lock to compare the packages with")
     wrong = []
-    for name, version, marker in _pins(lock):
+    for pin in locked_packages(lock.read_text(encoding="utf-8")):
         try:
-            found = importlib.metadata.version(name)
+            found = importlib.metadata.version(pin.name)
         except importlib.metadata.PackageNotFoundError:
-            if not marker:
-                wrong.append(f"{name}: {version} wanted, none installed")
+            wrong.append(f"{pin.name}: {str(pin.specifier)[2:]} in the lock, none installed")
             continue
-        if found != version:
-            wrong.append(f"{name}: {version} wanted, {found} installed")
+        if not pin.specifier.contains(found, prereleases=True):
+            wrong.append(f"{pin.name}: {str(pin.specifier)[2:]} in the lock, {found} installed")
     if wrong:
+        noun = "1 package differs" if len(wrong) == 1 else f"{len(wrong)} packages differ"
         return Finding(
             "note",
-            f"{len(wrong)} packages differ from requirements.lock",
-            "Run `make clean refresh` to install what was tested.",
-            wrong[:_SHOWN],
+            f"{noun} from requirements.lock, with which the project is tested",
+            "Run `make clean install`, which installs the lock.",
+            [*wrong[:_SHOWN], *([f"and {len(wrong) - _SHOWN} more"] if wrong[_SHOWN:] else [])],
         )
     return Finding("good", "The packages are those of requirements.lock")
 
 
-def _pins(lock: Path) -> list[tuple[str, str, str]]:
-    """Name, version and marker (empty: always) of each package in the lock."""
-    matches = (_PINNED.match(line) for line in lock.read_text(encoding="utf-8").splitlines())
-    return [(m[1], m[2], m[3].strip(" ;")) for m in matches if m]
+def locked_packages(lock: str, environment: Mapping[str, str] | None = None) -> list[Requirement]:
+    """The packages of a lock file that belong into an environment, by their markers.
+
+    `environment` overrides the variables that markers read; without it, it is the present one.
+    """
+    lines = (line.removesuffix("\\").strip() for line in lock.splitlines())
+    found = [Requirement(line) for line in lines if line and line[0] not in "#-"]
+    return [pin for pin in found if pin.marker is None or pin.marker.evaluate(environment)]
 
 
 def _data_dir(path: Path) -> Finding:
