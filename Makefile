@@ -53,6 +53,8 @@ lint: $(READY) ## Check style, types and SQL
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests --processes 2
+	@VORONKA_DATA_DIR="$(CURDIR)/data" $(BIN)/dbt --quiet parse --profiles-dir .
+	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
 
 .PHONY: format
 format: $(READY) ## Format Python and SQL in place

@@ -20,12 +20,12 @@ from orchestration.base.errors import EXIT_GOOD, EXIT_STOPPED, VoronkaError, Wro
 from orchestration.metrics import glossary
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
-MARTS_DIR = Path("dbt_project/models/marts")
+MODELS_DIR = Path("dbt_project/models")
 README = Path("README.md")
 PAGE = Path("docs/marts.md")
 BEGIN = "<!-- mart index: made by `make docs` -->"
 END = "<!-- end of the mart index -->"
-# Steps on the way to a mart lie among the marts, in a schema of their own.
+# What is published for people; the other models are on the way there.
 SCHEMAS = ("marts", "quality")
 
 # libyaml's loader is ten times as fast; some builds of PyYAML come without it.
@@ -67,14 +67,14 @@ def load_marts(project_dir: Path) -> list[Mart]:
     what the index shows.
     """
     config = _read_yaml(project_dir / "dbt_project.yml")
-    blocks = _doc_blocks(project_dir / MARTS_DIR)
+    blocks = _doc_blocks(project_dir / MODELS_DIR)
     marts = []
-    for path in sorted((project_dir / MARTS_DIR).rglob("*.yml")):
-        folders = path.relative_to(project_dir / MARTS_DIR).parent.parts
-        schema = _schema_of(config, folders)
-        if schema in SCHEMAS:
-            for model in _read_yaml(path).get("models", []):
-                marts.append(_mart(model, folders[0], schema, blocks, path))
+    for path in sorted((project_dir / MODELS_DIR).rglob("*.yml")):
+        folders = path.relative_to(project_dir / MODELS_DIR).parent.parts
+        for model in _read_yaml(path).get("models", []):
+            schema = (model.get("config") or {}).get("schema") or _schema_of(config, folders)
+            if schema in SCHEMAS:
+                marts.append(_mart(model, folders[-1], schema, blocks, path))
     return sorted(marts, key=lambda mart: (mart.folder, mart.name))
 
 
@@ -139,9 +139,9 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def _schema_of(config: Mapping[str, Any], folders: Sequence[str]) -> str:
-    """Look up the schema that dbt_project.yml gives to the models of a folder of marts."""
-    level = config["models"][config["name"]]["marts"]
-    schema = level["+schema"]
+    """Look up the schema that dbt_project.yml gives to the models of a folder."""
+    level = config["models"][config["name"]]
+    schema = ""
     for folder in folders:
         level = level.get(folder, {})
         schema = level.get("+schema", schema)
@@ -169,7 +169,7 @@ def _mart(
         if name not in blocks:
             raise WrongUse(
                 f"{path}: there is no doc block {name}.",
-                f"Write it in a Markdown file in {MARTS_DIR}, or describe the column in place.",
+                f"Write it in a Markdown file in {MODELS_DIR}, or describe the column in place.",
             )
         return blocks[name]
 

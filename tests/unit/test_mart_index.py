@@ -10,7 +10,7 @@ from orchestration.base.errors import WrongUse
 from orchestration.cli.mart_index import (
     BEGIN,
     END,
-    MARTS_DIR,
+    MODELS_DIR,
     PAGE,
     PROJECT_DIR,
     README,
@@ -24,13 +24,9 @@ DBT_PROJECT = """
 name: voronka
 models:
   voronka:
-    marts:
-      +schema: marts
-      kpi:
-        steps: &steps {+schema: intermediate}
-      quality:
-        steps: *steps
-        reconciliation: {+schema: quality}
+    periods: {+schema: intermediate}
+    marts: {+schema: marts}
+    quality: {+schema: intermediate}
 """
 DOC_BLOCKS = """Shared words.
 
@@ -59,7 +55,7 @@ sources: [{name: zone}]
 models:
   - name: rows_counted
     description: Where rows went.
-    config: {meta: {grain: [table_name]}}
+    config: {schema: quality, meta: {grain: [table_name]}}
 """
 ROW_OF_KPI_DAILY = (
     "| **kpi** | [`kpi_daily`](docs/marts.md#kpi_daily) | `date_day`, `shop_id` "
@@ -119,10 +115,10 @@ def put(project: Path, path: str | Path, text: str) -> None:
 def project(tmp_path: Path) -> Path:
     """Two marts, a step that is none, and a README with a place for the index."""
     put(tmp_path, "dbt_project.yml", DBT_PROJECT)
-    put(tmp_path, MARTS_DIR / "shared.md", DOC_BLOCKS)
-    put(tmp_path, MARTS_DIR / "kpi/kpi_daily.yml", KPI_DAILY)
-    put(tmp_path, MARTS_DIR / "kpi/steps/int_step.yml", STEP)
-    put(tmp_path, MARTS_DIR / "quality/reconciliation/rows_counted.yml", ROWS_COUNTED)
+    put(tmp_path, MODELS_DIR / "shared.md", DOC_BLOCKS)
+    put(tmp_path, MODELS_DIR / "marts/kpi/kpi_daily.yml", KPI_DAILY)
+    put(tmp_path, MODELS_DIR / "periods/int_step.yml", STEP)
+    put(tmp_path, MODELS_DIR / "quality/rows_counted.yml", ROWS_COUNTED)
     put(tmp_path, README, f"# Shop\n\n{BEGIN}\nold\n{END}\n\nMore.\n")
     return tmp_path
 
@@ -133,7 +129,9 @@ def test_the_index_of_this_project_is_current() -> None:
 
 def test_every_published_mart_of_this_project_is_in_the_index() -> None:
     models = {
-        path.stem for path in (PROJECT_DIR / MARTS_DIR).rglob("*.sql") if "steps" not in path.parts
+        path.stem
+        for path in (PROJECT_DIR / MODELS_DIR).rglob("*.sql")
+        if not {"staging", "semantic"} & set(path.parts) and not path.stem.startswith("int_")
     }
     assert {mart.name for mart in load_marts(PROJECT_DIR)} == models
 
@@ -158,13 +156,13 @@ def test_what_the_yaml_says_anew_makes_the_files_stale(
     project: Path, old: str, new: str, stale: list[Path]
 ) -> None:
     write_files(project)
-    put(project, MARTS_DIR / "kpi/kpi_daily.yml", KPI_DAILY.replace(old, new))
+    put(project, MODELS_DIR / "marts/kpi/kpi_daily.yml", KPI_DAILY.replace(old, new))
     assert list(stale_files(project)) == stale
 
 
 def test_a_doc_block_that_changes_makes_the_page_stale(project: Path) -> None:
     write_files(project)
-    put(project, MARTS_DIR / "shared.md", DOC_BLOCKS.replace("in a row", "in a column"))
+    put(project, MODELS_DIR / "shared.md", DOC_BLOCKS.replace("in a row", "in a column"))
     assert list(stale_files(project)) == [PAGE]
 
 
@@ -185,14 +183,14 @@ def test_check_names_what_is_stale_and_writes_nothing(
     ("path", "text", "message"),
     [
         (README, "# Shop\n", "README.md has no place for the mart index."),
-        (MARTS_DIR / "shared.md", "", "there is no doc block visits."),
+        (MODELS_DIR / "shared.md", "", "there is no doc block visits."),
         (
-            MARTS_DIR / "kpi/kpi_daily.yml",
+            MODELS_DIR / "marts/kpi/kpi_daily.yml",
             KPI_DAILY.replace("Local day.", '""'),
             "date_day has no description.",
         ),
         (
-            MARTS_DIR / "kpi/kpi_daily.yml",
+            MODELS_DIR / "marts/kpi/kpi_daily.yml",
             KPI_DAILY.replace("[date_day, shop_id]", "[]"),
             "kpi_daily has no grain.",
         ),

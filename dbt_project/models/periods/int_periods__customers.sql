@@ -3,7 +3,7 @@
 
 with snapshot_days as (
 
-    select * from {{ ref('int_periods__snapshot_days') }}
+    select * from {{ ref('int_calendar__snapshot_days') }}
 
 ),
 

@@ -9,7 +9,7 @@ with spans as (
 
 snapshot_days as (
 
-    select * from {{ ref('int_periods__snapshot_days') }}
+    select * from {{ ref('int_calendar__snapshot_days') }}
 
 ),
 

@@ -3,7 +3,7 @@
 
 with days as (
 
-    select * from {{ ref('dim_date') }}
+    select * from {{ ref('int_calendar__days') }}
 
 ),
 

@@ -2,9 +2,9 @@
 -- first date of kpi_daily, advertising or sales costs to the as-of date; later ones
 -- only where something is not 0.
 
-with kpi_daily as (
+with daily_measures as (
 
-    select * from {{ ref('kpi_daily') }}
+    select * from {{ ref('int_measures__daily') }}
 
 ),
 
@@ -22,7 +22,7 @@ sales_costs as (
 
 snapshot_days as (
 
-    select * from {{ ref('int_periods__snapshot_days') }}
+    select * from {{ ref('int_calendar__snapshot_days') }}
 
 ),
 
@@ -46,7 +46,9 @@ sessions as (
 
 first_dates as (
 
-    select min(date_day) as first_on from kpi_daily
+    select min(date_day) as first_on
+    from daily_measures
+    where {{ any_not_zero(stored_measures()) }}
     union all
     select min(spend_date) as first_on from ad_spend
     union all
