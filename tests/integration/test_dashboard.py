@@ -6,7 +6,6 @@ Needs a Chromium or Chrome on this machine; nothing is downloaded.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestration.metrics.catalogue import Catalogue
+from tests import needs
 from tests.conftest import query, voronka
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -90,9 +89,7 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def browser(demo_publication: Path) -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip("no Chromium on this machine: apt install chromium")
+    executable = needs.chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
