@@ -54,7 +54,7 @@ class MetricChange:
 
 @dataclass(frozen=True)
 class ModelChanges:
-    """Models whose text changed, that are new or gone, and those that read them."""
+    """Models and seeds whose text changed, that are new or gone, and models that read them."""
 
     changed: Sequence[str]
     added: Sequence[str]
@@ -87,13 +87,9 @@ def metric_changes(
 
 
 def model_changes(base: Mapping[str, Any], head: Mapping[str, Any]) -> ModelChanges:
-    """Models that differ between two manifests of dbt, by name."""
+    """Models and seeds that differ between two manifests of dbt, by name."""
     before, after = (_models(manifest) for manifest in (base, head))
-    macros = {
-        name
-        for name, macro in head["macros"].items()
-        if macro["macro_sql"] != base["macros"].get(name, {}).get("macro_sql")
-    }
+    macros = _changed_macros(base["macros"], head["macros"])
     changed = {
         name
         for name, node in after.items()
@@ -104,15 +100,7 @@ def model_changes(base: Mapping[str, Any], head: Mapping[str, Any]) -> ModelChan
         )
     }
     added = after.keys() - before.keys()
-    affected: set[str] = set()
-    front = changed | added
-    while front:
-        front = {
-            name
-            for name, node in after.items()
-            if front & set(node["depends_on"]["nodes"]) and name not in affected
-        }
-        affected |= front
+    affected = _dependents(changed | added, after)
     return ModelChanges(
         changed=_names(changed),
         added=_names(added),
@@ -122,9 +110,12 @@ def model_changes(base: Mapping[str, Any], head: Mapping[str, Any]) -> ModelChan
 
 
 def report(
-    base: str, changes: Sequence[MetricChange], missing: Sequence[str], models: ModelChanges
+    base: str,
+    changes: Sequence[MetricChange],
+    missing: Sequence[str],
+    models: ModelChanges | str,
 ) -> str:
-    """The findings as Markdown."""
+    """The findings as Markdown; a text in place of models says why there are none."""
     lines = [f"# What changed in the demo's figures since {base}", "", "## Metrics", ""]
     if not changes:
         lines.append("No figure changed.")
@@ -138,7 +129,10 @@ def report(
         lines.append("")
     if missing:
         lines += ["", "## Columns", "", *(f"- {text}" for text in missing)]
-    lines += ["", "## Models", ""]
+    lines += ["", "## Models and seeds", ""]
+    if isinstance(models, str):
+        lines.append(models)
+        return "\n".join(lines) + "\n"
     for title, names in (
         ("changed", models.changed),
         ("new", models.added),
@@ -192,12 +186,24 @@ def run(project: Path, base: str) -> str:
             build(tree, project / "seeds/demo", built)
         finally:
             _git(project, "worktree", "remove", "--force", str(tree), remedy=_TREE_REMEDY)
+    head = work / "head"
+    if not (head / PUBLISHED).is_file():
+        # What has not changed since is not built again.
+        shutil.rmtree(head, ignore_errors=True)
+        shutil.copytree(built, head, symlinks=True)
     print("Building the demo as it is …", flush=True)
-    build(project, project / "seeds/demo", work / "head")
-    manifests = [json.loads((data / MANIFEST).read_bytes()) for data in (built, work / "head")]
-    marts = compared_marts(manifests[1])
-    changes, missing = metric_changes(built / PUBLISHED, work / "head" / PUBLISHED, marts)
-    text = report(f"{base} ({commit})", changes, missing, model_changes(*manifests))
+    build(project, project / "seeds/demo", head)
+    manifests = [json.loads((data / MANIFEST).read_bytes()) for data in (built, head)]
+    changes, missing = metric_changes(
+        built / PUBLISHED, head / PUBLISHED, compared_marts(manifests[1])
+    )
+    models: ModelChanges | str
+    try:
+        models = model_changes(*manifests)
+    except (LookupError, TypeError) as error:
+        # Another version of dbt writes another manifest; the figures took minutes to build.
+        models = f"The manifests of the two versions cannot be compared: {error!r}."
+    text = report(f"{base} ({commit})", changes, missing, models)
     (work / REPORT).write_text(text, encoding="utf-8")
     return text
 
@@ -251,6 +257,30 @@ def _models(manifest: Mapping[str, Any]) -> dict[str, Any]:
         for name, node in manifest["nodes"].items()
         if node["resource_type"] in ("model", "seed")
     }
+
+
+def _changed_macros(base: Mapping[str, Any], head: Mapping[str, Any]) -> set[str]:
+    """Macros whose text changed or is new, and those that call them."""
+    changed = {
+        name
+        for name, macro in head.items()
+        if macro["macro_sql"] != base.get(name, {}).get("macro_sql")
+    }
+    return changed | _dependents(changed, head, "macros")
+
+
+def _dependents(changed: set[str], nodes: Mapping[str, Any], parents: str = "nodes") -> set[str]:
+    """What depends on the changed ones, directly or not. Seeds depend on no node."""
+    found: set[str] = set()
+    front = changed
+    while front:
+        front = {
+            name
+            for name, node in nodes.items()
+            if front & set(node["depends_on"].get(parents, ())) and name not in found
+        }
+        found |= front
+    return found
 
 
 def _names(unique_ids: Sequence[str] | set[str]) -> list[str]:

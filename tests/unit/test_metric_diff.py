@@ -10,8 +10,9 @@ import pytest
 
 from orchestration.base.errors import WrongUse
 from orchestration.metrics import diff
-from orchestration.metrics.diff import metric_changes, model_changes, report
+from orchestration.metrics.diff import ModelChanges, metric_changes, model_changes, report
 from orchestration.metrics.parity import ComparedMart
+from tests import needs
 
 MART = ComparedMart("marts", "kpi", "period_start", None, {}, {}, (), False, False, ("calls",))
 
@@ -78,7 +79,8 @@ def test_nothing_changed_is_said(tmp_path: Path) -> None:
 
 
 def test_models_are_changed_by_their_text_and_their_macros() -> None:
-    macros = {"m.ratio": {"macro_sql": "a / b"}, "m.same": {"macro_sql": "x"}}
+    alone = {"depends_on": {"macros": []}}
+    macros = {"m.ratio": {"macro_sql": "a / b", **alone}, "m.same": {"macro_sql": "x", **alone}}
     base = {
         "nodes": {
             "model.v.text": node("1"),
@@ -96,7 +98,7 @@ def test_models_are_changed_by_their_text_and_their_macros() -> None:
             "model.v.text": node("2"),
             "model.v.added": node("1"),
         },
-        "macros": {**macros, "m.ratio": {"macro_sql": "a / nullif(b, 0)"}},
+        "macros": {**macros, "m.ratio": {"macro_sql": "a / nullif(b, 0)", **alone}},
     }
     found = model_changes(base, head)
     assert found.changed == ["text", "uses_ratio"]
@@ -105,9 +107,42 @@ def test_models_are_changed_by_their_text_and_their_macros() -> None:
     assert found.affected == ["child", "grandchild"]
 
 
+def test_a_changed_seed_is_told_with_the_models_that_read_it() -> None:
+    """Of a seed, dbt's manifest names no parents."""
+    seed = {**node("1"), "resource_type": "seed", "depends_on": {"macros": []}}
+    models = {
+        "model.v.reads_seed": node("1", "seed.v.holidays"),
+        "model.v.reads_model": node("1", "model.v.reads_seed"),
+        "model.v.other": node("1"),
+    }
+    base, head = (
+        {"nodes": {"seed.v.holidays": {**seed, "checksum": {"checksum": it}}, **models}}
+        for it in "12"
+    )
+    found = model_changes({**base, "macros": {}}, {**head, "macros": {}})
+    assert found == ModelChanges(["holidays"], [], [], ["reads_model", "reads_seed"])
+
+
+def test_a_macro_changes_the_models_of_the_macros_that_call_it() -> None:
+    calls = {"macro_sql": "{{ inner() }}", "depends_on": {"macros": ["macro.v.inner"]}}
+    model = {"model.v.one": node("1", macros=("macro.v.outer",)), "model.v.two": node("1")}
+    base, head = (
+        {
+            "nodes": model,
+            "macros": {
+                "macro.v.inner": {"macro_sql": text, "depends_on": {"macros": []}},
+                "macro.v.outer": calls,
+            },
+        }
+        for text in ("1", "2")
+    )
+    assert model_changes(base, head) == ModelChanges(["one"], [], [], [])
+
+
 def git(where: Path, *arguments: str) -> None:
+    program = needs.git()
     who = ("-c", "user.name=n", "-c", "user.email=n@example.org")
-    subprocess.run(["git", *who, *arguments], cwd=where, check=True, capture_output=True)
+    subprocess.run([program, *who, *arguments], cwd=where, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -121,7 +156,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             (data / part).parent.mkdir(parents=True, exist_ok=True)
         (data / diff.MANIFEST).write_text('{"nodes": {}, "macros": {}}')
         (data / diff.PUBLISHED).unlink(missing_ok=True)
-        published(data / diff.PUBLISHED, (tree / "figure.txt").read_text())
+        figure = (tree / "figure.txt").read_text()
+        published(data / diff.PUBLISHED, figure)
+        with (data / "builds").open("a") as file:
+            file.write(figure.split(", ")[2] + "\n")
 
     monkeypatch.setattr(diff, "build", build)
     monkeypatch.setattr(diff, "compared_marts", lambda manifest: [MART])
@@ -152,6 +190,27 @@ def test_what_a_killed_run_left_behind_is_replaced(project: Path, is_locked: boo
     assert "| 2026-01-01 | 10 | 15 | +50.00% |" in text
     assert (project / diff.WORK_DIR / diff.REPORT).read_text() == text
     assert not left.exists()
+
+
+def test_the_figures_are_reported_where_the_manifests_cannot_be_compared(project: Path) -> None:
+    git(project, "tag", "base")
+    diff.run(project, "base")
+    (manifest,) = (project / diff.WORK_DIR).glob(f"[0-9a-f]*/{diff.MANIFEST}")
+    manifest.write_text('{"nodes": {"model.v.a": {}}, "macros": {}}')
+    text = diff.run(project, "base")
+    assert "| 2026-01-01 | 10 | 15 | +50.00% |" in text
+    assert "cannot be compared: KeyError('resource_type')." in text
+    assert (project / diff.WORK_DIR / diff.REPORT).read_text() == text
+
+
+def test_what_has_not_changed_is_not_built_again(project: Path) -> None:
+    """The present version starts from the data directory of the one that it is compared with."""
+    diff.run(project, "HEAD")
+    work = project / diff.WORK_DIR
+    assert (work / "head" / "builds").read_text().split() == ["10", "15"]
+    diff.run(project, "HEAD")
+    assert (work / "head" / "builds").read_text().split() == ["10", "15", "15"]
+    assert [path.parent.name == "head" for path in work.glob("*/builds")].count(False) == 1
 
 
 def test_a_report_that_cannot_be_made_leaves_no_older_one(
