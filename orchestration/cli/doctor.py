@@ -16,12 +16,16 @@ from packaging.requirements import Requirement
 from orchestration.base.errors import VoronkaError
 from orchestration.base.object_store import OBJECT_STORES, find_extension
 from orchestration.base.settings import Settings
+from orchestration.metrics.glossary import read_metrics
+from orchestration.metrics.needs import Needs, in_words
 from orchestration.raw_zone.contract import Contract, load_contract
 from orchestration.raw_zone.zone import RawZone, scan
 
 PYTHON = ((3, 11), (3, 14))
 NEEDED_BYTES = 1_000_000_000
 _SHOWN = 20
+# Metrics that are named of those with the same needs.
+_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,8 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
         f"{len(contract.tables) - len(zone.missing_tables)} of {len(contract.tables)} tables",
         "" if zone.files else "An empty zone makes empty marts.",
     )
-    if zone.missing_tables and zone.files:
-        yield Finding("note", f"No files, taken as empty: {', '.join(zone.missing_tables)}")
+    if zone.files:
+        yield _figures(settings, zone)
     if zone.problems:
         yield Finding(
             "bad",
@@ -154,6 +158,33 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
     yield from _drift(zone)
     if not zone.problems and zone.files:
         yield from _sample(zone, contract)
+
+
+def _figures(settings: Settings, zone: RawZone) -> Finding:
+    """Which tables each group of figures needs, and which figures are unknown without them."""
+    empty = [table.contract.full_name for table in zone.tables if not table.rows]
+    needs = Needs(read_metrics(settings.root), empty)
+    known: list[str] = []
+    unknown: list[str] = []
+    count = 0
+    for group in needs.groups():
+        more = f" and {len(group.names) - _NAMED} more" if len(group.names) > _NAMED else ""
+        besides = f" (by manager also {in_words(group.by_manager)})" if group.by_manager else ""
+        line = f"{', '.join(group.names[:_NAMED])}{more}: {in_words(group.clauses)}{besides}"
+        if needs.absence(group.names[0]).missing:
+            unknown.append(f"✗ {line}")
+            count += len(group.names)
+        else:
+            known.append(f"✓ {line}")
+    text = f"No rows, taken as empty: {', '.join(empty)}" if empty else "Every table has rows"
+    if not count:
+        return Finding("good", f"{text}; every figure can be known", details=known)
+    return Finding(
+        "note",
+        f"{text}; {count} figures cannot be known (✗)",
+        "They are shown as not loaded until the tables named with them have rows.",
+        unknown + known,
+    )
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:

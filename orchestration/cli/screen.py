@@ -162,8 +162,11 @@ def _kpi_table(published: Published) -> Table:
     table.add_column("")
     table.add_column(first.month.strftime("%B %Y"), justify="right")
     table.add_column(first.previous_month.strftime("%B %Y"), justify="right", style="dim")
-    table.add_column("", justify="right")
+    table.add_column("")
     for kpi in published.kpis:
+        if kpi.not_loaded:
+            table.add_row(kpi.title, "[yellow]not loaded[/]", "", f"[dim]no {kpi.not_loaded}[/]")
+            continue
         table.add_row(
             kpi.title,
             f"[bold]{_number(kpi.value)}[/]",

@@ -33,8 +33,9 @@ class Metric:
 
     `is_zero_of_nothing`: where nothing happened it is 0, as a count is; a quotient is unknown.
     `is_bounded`: it counts rows or truths, which 64 bits always hold; sums of given numbers may be
-    more. `at_grain` names the metrics that stand for it at other grains than `grains`, `variant_of`
-    the one that it stands for.
+    more. `is_price`: it divides a cost, and 0 says that nothing was paid, not that it was cheap:
+    people are shown a dash. `at_grain` names the metrics that stand for it at other grains than
+    `grains`, `variant_of` the one that it stands for.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Metric:
     grains: tuple[str, ...]
     at_grain: Mapping[str, str]
     variant_of: str | None
+    is_price: bool = False
 
     @property
     def sql_type(self) -> str:
@@ -176,6 +178,7 @@ def _metric(item: Mapping[str, Any], summed: AbstractSet[str]) -> Metric:
         grains=tuple(meta.get("grains") or ALL_GRAINS),
         at_grain=meta.get("at_grain") or {},
         variant_of=meta.get("variant_of"),
+        is_price=bool(meta.get("is_price")),
     )
 
 

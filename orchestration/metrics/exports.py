@@ -5,7 +5,8 @@ the as-of date, so that a week without anything is a row of zeros and not a gap.
 period come from MetricFlow as they are. The year to date is MetricFlow's daily sums added up to
 the period's last day, and quotients of those sums; where days do not add up (medians, distinct
 counts) it is MetricFlow's own running figure. A state's year to date is the state. What has
-neither (churn, lifetime value: their period is a month) has no such column.
+neither (churn, lifetime value: their period is a month) has no such column. Figures whose raw
+tables are empty are 0 or NULL as in the marts; the column `not_loaded` names them.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from orchestration.metrics.catalogue import (
     inputs_of,
 )
 from orchestration.metrics.engine import METRIC_TIME, Compiler, Question
+from orchestration.metrics.needs import Needs
 
 PERIOD = "period_start"
 PREVIOUS, TO_DATE = "_previous", "_year_to_date"
 IS_RUNNING = "is_running"
+NOT_LOADED = "not_loaded"
 _RUNNING_FIGURE = "__year_to_date"
 PERIOD_ENDS = "period_ends"
 _CALL = re.compile(r"(TimeDimension|Dimension|Entity)\('([^']+)'(?:,\s*'([^']+)')?\)")
@@ -151,7 +154,22 @@ def columns_of(export: Export, catalogue: Catalogue) -> dict[str, str]:
         columns[name + PREVIOUS] = f"`{name}` of the {export.grain} before."
         if to_date_parts(catalogue, name) is not None:
             columns[name + TO_DATE] = f"`{name}` from 1 January to the end of the {export.grain}."
+    columns[NOT_LOADED] = (
+        "Figures of this table that cannot be known, and the raw tables without a row that they "
+        "need: they are 0 or NULL in every row and mean nothing. NULL where all are known. "
+        "· Показатели, которых нет из-за незагруженных таблиц."
+    )
     return columns
+
+
+def not_loaded(export: Export, needs: Needs) -> str | None:
+    """`revenue, refunds: crm.payments; csat: crm.surveys`: the figures that cannot be known."""
+    found: dict[str, list[str]] = {}
+    for name in export.metrics:
+        text = needs.absence(name, export.by).text
+        if text:
+            found.setdefault(text, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in found.items()) or None
 
 
 def write_export(
@@ -161,6 +179,7 @@ def write_export(
     catalogue: Catalogue,
     compiler: Compiler,
     running: Compiler,
+    needs: Needs,
 ) -> int:
     """Make the table of an export in the schema `into`; returns its rows.
 
@@ -186,8 +205,9 @@ def write_export(
     to_date = with_metrics("from to_date_parts", catalogue, dated, {*sums, *others})
     _temporary(connection, "to_date", to_date)
     table = f"{into}.{quote(export.name)}"
+    remark = not_loaded(export, needs)
     found = connection.execute(
-        f"create or replace table {table} as {_table_sql(export, catalogue, dated)}"
+        f"create or replace table {table} as {_table_sql(export, catalogue, dated, remark)}"
     ).fetchone()
     return int(found[0]) if found else 0
 
@@ -277,7 +297,9 @@ def to_date_parts_sql(
     """
 
 
-def _table_sql(export: Export, catalogue: Catalogue, dated: Sequence[str]) -> str:
+def _table_sql(
+    export: Export, catalogue: Catalogue, dated: Sequence[str], remark: str | None
+) -> str:
     keys = _keys(export)
     figures = []
     for name in export.metrics:
@@ -290,6 +312,7 @@ def _table_sql(export: Export, catalogue: Catalogue, dated: Sequence[str]) -> st
         )
         if name in dated:
             figures.append(f"{_typed(metric, year)} as {quote(name + TO_DATE)}")
+    figures.append(f"{literal(remark) if remark else 'null'}::varchar as {NOT_LOADED}")
     return f"""
         select cells.{PERIOD}, cells.{IS_RUNNING}{_columns("cells", keys)}, {", ".join(figures)}
         from cells

@@ -24,6 +24,7 @@ from orchestration.metrics.catalogue import (
 )
 
 METRICS_DIR = Path("dbt_project/models/semantic/metrics")
+MODELS_DIR = Path("dbt_project/models/semantic/models")
 PAGES = {ENGLISH: Path("docs/metrics.md"), RUSSIAN: Path("docs/metrics.ru.md")}
 
 _WORDS = {
@@ -66,16 +67,27 @@ _WORDS = {
         "score": "баллы",
     },
 }
+_CONVERTED = ("base_measure", "conversion_measure")
 _ARROWS = {"up": "↑", "down": "↓", "none": "–"}
 
 
 def read_metrics(project_dir: Path) -> Catalogue:
     """The catalogue as the YAML files have it, without dbt."""
-    items: list[Mapping[str, Any]] = []
-    for path in sorted((project_dir / METRICS_DIR).glob("*.yml")):
-        items += yaml.safe_load(path.read_text(encoding="utf-8"))["metrics"]
-    manifest = {"metrics": [_as_in_manifest(item) for item in items]}
+    metrics = _items(project_dir / METRICS_DIR, "metrics")
+    models = _items(project_dir / MODELS_DIR, "semantic_models")
+    manifest = {
+        "metrics": [_as_in_manifest(item) for item in metrics],
+        "semantic_models": [{"measures": [], "entities": [], **model} for model in models],
+    }
     return Catalogue(json.dumps(manifest))
+
+
+def _items(directory: Path, kind: str) -> list[Mapping[str, Any]]:
+    """All entries of this kind in a directory's YAML files."""
+    files = sorted(directory.glob("*.yml"))
+    return [
+        item for path in files for item in yaml.safe_load(path.read_text(encoding="utf-8"))[kind]
+    ]
 
 
 def pages(project_dir: Path) -> dict[Path, str]:
@@ -120,4 +132,8 @@ def _as_in_manifest(item: Mapping[str, Any]) -> dict[str, Any]:
             params[part] = {"name": params[part]}
     parts = params.get("metrics") or []
     params["metrics"] = [{"name": part} if isinstance(part, str) else part for part in parts]
+    conversion = params.get("conversion_type_params") or {}
+    measured = [params.get("measure"), *(conversion.get(it) for it in _CONVERTED)]
+    names = [it["name"] if isinstance(it, dict) else it for it in measured if it]
+    params["input_measures"] = [{"name": name} for name in names]
     return {**item, "type_params": params}

@@ -21,6 +21,7 @@ from orchestration.metrics.exports import (
     with_running_figures,
     write_export,
 )
+from orchestration.metrics.needs import Needs, empty_tables
 from orchestration.metrics.parity import Agreement, ComparedMart, compare, compared_marts
 from orchestration.metrics.russian import read_names, with_both_languages
 from orchestration.models.dbt import Manifest, PublishedModel
@@ -124,8 +125,11 @@ class MetricsLayer:
             connection.execute(f"attach {literal(str(build))} as {quote(build.stem)} (read_only)")
             connection.execute(f"use {quote(build.stem)}")
             into = f"{quote(file.stem)}.{SCHEMA}"
+            needs = Needs(self.catalogue, empty_tables(connection))
             for export in self.exports:
-                rows = write_export(connection, into, export, self.catalogue, compiler, running)
+                rows = write_export(
+                    connection, into, export, self.catalogue, compiler, running, needs
+                )
                 yield export, rows
         compiler.save()
         running.save()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -24,6 +24,7 @@ from orchestration.metrics.catalogue import (
 from orchestration.metrics.choices import Comparison, Format, Grain
 from orchestration.metrics.conditions import DATE, as_template, moved
 from orchestration.metrics.engine import METRIC_TIME, Compiler, Question
+from orchestration.metrics.needs import Needs, empty_tables
 
 PERIOD = "period"
 
@@ -46,11 +47,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """Columns and rows; `metrics` says which columns are figures, and of which metric."""
+    """Columns and rows; `metrics` says which columns are figures, and of which metric.
+
+    `not_loaded` names the empty raw tables of metrics that cannot be known.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[object, ...]]
     metrics: dict[str, Metric]
+    not_loaded: Mapping[str, str] = field(default_factory=dict)
 
 
 class PublishedMetrics:
@@ -67,12 +72,16 @@ class PublishedMetrics:
         """The answer to a request. Raises WrongUse where there is none, and says why."""
         found = self._run(self.sql(request))
         columns = tuple(item[0] for item in found.description or ())
+        rows = found.fetchall()
         shown = {
             f"{name}{suffix}": self.catalogue.metrics[name]
             for name in request.metrics
             for suffix in ("", "_previous")
         }
-        return Answer(columns, found.fetchall(), shown)
+        needs = Needs(self.catalogue, empty_tables(self._connection))
+        lacks = {name: needs.absence(name, request.by).text for name in request.metrics}
+        not_loaded = {name: tables for name, tables in lacks.items() if tables}
+        return Answer(columns, rows, shown, not_loaded)
 
     def sql(self, request: Request) -> str:
         """One select statement that answers the request on the published file."""

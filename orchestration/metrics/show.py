@@ -19,14 +19,23 @@ from orchestration.metrics.query import PERIOD, Answer
 # A thin space between thousands reads in both languages.
 _THIN = "\u2009"
 _WORDS = {
-    ENGLISH: {PERIOD: "Period", "previous": "before", "change": "change", "none": "No rows."},
-    RUSSIAN: {PERIOD: "Период", "previous": "раньше", "change": "изменение", "none": "Строк нет."},
+    ENGLISH: {
+        **{PERIOD: "Period", "previous": "before", "change": "change", "none": "No rows."},
+        "not_loaded": "not loaded, there are no rows in",
+    },
+    RUSSIAN: {
+        **{PERIOD: "Период", "previous": "раньше", "change": "изменение", "none": "Строк нет."},
+        "not_loaded": "не загружено, нет строк в",
+    },
 }
 _ARROWS = {"up": "↑", "down": "↓", "none": ""}
 
 
 def show_answer(console: Console, answer: Answer, language: str) -> None:
-    """An answer as a table: figures to the right, in units that people read."""
+    """An answer as a table: figures to the right, in units that people read.
+
+    What cannot be known is a dash, and a line below says which tables it needs.
+    """
     words = _WORDS[language]
     if not answer.rows:
         console.print(words["none"])
@@ -45,6 +54,9 @@ def show_answer(console: Console, answer: Answer, language: str) -> None:
             )
         )
     console.print(table)
+    for name, tables in answer.not_loaded.items():
+        label = answer.metrics[name].labels[language]
+        console.print(Text(f"{label}: {words['not_loaded']} {tables}"), style="yellow")
 
 
 def write_csv(answer: Answer) -> None:
@@ -107,7 +119,8 @@ def _heading(column: str, answer: Answer, language: str) -> str:
 
 
 def _shown(column: str, value: object, answer: Answer) -> str:
-    if value is None:
+    metric = answer.metrics.get(column)
+    if value is None or (metric is not None and _is_unknown(metric, value, answer)):
         return "–"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
@@ -115,13 +128,17 @@ def _shown(column: str, value: object, answer: Answer) -> str:
         return value.isoformat()
     if column.endswith("_change") and isinstance(value, float):
         return f"{value:+.0%}"
-    metric = answer.metrics.get(column)
     if metric is None or not isinstance(value, (int, float, Decimal)):
         return str(value)
     if metric.unit == "ratio":
         return f"{value:.1%}"
     digits = 0 if metric.unit in ("count", "seconds", "currency") else 1
     return f"{value:,.{digits}f}".replace(",", _THIN)
+
+
+def _is_unknown(metric: Metric, value: object, answer: Answer) -> bool:
+    """Whether a figure means nothing to a person."""
+    return metric.name in answer.not_loaded or (metric.is_price and value == 0)
 
 
 def _plain(value: object) -> object:

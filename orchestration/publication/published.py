@@ -11,6 +11,7 @@ import duckdb
 
 from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.sql import quote
+from orchestration.metrics.needs import needs_of
 
 # Columns of marts.kpi_daily and their names for people.
 HEADLINES = {
@@ -24,13 +25,17 @@ HEADLINES = {
 
 @dataclass(frozen=True)
 class Kpi:
-    """A headline figure of the last full month and of the month before; months by first day."""
+    """A headline figure of the last full month and of the month before; months by first day.
+
+    `not_loaded` names the empty raw tables without which the figure is unknown.
+    """
 
     title: str
     month: date
     value: Decimal
     previous_month: date
     previous: Decimal
+    not_loaded: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,10 @@ def _kpis(connection: duckdb.DuckDBPyConnection, as_of: date | None) -> list[Kpi
         for start, end in ((month, after), (previous, month))
     ]
     assert values[0] is not None and values[1] is not None
+    needs = needs_of(connection)
     return [
-        Kpi(title, month, value, previous, before)
-        for title, value, before in zip(HEADLINES.values(), values[0], values[1], strict=True)
+        Kpi(title, month, value, previous, before, needs.absence(name).text)
+        for (name, title), value, before in zip(
+            HEADLINES.items(), values[0], values[1], strict=True
+        )
     ]

@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from orchestration.metrics.engine import Compiler
+from orchestration.metrics.needs import MANAGER, Needs
 from orchestration.metrics.parity import compare, compared_marts
 from orchestration.metrics.query import PublishedMetrics, Request, published_metrics
 from tests.conftest import ROOT, clean_environment, query, voronka
@@ -37,6 +38,25 @@ def test_layer_and_marts_agree_at_every_grain(demo_publication: Path, manifest: 
         found = list(compare(demo_publication, compiler, metrics.catalogue, marts, all_grains=True))
     assert [str(example) for agreement in found for example in agreement.examples] == []
     assert sum(agreement.figures for agreement in found) > 500_000
+
+
+def test_a_metric_needs_only_tables_that_it_comes_from(
+    demo_publication: Path, manifest: dict
+) -> None:
+    """What the YAML declares stands in dbt's lineage; by manager too."""
+    with published_metrics(demo_publication) as published:
+        catalogue = published.catalogue
+    models = {node["alias"]: name for name, node in manifest["nodes"].items() if "alias" in node}
+    needs = Needs(catalogue, ())
+    wrong = []
+    for metric in catalogue.metrics.values():
+        found = {models[name] for _, name in catalogue.relations([metric.name])}
+        while more := {up for it in found for up in manifest["parent_map"][it]} - found:
+            found |= more
+        sources = {".".join(name.split(".")[2:]) for name in found if name.startswith("source.")}
+        tables = {table for clause in needs.of(metric.name, (MANAGER,)) for table in clause}
+        wrong += [(metric.name, table) for table in tables - sources]
+    assert wrong == []
 
 
 def test_a_scorecard_shows_the_period_the_one_before_and_the_year(demo_publication: Path) -> None:

@@ -52,7 +52,10 @@ class Layer:
 def published() -> Iterator[PublishedMetrics]:
     manifest = {"metrics": [metric(*item) for item in NAMES.items()], "semantic_models": []}
     with duckdb.connect() as connection:
-        connection.execute("create schema metrics")
+        connection.execute("create schema metrics; create schema quality")
+        connection.execute(
+            "create table quality.raw_reconciliation (table_name varchar, rows_kept bigint)"
+        )
         text = literal(json.dumps(manifest))
         connection.execute(f"create table metrics.semantic_manifest as select {text} as manifest")
         connection.execute(
