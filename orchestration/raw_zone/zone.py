@@ -484,9 +484,10 @@ def _as_text(value: str, column: Column, data_type: str) -> str:
     if data_type in _FLOATS:
         number = f"{value}::double"
         text = f"(case when not isnan({number}) then {number} end)::varchar"
-        if column.data_type != "text":
+        if column.data_type not in ("text", "integer"):
             return text
-        # A key is its digits, without .0 and without an exponent; 0.0 is added for minus zero.
+        # An integral number is its digits, without .0 and without an exponent, as a key or a
+        # count; 0.0 is added for minus zero.
         return (
             f"case when isfinite({number}) and {number} = trunc({number}) "
             f"then format('{{:.0f}}', {number} + 0.0) else {text} end"

@@ -30,6 +30,7 @@ _EVENTS = {
     "marketing.ad_spend": ("spend_date",),
 }
 _CENT = Decimal("0.01")
+_GREATEST_AMOUNT = Decimal(10) ** 16  # of DECIMAL(18, 2), not included
 
 
 def or_unknown(key: str | None) -> str:
@@ -92,12 +93,13 @@ class World:
     def base_amount(
         self, amount: Decimal | None, currency: str | None, day: date
     ) -> Decimal | None:
-        """The amount in base currency to two digits; None without a rate."""
+        """The amount in base currency to two digits; None without a rate or beyond its type."""
         rate = self.rate(currency, day)
         if amount is None or rate is None:
             return None
         wide = Context(prec=60)
-        return wide.multiply(amount, rate).quantize(_CENT, ROUND_HALF_UP, context=wide)
+        worth = wide.multiply(amount, rate).quantize(_CENT, ROUND_HALF_UP, context=wide)
+        return worth if abs(worth) < _GREATEST_AMOUNT else None
 
     @cached_property
     def as_of(self) -> date | None:

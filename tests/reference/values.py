@@ -83,7 +83,7 @@ def _in_range(value: Any) -> bool:
 
 
 def _read_text(column: Column, cell: Any, zone: str) -> str:
-    text = _digits(cell) if isinstance(cell, float | Decimal) else as_text(cell)
+    text = _digits(cell)
     if column.fold == "currency":
         return text.upper()
     if column.fold:
@@ -91,15 +91,14 @@ def _read_text(column: Column, cell: Any, zone: str) -> str:
     return _WORDS.get(column.fold, {}).get(text, text)
 
 
-def _digits(number: float | Decimal) -> str:
-    """A number as a key: an integral one is its digits, without a fraction or an exponent."""
-    if isinstance(number, float) and math.isinf(number):
-        return as_text(number)
-    return str(int(number)) if number == int(number) else as_text(number)
+def _digits(cell: Any) -> str:
+    """The text of a key or a count: an integral number is its digits, without an exponent."""
+    is_number = isinstance(cell, float | Decimal) and math.isfinite(cell)
+    return str(int(cell)) if is_number and cell == int(cell) else as_text(cell)
 
 
 def _read_integer(column: Column, cell: Any, zone: str) -> int | None:
-    match = _INTEGER.fullmatch(as_text(cell))
+    match = _INTEGER.fullmatch(_digits(cell))
     if not match:
         return None
     number = int(match[1])
@@ -128,8 +127,12 @@ def _read_boolean(column: Column, cell: Any, zone: str) -> bool | None:
         return text in _TRUE
     if not _DECIMAL.fullmatch(text):
         return None
-    number = float(text)
-    return bool(number) if number in (0, 1) else None
+    if not Decimal(text.partition("e")[0]):
+        return False
+    try:
+        return True if Decimal(text) == 1 else None
+    except InvalidOperation:  # an exponent of twenty digits
+        return None
 
 
 def _read_timestamp(column: Column, cell: Any, zone: str) -> datetime | None:

@@ -4,17 +4,18 @@
 {%- endmacro %}
 
 {% macro duckdb__text_as_boolean(value) -%}
-    {#- The engine also reads `1_0` and `inf` as numbers. -#}
-    {%- set number -%}
-        case
-            when regexp_matches({{ value }}, '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$')
-                then try_cast({{ value }} as double)
-        end
-    {%- endset -%}
+    {#-
+      Only numbers that could be 1 are asked as a double, which rounds others to it:
+      1.00000000000000000001 is not 1.
+    -#}
+    {%- set zeros = '0+([.]0+)?([eE][+-]?[0-9]+)?' -%}
+    {%- set power_of_ten = '(0*10*([.]0+)?|0+[.]0*10*)([eE][+-]?[0-9]+)?' -%}
     case
         when lower({{ value }}) in ('true', 't', 'yes', 'y', '1') then true
         when lower({{ value }}) in ('false', 'f', 'no', 'n', '0') then false
-        when ({{ number }}) = 1 then true
-        when ({{ number }}) = 0 then false
+        when regexp_full_match({{ value }}, '[+-]?{{ zeros }}') then false
+        when
+            regexp_full_match({{ value }}, '[+]?{{ power_of_ten }}')
+            and try_cast({{ value }} as double) = 1 then true
     end
 {%- endmacro %}

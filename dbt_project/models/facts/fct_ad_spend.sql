@@ -1,5 +1,6 @@
 -- One row per day, source and campaign of advertising, with the cost in base
--- currency at the rate of its day. NULL where there is no rate.
+-- currency at the rate of its day. NULL where there is no rate or the result is beyond
+-- its type.
 
 with ad_spend as (
 
@@ -27,7 +28,7 @@ final as (
         ad_spend.campaign,
         ad_spend.campaign_name,
         {{ base_amount('ad_spend.cost', 'rates.rate') }} as cost,
-        rates.rate is null as has_no_rate,
+        {{ base_amount('ad_spend.cost', 'rates.rate') }} is null as has_no_rate,
         ad_spend.impressions,
         ad_spend.clicks
     from ad_spend
@@ -35,7 +36,7 @@ final as (
         on ad_spend.source_id = sources.source_id
     left join rates
         on
-            coalesce(ad_spend.currency, '{{ var("base_currency") }}') = rates.currency
+            coalesce(ad_spend.currency, {{ base_currency() }}) = rates.currency
             and ad_spend.spend_date >= rates.holds_from
             and ad_spend.spend_date < rates.holds_until
 

@@ -1,5 +1,5 @@
 -- One row per month and team, with the cost in base currency at the rate of the
--- month's first day. NULL where there is no rate.
+-- month's first day. NULL where there is no rate or the result is beyond its type.
 
 with sales_costs as (
 
@@ -19,11 +19,11 @@ final as (
         sales_costs.month,
         sales_costs.team,
         {{ base_amount('sales_costs.cost', 'rates.rate') }} as cost,
-        rates.rate is null as has_no_rate
+        {{ base_amount('sales_costs.cost', 'rates.rate') }} is null as has_no_rate
     from sales_costs
     left join rates
         on
-            coalesce(sales_costs.currency, '{{ var("base_currency") }}') = rates.currency
+            coalesce(sales_costs.currency, {{ base_currency() }}) = rates.currency
             and sales_costs.month >= rates.holds_from
             and sales_costs.month < rates.holds_until
 

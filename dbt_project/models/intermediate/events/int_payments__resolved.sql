@@ -1,6 +1,6 @@
 -- One row per existing payment or refund, with the deal, contact, manager (the
 -- deal's owner) and source it belongs to, and its signed amount in base currency at
--- the rate of its local date. NULL: none found, or no rate.
+-- the rate of its local date. NULL: none found, no rate, or beyond its type.
 
 with payments as (
 
@@ -61,13 +61,13 @@ final as (
             ~ "else with_contact.amount end",
             'rates.rate'
         ) }} as amount,
-        rates.rate is null as has_no_rate
+        {{ base_amount('with_contact.amount', 'rates.rate') }} is null as has_no_rate
     from with_contact
     left join contacts
         on with_contact.found_contact_id = contacts.contact_id
     left join rates
         on
-            coalesce(with_contact.currency, '{{ var("base_currency") }}') = rates.currency
+            coalesce(with_contact.currency, {{ base_currency() }}) = rates.currency
             and {{ local_date('with_contact.paid_at') }} >= rates.holds_from
             and {{ local_date('with_contact.paid_at') }} < rates.holds_until
 

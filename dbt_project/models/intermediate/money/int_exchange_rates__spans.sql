@@ -18,14 +18,14 @@ spans as (
             date '9999-12-31'
         ) as holds_until
     from rates
-    where currency != '{{ var("base_currency") }}'
+    where currency != {{ base_currency() }}
 
 ),
 
 base_currency as (
 
     select
-        '{{ var("base_currency") }}' as currency,
+        {{ base_currency() }} as currency,
         cast(1 as decimal(18, 8)) as rate,
         date '0001-01-01' as holds_from,
         date '9999-12-31' as holds_until
