@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from orchestration.base.errors import EXIT_INTERRUPTED
@@ -20,9 +20,10 @@ from orchestration.warm import WarmTools
 _NICENESS = 10
 
 
-def refresh(settings: Settings, full: bool = False) -> Record:
+def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()) -> Record:
     """Run the Dagster job `refresh` here and return what it found.
 
+    `accept` has words of `orchestration.base.record.ACCEPTABLE`: what else would stop it.
     The record's `failure` says why nothing was published, or that somebody stopped it; it is None
     after a publication, also where one of `targets` failed. Raises VoronkaError where the job
     could not begin.
@@ -34,7 +35,7 @@ def refresh(settings: Settings, full: bool = False) -> Record:
             with _logged(settings):
                 Record(started_at=utc_now()).save(settings.record_file)
                 tools.start_dbt()
-                record = _run(settings, tools, full)
+                record = _run(settings, tools, full, accept)
         except BaseException as error:
             record = Record.load(settings.record_file)
             record.failure = Failure.of(error)
@@ -49,21 +50,21 @@ def refresh(settings: Settings, full: bool = False) -> Record:
         return record
 
 
-def _run(settings: Settings, tools: WarmTools, full: bool) -> Record:
+def _run(settings: Settings, tools: WarmTools, full: bool, accept: Collection[str]) -> Record:
     """The job's record. Dagster is imported here, while dbt starts beside it."""
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     # Half a minute among imported modules that stay: collecting them costs more than it frees.
     gc.disable()
     from orchestration.defs.build import build_definitions
-    from orchestration.defs.jobs import full_refresh
+    from orchestration.defs.jobs import run_config
     from orchestration.instance import refresh_instance
 
     definitions = build_definitions(settings, tools)
-    run_config: dict[str, Any] = full_refresh() if full else {}
-    run_config["loggers"] = {"console": {"config": {"log_level": "WARNING"}}}
+    config: dict[str, Any] = run_config(full, accept)
+    config["loggers"] = {"console": {"config": {"log_level": "WARNING"}}}
     with refresh_instance() as instance:
         result = definitions.resolve_job_def("refresh").execute_in_process(
-            run_config=run_config, instance=instance, raise_on_error=False
+            run_config=config, instance=instance, raise_on_error=False
         )
     record = Record.load(settings.record_file)
     if not result.success and record.failure is None and not record.failed_targets:

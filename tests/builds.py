@@ -16,7 +16,8 @@ from dbt.contracts.graph.manifest import Manifest
 from orchestration.base.settings import Settings
 from orchestration.base.sql import quote
 from orchestration.raw_zone.contract import load_contract
-from orchestration.raw_zone.zone import files_read, register, scan
+from orchestration.raw_zone.scan import scan
+from orchestration.raw_zone.views import files_read, register
 from tests.conftest import ROOT, query
 
 KEPT = "KEPT"

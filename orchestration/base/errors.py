@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestration.base.text import counted
+
 EXIT_GOOD = 0
 EXIT_STOPPED = 1
 EXIT_WRONG_USE = 2
@@ -35,6 +37,10 @@ class WrongUse(VoronkaError):
     """The command, a setting or the environment is wrong; nothing was touched."""
 
     exit_code = EXIT_WRONG_USE
+
+
+class RefreshRefused(VoronkaError):
+    """A refresh would do harm or cannot end well; nothing was touched."""
 
 
 class BuildFailed(VoronkaError):
@@ -74,7 +80,9 @@ class Problem:
 
     def __str__(self) -> str:
         if self.column:
-            return f"{self.table}: column {self.column} is missing in {self.file}"
+            if self.reason == "missing":
+                return f"{self.table}: column {self.column} is missing in {self.file}"
+            return f"{self.table}: {self.file}: column {self.column} {self.reason}"
         return f"{self.table}: {self.file}: {self.reason}"
 
 
@@ -84,9 +92,8 @@ class ContractBroken(VoronkaError):
     exit_code = EXIT_WRONG_USE
 
     def __init__(self, problems: Sequence[Problem], remedy: str = "") -> None:
-        noun = "problem" if len(problems) == 1 else "problems"
         super().__init__(
-            f"The raw zone breaks the contract: {len(problems)} {noun}.",
+            f"The raw zone breaks the contract: {counted(len(problems), 'problem')}.",
             remedy
             or "Export these files again with the columns of the contract, or move them out of "
             "the raw zone; then run `voronka doctor`.",

@@ -14,6 +14,9 @@ from orchestration.base.errors import EXIT_INTERRUPTED, EXIT_STOPPED, VoronkaErr
 from orchestration.base.files import read_json, write_json
 
 PASS, WARN, FAIL, ERROR = "pass", "warn", "fail", "error"
+# What stops a refresh unless its caller accepts it (`--allow-empty`, `--accept-shrink` …).
+EMPTY, SHRINK, UNPRICED, QUARANTINE = "empty", "shrink", "unpriced", "quarantine"
+ACCEPTABLE = (EMPTY, SHRINK, UNPRICED, QUARANTINE)
 # In this order; each needs the ones before it.
 STEPS = ("raw zone", "models", "metrics", "expectations", "publication")
 
@@ -125,6 +128,8 @@ class Record:
     raw_rows: int = 0
     missing_tables: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
+    # What its caller lets pass, of ACCEPTABLE.
+    accepted: list[str] = field(default_factory=list)
     as_of_date: str | None = None
     models: list[ModelOutcome] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)

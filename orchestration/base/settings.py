@@ -43,6 +43,11 @@ class Settings(BaseSettings):
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
         description="What one session of DuckDB may hold; more goes to disk.",
     )
+    max_file_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="Rows of a raw file that are believed; by default what its size allows.",
+    )
     dbt_vars: dict[str, Any] = Field(
         default_factory=dict, description="JSON mapping; overrides vars of dbt_project.yml."
     )

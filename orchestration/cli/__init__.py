@@ -80,21 +80,34 @@ def refresh(
         ),
     ] = False,
     var: Vars = None,
+    allow_empty: Annotated[
+        bool,
+        typer.Option("--allow-empty", help="Publish marts without a row, too."),
+    ] = False,
+    accept_shrink: Annotated[
+        bool,
+        typer.Option(
+            "--accept-shrink", help="Publish though a fact lost more than half of its rows."
+        ),
+    ] = False,
 ) -> None:
     """Build, check and [bold]publish[/] the marts: the raw zone in, one file for BI out.
 
     Readers keep the last good version until every blocking check has passed.
     """
+    from orchestration.base.record import EMPTY, SHRINK
     from orchestration.cli.screen import ProgressScreen, show_failure, show_summary
     from orchestration.refresh import interrupt_on_terminate, yield_to_readers
     from orchestration.refresh import refresh as run
 
     console, errors = _consoles()
     settings = _settings(raw_dir, var)
+    given = {EMPTY: allow_empty, SHRINK: accept_shrink}
+    accept = [word for word, is_given in given.items() if is_given]
     interrupt_on_terminate()
     yield_to_readers()
     with ProgressScreen(console):
-        record = run(settings, full=full)
+        record = run(settings, full=full, accept=accept)
     if record.failure is not None:
         show_failure(errors, record.failure)
         raise typer.Exit(record.failure.exit_code)

@@ -13,13 +13,20 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from orchestration.base.errors import VoronkaError
+from orchestration.base.errors import Problem, RefreshRefused, VoronkaError
 from orchestration.base.object_store import OBJECT_STORES, find_extension
+from orchestration.base.record import Record
 from orchestration.base.settings import Settings
+from orchestration.base.text import counted
 from orchestration.metrics.glossary import read_metrics
 from orchestration.metrics.needs import Needs, in_words
+from orchestration.raw_zone.contents import problems_of_contents
 from orchestration.raw_zone.contract import Contract, load_contract
-from orchestration.raw_zone.zone import RawZone, scan
+from orchestration.raw_zone.drift import drift_lines
+from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
+from orchestration.raw_zone.scan import scan
+from orchestration.raw_zone.views import files_read, new_files
+from orchestration.raw_zone.zone import RawFile, RawZone
 
 PYTHON = ((3, 11), (3, 14))
 NEEDED_BYTES = 1_000_000_000
@@ -136,7 +143,7 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
         contract = load_contract(settings.root)
         if settings.raw_zone.startswith(OBJECT_STORES):
             yield _object_store()
-        zone = scan(settings.raw_zone, contract)
+        zone = scan(settings.raw_zone, contract, settings.max_file_rows)
     except VoronkaError as error:
         yield Finding("bad", error.message, error.remedy, error.details)
         return
@@ -144,22 +151,30 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
         "good" if zone.files else "note",
         f"Raw zone {zone.raw_dir} ({where}): {len(zone.files):,} files, {zone.rows:,} rows in "
         f"{len(contract.tables) - len(zone.missing_tables)} of {len(contract.tables)} tables",
-        "" if zone.files else "An empty zone makes empty marts.",
+        "" if zone.files else "A refresh refuses a zone without a row, unless --allow-empty.",
     )
+<<<<<<< HEAD
     if zone.files:
         yield _figures(settings, zone)
+=======
+    if zone.missing_tables and zone.files:
+        yield Finding("note", f"No files, taken as empty: {', '.join(zone.missing_tables)}")
+    if not zone.problems:
+        zone = zone.with_problems(_problems_of_new_files(zone, settings))
     if zone.problems:
         yield Finding(
             "bad",
-            f"{len(zone.problems)} problems break the contract",
+            f"{counted(len(zone.problems), 'problem')} that a refresh would stop at",
             "Export these files again, or move them out of the raw zone.",
             [str(problem) for problem in zone.problems[:_SHOWN]],
         )
-    yield from _drift(zone)
+    yield from _refusals(zone, settings)
+    yield from _drift(zone, contract)
     if not zone.problems and zone.files:
         yield from _sample(zone, contract)
 
 
+<<<<<<< HEAD
 def _figures(settings: Settings, zone: RawZone) -> Finding:
     """Which tables each group of figures needs, and which figures are unknown without them."""
     empty = [table.contract.full_name for table in zone.tables if not table.rows]
@@ -187,6 +202,27 @@ def _figures(settings: Settings, zone: RawZone) -> Finding:
     )
 
 
+=======
+def _problems_of_new_files(zone: RawZone, settings: Settings) -> list[Problem]:
+    return problems_of_contents(
+        zone, _unread(zone, settings), settings.max_file_rows, settings.memory
+    )
+
+
+def _unread(zone: RawZone, settings: Settings) -> list[RawFile]:
+    read = files_read(settings.build_file)
+    return [file for table in zone.tables for file in new_files(table, read)]
+
+
+def _refusals(zone: RawZone, settings: Settings) -> Iterator[Finding]:
+    """What else a refresh would refuse before it builds."""
+    try:
+        refuse_emptiness(zone, settings, Record())
+        refuse_full_disk(_unread(zone, settings), settings)
+    except RefreshRefused as error:
+        yield Finding("bad", error.message, error.remedy)
+
+
 def _postgres(settings: Settings) -> Iterator[Finding]:
     if settings.postgres_url is None:
         return
@@ -210,14 +246,12 @@ def _object_store() -> Finding:
     )
 
 
-def _drift(zone: RawZone) -> Iterator[Finding]:
-    from orchestration.raw_zone.drift import drift_lines
-
-    lines = drift_lines(zone.drift)
+def _drift(zone: RawZone, contract: Contract) -> Iterator[Finding]:
+    lines = drift_lines(zone.drift, contract)
     if lines:
         yield Finding(
             "note",
-            f"{len(lines)} columns, files or folders are unknown to the contract and ignored",
+            "Unknown to the contract, and ignored",
             details=lines[:_SHOWN],
         )
 

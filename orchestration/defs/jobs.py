@@ -1,5 +1,7 @@
 """The job, when it runs by itself and what makes it run."""
 
+from collections.abc import Collection
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
@@ -11,7 +13,7 @@ from orchestration.base.lock import running_refresh
 from orchestration.base.object_store import OBJECT_STORES
 from orchestration.base.settings import Settings
 from orchestration.raw_zone.contract import Contract
-from orchestration.raw_zone.zone import listed_files
+from orchestration.raw_zone.listing import listed_files
 
 WORKING_HOURS = "0 9-18 * * 1-5"
 NIGHT = "30 3 * * *"
@@ -27,9 +29,9 @@ def build_refresh_job() -> UnresolvedAssetJobDefinition:
     )
 
 
-def full_refresh() -> dict[str, object]:
-    """Run configuration of a refresh from scratch."""
-    return {"ops": {"raw_zone": {"config": {"full": True}}}}
+def run_config(full: bool = False, accept: Collection[str] = ()) -> dict[str, object]:
+    """Run configuration of a refresh: from scratch, and what it lets pass (`ACCEPTABLE`)."""
+    return {"ops": {"raw_zone": {"config": {"full": full, "accept": sorted(accept)}}}}
 
 
 def build_schedules(
@@ -50,7 +52,7 @@ def build_schedules(
             job=job,
             cron_schedule=NIGHT,
             execution_timezone=timezone,
-            run_config=full_refresh(),
+            run_config=run_config(full=True),
             default_status=dg.DefaultScheduleStatus.STOPPED,
             description="From scratch at 3:30.",
         ),

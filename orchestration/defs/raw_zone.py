@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+from pydantic import Field
 
 from orchestration.base import progress
 from orchestration.base.cache import forget_build, is_made_by_these_tools
@@ -10,18 +11,26 @@ from orchestration.base.record import Record, step, utc_now
 from orchestration.base.settings import Settings
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.expectations.suites import RAW, Suite
+from orchestration.raw_zone.contents import problems_of_contents
 from orchestration.raw_zone.contract import Contract
 from orchestration.raw_zone.drift import drift_lines
-from orchestration.raw_zone.zone import RawTable, RawZone, files_read, register, scan
+from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
+from orchestration.raw_zone.scan import scan
+from orchestration.raw_zone.views import files_read, new_files, register
+from orchestration.raw_zone.zone import RawTable, RawZone
 from orchestration.warm import WarmTools
 
 STEP = "raw zone"
 
 
 class RefreshConfig(dg.Config):
-    """How a refresh is run: `full` builds from scratch."""
+    """How a refresh is run: `full` builds from scratch, `accept` lets pass what else stops it.
+
+    `accept` has words of `orchestration.base.record.ACCEPTABLE`.
+    """
 
     full: bool = False
+    accept: list[str] = Field(default_factory=list)
 
 
 def build_raw_zone(
@@ -44,26 +53,34 @@ def build_raw_zone(
         Record(started_at=utc_now()).save(settings.record_file)
         with step(settings.record_file, STEP) as record:
             tools.start_dbt()
-            zone = scan(settings.raw_zone, contract)
-            note(record, zone, settings)
+            record.accepted = sorted(config.accept)
+            zone = scan(settings.raw_zone, contract, settings.max_file_rows)
+            note(record, zone, contract, settings)
             # A zone that breaks the contract leaves the build as it is.
             zone.raise_problems()
-            if config.full or not is_made_by_these_tools(settings):
+            refuse_emptiness(zone, settings, record)
+            is_anew = config.full or not is_made_by_these_tools(settings)
+            read = {} if is_anew else files_read(settings.build_file)
+            new = [file for table in zone.tables for file in new_files(table, read)]
+            zone.with_problems(
+                problems_of_contents(zone, new, settings.max_file_rows, settings.memory)
+            ).raise_problems()
+            refuse_full_disk(new, settings)
+            if is_anew:
                 forget_build(settings)
-            read = files_read(settings.build_file)
             record.new_files = register(zone, settings.raw_zone_file, read)
             tools.start_raw_suites([suite for suite in suites if suite.layer == RAW])
             for table in zone.tables:
                 progress.tell(STEP, table.contract.full_name, "ok", len(zone.tables))
                 yield dg.MaterializeResult(
                     asset_key=dg.AssetKey([table.contract.source, table.contract.name]),
-                    metadata=_metadata(zone, table),
+                    metadata=_metadata(zone, table, contract),
                 )
 
     return raw_zone
 
 
-def note(record: Record, zone: RawZone, settings: Settings) -> None:
+def note(record: Record, zone: RawZone, contract: Contract, settings: Settings) -> None:
     """Write into the record what the zone holds."""
     record.raw_dir = zone.raw_dir
     record.raw_origin = settings.raw_origin
@@ -72,12 +89,12 @@ def note(record: Record, zone: RawZone, settings: Settings) -> None:
     record.raw_files = len(zone.files)
     record.raw_rows = zone.rows
     record.missing_tables = zone.missing_tables
-    record.drift = drift_lines(zone.drift)
+    record.drift = drift_lines(zone.drift, contract)
 
 
-def _metadata(zone: RawZone, table: RawTable) -> dict[str, dg.MetadataValue]:
+def _metadata(zone: RawZone, table: RawTable, contract: Contract) -> dict[str, dg.MetadataValue]:
     drift = drift_lines(
-        tuple(item for item in zone.drift if item.table == table.contract.full_name)
+        (item for item in zone.drift if item.table == table.contract.full_name), contract
     )
     return {
         "dagster/row_count": dg.MetadataValue.int(table.rows),

@@ -266,7 +266,8 @@ class PublishedModel:
     A table with `russian_names` of its columns is also published as a view that has them.
     `is_scorecard` says that the metrics layer makes it, in its own file.
     `personal` are the columns with personal data, `managers` those with a manager's key;
-    `is_personal` says that the whole table is personal.
+    `is_personal` says that the whole table is personal, `counts_events` that it has a row for each
+    event of the raw zone, so that it shrinks only where the zone does.
     """
 
     schema: str
@@ -279,6 +280,7 @@ class PublishedModel:
     managers: frozenset[str] = frozenset()
     is_personal: bool = False
     is_scorecard: bool = False
+    counts_events: bool = False
 
     @property
     def full_name(self) -> str:
@@ -304,6 +306,7 @@ def published_models(manifest: Manifest) -> list[PublishedModel]:
                 node, lambda name, meta: name == MANAGER_KEY or meta.get("names") == "manager"
             ),
             is_personal=bool((node["config"].get("meta") or {}).get("personal")),
+            counts_events=bool((node["config"].get("meta") or {}).get("counts_events")),
         )
         for node in manifest["nodes"].values()
         if node["resource_type"] in ("model", "seed")

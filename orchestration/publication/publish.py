@@ -27,6 +27,7 @@ from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Record
 from orchestration.base.settings import Settings
 from orchestration.base.sql import insert, literal, quote
 from orchestration.models.dbt import PublishedModel
+from orchestration.publication.guard import refuse_shrinking
 from orchestration.publication.parquet_manifest import described_files, write_manifest
 
 PARQUET_LINK = "parquet"
@@ -281,6 +282,7 @@ def publish(
         draft = draft_of() if draft_of else None
         draft = draft or Draft(settings, models).write()
         publication = _complete(draft, record, version, name, now)
+        refuse_shrinking(settings.published_file, models, draft.rows, record)
         write_manifest(draft.parquet, name, draft.files)
         sync(draft.parquet)
         forbid_writing(draft.file)

@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 
 from orchestration.base.sql import quote
-from orchestration.raw_zone.zone import RawZone, register
+from orchestration.raw_zone.views import register
+from orchestration.raw_zone.zone import RawZone
 
 SAMPLE_ROWS = 10_000
 

@@ -17,7 +17,8 @@ import duckdb
 from orchestration.base.settings import Settings
 from orchestration.models.dbt import DbtProcess
 from orchestration.raw_zone.contract import load_contract
-from orchestration.raw_zone.zone import register, scan
+from orchestration.raw_zone.scan import scan
+from orchestration.raw_zone.views import register
 from tests.benchmark.processes import ROOT, environment, run
 from tests.benchmark.refreshes import (
     Figures,

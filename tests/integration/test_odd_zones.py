@@ -100,6 +100,30 @@ def shuffled(demo: Path, target: Path, seed: int) -> Path:
     return target
 
 
+def test_a_set_never_gives_way_to_an_empty_one_or_to_half_of_it(tmp_path):
+    def run(rows: int, *arguments: str):
+        shutil.rmtree(raw, ignore_errors=True)
+        write_zone(raw, {"crm.leads": leads[:rows]} if rows else {})
+        (raw / "crm/leads").mkdir(parents=True, exist_ok=True)
+        (raw / "crm/leads/leads.csv").write_text("lead_id;created_at")
+        return voronka("refresh", "--raw-dir", raw, *arguments, env={"VORONKA_DATA_DIR": str(data)})
+
+    raw, data = tmp_path / "raw", tmp_path / "data"
+    leads = [{"lead_id": f"l{number}", "created_at": "2026-02-01"} for number in range(40)]
+    count = "select count(*) from marts.fct_leads"
+    assert run(40).returncode == 0
+    done = run(0)
+    assert done.returncode == 1
+    assert "it holds 1 file of other kinds: crm/leads/leads.csv." in done.stderr
+    assert "What is published has 40 raw rows and stays." in done.stderr
+    done = run(19)
+    assert done.returncode == 1
+    assert "marts.fct_leads: 19 rows, 40 before" in done.stderr
+    assert query(data / "published/voronka.duckdb", count) == [(40,)]
+    assert run(19, "--accept-shrink").returncode == 0
+    assert query(data / "published/voronka.duckdb", count) == [(19,)]
+
+
 def test_a_zone_that_is_not_there_is_wrong_use(place):
     done = voronka(
         "refresh", "--raw-dir", place / "nowhere", env={"VORONKA_DATA_DIR": str(place / "data")}

@@ -13,7 +13,8 @@ import pytest
 from filelock import FileLock
 
 from orchestration.raw_zone.contract import load_contract
-from orchestration.raw_zone.zone import register, scan
+from orchestration.raw_zone.scan import scan
+from orchestration.raw_zone.views import register
 
 PROJECT = Path(__file__).resolve().parents[2]
 # The columns of the one table whose file has types of its own; all other values come as text.

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from orchestration.raw_zone.contract import load_contract
-from orchestration.raw_zone.zone import scan
+from orchestration.raw_zone.scan import scan
 from tests.benchmark.zone.generator import END, LAST_MONTH, LOADS, Company
 from tests.conftest import ROOT
 

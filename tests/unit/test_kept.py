@@ -16,7 +16,8 @@ from orchestration.base.cache import (
 )
 from orchestration.base.settings import Settings
 from orchestration.raw_zone.contract import load_contract
-from orchestration.raw_zone.zone import register, scan
+from orchestration.raw_zone.scan import scan
+from orchestration.raw_zone.views import register
 from tests.conftest import ROOT, write_zone
 
 
