@@ -153,12 +153,8 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
         f"{len(contract.tables) - len(zone.missing_tables)} of {len(contract.tables)} tables",
         "" if zone.files else "A refresh refuses a zone without a row, unless --allow-empty.",
     )
-<<<<<<< HEAD
     if zone.files:
         yield _figures(settings, zone)
-=======
-    if zone.missing_tables and zone.files:
-        yield Finding("note", f"No files, taken as empty: {', '.join(zone.missing_tables)}")
     if not zone.problems:
         zone = zone.with_problems(_problems_of_new_files(zone, settings))
     if zone.problems:
@@ -174,7 +170,6 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
         yield from _sample(zone, contract)
 
 
-<<<<<<< HEAD
 def _figures(settings: Settings, zone: RawZone) -> Finding:
     """Which tables each group of figures needs, and which figures are unknown without them."""
     empty = [table.contract.full_name for table in zone.tables if not table.rows]
@@ -202,7 +197,6 @@ def _figures(settings: Settings, zone: RawZone) -> Finding:
     )
 
 
-=======
 def _problems_of_new_files(zone: RawZone, settings: Settings) -> list[Problem]:
     return problems_of_contents(
         zone, _unread(zone, settings), settings.max_file_rows, settings.memory
