@@ -75,10 +75,15 @@ metric-diff: $(READY) ## Say which figures of the demo changed since a commit (B
 	@test -n "$(BASE)" || { echo "Name a commit to compare with: make metric-diff BASE=main"; exit 2; }
 	@$(BIN)/python -m orchestration.metrics.diff "$(BASE)"
 
+# Its spinner draws into a log what only a terminal takes back: of each line the end stays.
 .PHONY: validate
 validate: $(READY) ## Let MetricFlow try every metric on the demo's build (after make refresh)
 	@VORONKA_DATA_DIR="$(CURDIR)/data" $(BIN)/dbt --quiet parse --profiles-dir .
-	@VORONKA_DATA_DIR="$(CURDIR)/data" DBT_PROFILES_DIR=. $(BIN)/mf validate-configs
+	@export VORONKA_DATA_DIR="$(CURDIR)/data" DBT_PROFILES_DIR=.; \
+	if [ -t 1 ]; then $(BIN)/mf validate-configs; else \
+		said=$$($(BIN)/mf validate-configs 2>&1); code=$$?; \
+		printf '%s\n' "$$said" | sed 's/.*\r//'; exit $$code; \
+	fi
 
 .PHONY: benchmark
 benchmark: $(READY) ## Measure the refresh, its limit and BI's reads (SCALE=s, REPEAT=3)

@@ -66,6 +66,11 @@ def first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line), type(error).__name__)
 
 
+def shortened(text: str, longest: int = 80) -> str:
+    """A text in a message, its beginning where it is long."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing in the raw zone that stops a refresh.

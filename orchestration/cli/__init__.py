@@ -15,10 +15,9 @@ from orchestration.base.errors import EXIT_GOOD, EXIT_STOPPED, EXIT_WRONG_USE
 from orchestration.metrics.choices import Comparison, Format, Grain, Group, Language
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from orchestration.base.errors import VoronkaError
     from orchestration.base.settings import Settings
+    from orchestration.base.terminal import Screen
 
 _EPILOG = (
     "[bold]Exit codes[/]  0 good · 1 a check, a model or the disk stopped publication"
@@ -174,7 +173,7 @@ def query(
             "--where",
             "-w",
             metavar="CONDITION",
-            help="SQL over dimensions: \"manager__team = 'North'\"; again for more.",
+            help="One condition over dimensions: \"manager__team = 'North'\"; again for more.",
             show_default=False,
         ),
     ] = None,
@@ -199,6 +198,13 @@ def query(
         Path | None,
         typer.Option("--output", metavar="FILE", help="A file: .csv, .json or .parquet."),
     ] = None,
+    excel: Annotated[
+        bool,
+        typer.Option(
+            "--excel",
+            help="CSV as a Russian Excel opens it: UTF-8 with its mark, semicolons, decimal comma.",
+        ),
+    ] = False,
     language: Lang = Language.ENGLISH,
 ) -> None:
     """Ask the [bold]published[/] metrics by any dimension.
@@ -213,6 +219,10 @@ def query(
         format_ = _format_of(output)
     if format_ is Format.PARQUET and output is None:
         raise WrongUse("Parquet is no text for a screen.", "Name a file: --output answer.parquet")
+    if excel and format_ is Format.TABLE:
+        format_ = Format.CSV
+    if excel and format_ is not Format.CSV:
+        raise WrongUse(f"--excel is for CSV, not for {format_}.", "Leave --excel out.")
     # A second among objects that stay: collecting them costs more than it frees.
     gc.disable()
     console, errors = _consoles()
@@ -226,17 +236,19 @@ def query(
         limit=limit,
     )
     with published_metrics(_settings(None, None).published_file) as published:
-        if output:
-            rows = published.export(request, format_, output)
-            errors.out(f"{rows} rows in {output}", highlight=False)
-            return
-        answer = published.answer(request)
-    if format_ is Format.CSV:
-        show.write_csv(answer)
-    elif format_ is Format.JSON:
-        show.write_json(answer)
-    else:
-        show.show_answer(console, answer, language)
+        if output and format_ is Format.PARQUET:
+            table = published.table(request)
+            rows = table.num_rows
+            show.write_parquet(table, output)
+        else:
+            answer = published.answer(request)
+            rows = len(answer.rows)
+            if format_ is Format.TABLE:
+                show.show_answer(console, answer, language)
+            else:
+                show.write_answer(answer, format_, output, for_excel=excel)
+    if output:
+        errors.print(f"{rows} rows in {output}", markup=False, soft_wrap=True)
 
 
 @app.command(
@@ -323,7 +335,9 @@ def dashboard(
 def main() -> None:
     """The console script: every error ends in one clear line and an exit code."""
     from orchestration.base.errors import VoronkaError
+    from orchestration.base.terminal import prepare_streams
 
+    prepare_streams()
     code: object = EXIT_GOOD
     try:
         app()
@@ -342,8 +356,11 @@ def _leave(code: object) -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
+    except BrokenPipeError:
+        # Whoever read it has gone, as `head` does; there is nobody to tell.
+        os._exit(code or EXIT_GOOD)
     except OSError:
-        # Whoever read it has gone, as `head` does; Python's own end says what it thinks of that.
+        # Python's own end says what it thinks of that.
         sys.exit(code)
     logging.shutdown()
     os._exit(code or EXIT_GOOD)
@@ -373,8 +390,7 @@ def _settings(raw_dir: Path | None, assignments: list[str] | None) -> Settings:
     return settings
 
 
-def _consoles() -> tuple[Console, Console]:
-    """Where results go and where errors go; both keep the streams of now."""
-    from rich.console import Console
+def _consoles() -> tuple[Screen, Screen]:
+    from orchestration.base.terminal import screens
 
-    return Console(file=sys.stdout, highlight=False), Console(file=sys.stderr, highlight=False)
+    return screens()

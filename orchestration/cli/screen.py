@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
@@ -29,6 +28,7 @@ from orchestration.base.files import read_json
 from orchestration.base.lock import running_refresh
 from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, Record, TargetOutcome
 from orchestration.base.settings import ORIGIN_DATA, Settings
+from orchestration.base.terminal import escape
 from orchestration.publication.published import Kpi, Published, read_published
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ProgressScreen:
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[item]}"),
+            TextColumn("{task.fields[item]}", style="dim", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -282,7 +282,9 @@ def show_failure(console: Console, failure: Failure, shown: int = 20) -> None:
 def show_status(console: Console, settings: Settings) -> bool:
     """Show what is published and what is wrong; whether all is well."""
     if not settings.published_file.is_file():
-        console.print(f"{_MARKS['bad']} Nothing is published in {settings.published_dir}.")
+        console.print(
+            f"{_MARKS['bad']} Nothing is published in {escape(str(settings.published_dir))}."
+        )
         if _show_last_refresh(console, settings):
             console.print("[bold]→[/] Run `voronka refresh`.")
         return False

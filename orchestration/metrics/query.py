@@ -6,23 +6,29 @@ figures were made with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from orchestration.base.errors import WrongUse, first_line
-from orchestration.base.sql import literal, quote
+if TYPE_CHECKING:
+    import pyarrow
+
+from orchestration.base.errors import WrongUse, first_line, shortened
+from orchestration.base.sql import quote
 from orchestration.metrics.catalogue import (
+    ALL_GRAINS,
     MANIFEST_TABLE,
     SCHEMA,
     Catalogue,
     Metric,
 )
-from orchestration.metrics.choices import Comparison, Format, Grain
-from orchestration.metrics.conditions import DATE, as_template, moved
+from orchestration.metrics.choices import Comparison, Grain
+from orchestration.metrics.conditions import DATE, moved, parse, template, written
 from orchestration.metrics.engine import METRIC_TIME, Compiler, Question
 from orchestration.metrics.needs import Needs, empty_tables
 
@@ -30,6 +36,14 @@ PERIOD = "period"
 
 # A year before a Monday is no Monday; 52 weeks before it is.
 _YEAR_BEFORE = {"week": "interval 364 day"}
+# A question reads the published file and nothing else, whatever it says.
+_CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "lock_configuration": True,
+}
+# A figure, the one before it, and the change between them.
+_COMPARED = ("", "_previous", "_change")
+_ORDER = re.compile(r"\s*(-?)\s*(\w+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ class PublishedMetrics:
         shown = {
             f"{name}{suffix}": self.catalogue.metrics[name]
             for name in request.metrics
-            for suffix in ("", "_previous")
+            for suffix in _COMPARED[:2]
         }
         needs = Needs(self.catalogue, empty_tables(self._connection))
         lacks = {name: needs.absence(name, request.by).text for name in request.metrics}
@@ -86,18 +100,37 @@ class PublishedMetrics:
     def sql(self, request: Request) -> str:
         """One select statement that answers the request on the published file."""
         asked = {name: self._asked(name, request.grain) for name in request.metrics}
-        by = self._group_bys(list(asked.values()), request.by)
+        metrics = tuple(dict.fromkeys(asked.values()))
+        known = self.dimensions(metrics) if request.by or request.where else []
+        by = _group_bys(known, request.by)
         times = [f"{METRIC_TIME}__{request.grain}"] if request.grain else []
-        where = tuple(as_template(text, self.catalogue.entities) for text in request.where)
-        question = Question(tuple(dict.fromkeys(asked.values())), (*times, *by), where)
+        trees = [parse(self._connection, text) for text in request.where]
+        entities = self.catalogue.entities
+
+        def now(name: str) -> str:
+            return template(_in_condition(known, name), entities)
+
+        where = tuple(written(tree, now) for tree in trees)
+        question = Question(metrics, (*times, *by), where)
+        columns = [*[PERIOD] * bool(times), *by]
         if request.compare:
-            relation = self._compared(question, request, asked)
+            if request.grain is None:
+                raise WrongUse("--compare needs periods.", "Add --grain month, for example.")
+            grain, step = request.grain, _step(request.grain, request.compare)
+
+            def before(name: str) -> str:
+                return moved(_in_condition(known, name), grain, step, entities)
+
+            earlier = replace(question, where=tuple(written(tree, before) for tree in trees))
+            relation = self._compared(question, earlier, grain, step, asked)
+            figures = [f"{name}{suffix}" for name in asked for suffix in _COMPARED]
         else:
             relation = self._relation(question, request.grain, asked)
-        requested = [_order(text) for text in request.order]
+            figures = list(asked)
+        requested = dict(_order(text, [*columns, *figures]) for text in request.order)
         # No two rows share period and keys, so these order what is left.
-        keys = [name for name in [PERIOD] * bool(times) + by if name not in dict(requested)]
-        order = [*(term for _, term in requested), *map(quote, keys)]
+        keys = [quote(name) for name in columns if name not in requested]
+        order = [*requested.values(), *keys]
         ending = f" order by {', '.join(order)}" if order else ""
         ending += f" limit {request.limit}" if request.limit is not None else ""
         return f"select * from ({relation}){ending}"
@@ -112,7 +145,9 @@ class PublishedMetrics:
         if metric is None:
             near = [item.name for item in self.catalogue.search([name])][:5]
             hint = f" Near it: {', '.join(near)}." if near else ""
-            raise WrongUse(f"There is no metric {name}.{hint}", "`voronka metrics` lists them.")
+            raise WrongUse(
+                f"There is no metric {shortened(name)}.{hint}", "`voronka metrics` lists them."
+            )
         asked = metric.name_at(grain)
         if asked is None:
             raise WrongUse(
@@ -120,23 +155,6 @@ class PublishedMetrics:
                 f"Ask for it by {' or '.join((*metric.grains, *metric.at_grain))}: --grain.",
             )
         return asked
-
-    def _group_bys(self, metrics: Sequence[str], asked: Sequence[str]) -> list[str]:
-        """MetricFlow's names for what people call `team`; a member's name beside its key."""
-        if not asked:
-            return []
-        known = self.dimensions(metrics)
-        found: list[str] = []
-        for item in asked:
-            matches = [item] if item in known else _ending_with(known, item)
-            if len(matches) != 1:
-                raise WrongUse(
-                    f"{item} is {'ambiguous' if matches else 'no dimension of these metrics'}.",
-                    f"One of {', '.join(matches or _short(known))}.",
-                )
-            name = f"{matches[0]}__name"
-            found += [matches[0], *([name] if name in known else [])]
-        return list(dict.fromkeys(found))
 
     def _figure(self, name: str) -> str:
         """The figure of a metric: of nothing a count is 0, and sums of whole numbers are such."""
@@ -154,23 +172,24 @@ class PublishedMetrics:
         columns += [f"{self._figure(asked[name])} as {quote(name)}" for name in asked]
         return f"select {', '.join(columns)} from ({self.compiler.sql(question)})"
 
-    def _compared(self, question: Question, request: Request, asked: Mapping[str, str]) -> str:
+    def _compared(
+        self,
+        question: Question,
+        question_before: Question,
+        grain: Grain,
+        step: str,
+        asked: Mapping[str, str],
+    ) -> str:
         """Each row beside the same question's answer of a step earlier.
 
         From the first period with any figure on, a count that the earlier period lacks is 0.
         """
-        if request.grain is None:
-            raise WrongUse("--compare needs periods.", "Add --grain month, for example.")
         by = question.by[1:]
         if DATE in by:
             raise WrongUse("A date has no period before it.", "Ask by --grain day, without date.")
-        step = f"interval 1 {request.grain}"
-        if request.compare == Comparison.YEAR:
-            step = _YEAR_BEFORE.get(request.grain, "interval 1 year")
-        where = tuple(moved(text, request.grain, step) for text in question.where)
-        relation = self._relation(question, request.grain, asked)
-        earlier = self._relation(replace(question, where=where), request.grain, asked)
-        whole = self._relation(Question(question.metrics, question.by[:1]), request.grain, asked)
+        relation = self._relation(question, grain, asked)
+        earlier = self._relation(question_before, grain, asked)
+        whole = self._relation(Question(question.metrics, question.by[:1]), grain, asked)
         same = "".join(f" and now.{quote(i)} is not distinct from before.{quote(i)}" for i in by)
         figures = ""
         for name in asked:
@@ -190,23 +209,19 @@ class PublishedMetrics:
             f"left join earlier as before on before.{PERIOD} = now.{PERIOD} - {step}{same}"
         )
 
-    def export(self, request: Request, format_: Format, file: Path) -> int:
-        """Write the answer to a file as csv, json or parquet; returns its rows."""
-        options = {Format.CSV: "format csv, header", Format.JSON: "format json, array true"}
-        found = self._run(
-            f"copy ({self.sql(request)}) to {literal(str(file))} "
-            f"({options.get(format_, 'format parquet')})"
-        ).fetchone()
-        return int(found[0]) if found else 0
+    def table(self, request: Request) -> pyarrow.Table:
+        """The answer in Arrow's types. Raises WrongUse as `answer` does."""
+        return self._run(self.sql(request)).to_arrow_table()
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run one select statement."""
         try:
-            return self._connection.execute(sql)
+            statements = self._connection.extract_statements(sql)
+            if [item.type for item in statements] != [duckdb.StatementType.SELECT]:
+                raise WrongUse("A question is one select statement, and this is not.", _REMEDY)
+            return self._connection.execute(statements[0])
         except duckdb.Error as error:
-            raise WrongUse(
-                first_line(error),
-                "Look at --where, --order and --output; columns are named as in the answer.",
-            ) from error
+            raise WrongUse(shortened(first_line(error), 300), _REMEDY) from error
 
 
 @contextmanager
@@ -215,7 +230,7 @@ def published_metrics(file: Path) -> Iterator[PublishedMetrics]:
     if not file.is_file():
         raise WrongUse(f"Nothing is published: {file} is not there.", "Run `voronka refresh`.")
     try:
-        connection = duckdb.connect(str(file), read_only=True)
+        connection = duckdb.connect(str(file), read_only=True, config=_CLOSED)
     except duckdb.Error as error:
         raise WrongUse(
             f"{file} cannot be read: {first_line(error)}", "Run `voronka refresh`."
@@ -231,12 +246,58 @@ def published_metrics(file: Path) -> Iterator[PublishedMetrics]:
         yield metrics
 
 
-def _order(text: str) -> tuple[str, str]:
+_REMEDY = "Look at --where: texts and dates are written in quotes, as '2026-07-01'."
+
+
+def _step(grain: Grain, comparison: Comparison) -> str:
+    """How much earlier the period is that one is compared with."""
+    if comparison == Comparison.YEAR:
+        return _YEAR_BEFORE.get(grain, "interval 1 year")
+    return f"interval 1 {grain}"
+
+
+def _order(text: str, columns: Sequence[str]) -> tuple[str, str]:
     """`-revenue`, `revenue desc`: the column, and what orders by it."""
-    name, _, direction = text.strip().partition(" ")
-    is_down = name.startswith("-") or direction.strip().lower() == "desc"
-    column = name.lstrip("-")
-    return column, f"{quote(column)} {'desc' if is_down else 'asc'} nulls last"
+    found = _ORDER.fullmatch(text)
+    named = found[2].lower() if found else ""
+    matches = [named] if named in columns else _ending_with(columns, named)
+    if found is None or len(matches) != 1:
+        raise WrongUse(
+            f"--order {shortened(text)}: that is no column of this answer.",
+            f"One of {', '.join(columns)}; the greatest first as -{columns[-1]} or "
+            f"'{columns[-1]} desc'.",
+        )
+    is_down = bool(found[1]) or (found[3] or "").lower() == "desc"
+    return matches[0], f"{quote(matches[0])} {'desc' if is_down else 'asc'} nulls last"
+
+
+def _group_bys(known: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """MetricFlow's names for what people call `team`; a member's name beside its key."""
+    found: list[str] = []
+    for item in asked:
+        match = _dimension(known, item)
+        name = f"{match}__name"
+        found += [match, *([name] if name in known else [])]
+    return list(dict.fromkeys(found))
+
+
+def _in_condition(known: Sequence[str], item: str) -> str:
+    """A dimension, or a time by its grain: `metric_time`, `deal__created_on__month`."""
+    name = item.lower()
+    base, _, grain = name.rpartition("__")
+    if name == METRIC_TIME or (grain in ALL_GRAINS and base in (METRIC_TIME, *known)):
+        return name
+    return _dimension(known, name)
+
+
+def _dimension(known: Sequence[str], item: str) -> str:
+    matches = [item] if item in known else _ending_with(known, item)
+    if len(matches) != 1:
+        raise WrongUse(
+            f"{shortened(item)} is {'ambiguous' if matches else 'no dimension of these metrics'}.",
+            f"One of {', '.join(matches or _short(known))}.",
+        )
+    return matches[0]
 
 
 def _ending_with(known: Sequence[str], item: str) -> list[str]:

@@ -1,20 +1,37 @@
-"""Metrics and answers on the screen. What the CRM says is text there, never rich's markup."""
+"""Metrics and answers on the screen and in files. What the CRM says is text, and no more.
+
+On the screen it is no markup and no control sequence, in a spreadsheet no formula.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from orchestration.base.errors import WrongUse
+from orchestration.base.terminal import UNSAFE, leaving_readers, visible
 from orchestration.metrics.catalogue import ENGLISH, RUSSIAN, Metric
+from orchestration.metrics.choices import Format
 from orchestration.metrics.query import PERIOD, Answer
+
+if TYPE_CHECKING:
+    import pyarrow
 
 # A thin space between thousands reads in both languages.
 _THIN = "\u2009"
@@ -29,6 +46,13 @@ _WORDS = {
     },
 }
 _ARROWS = {"up": "↑", "down": "↓", "none": ""}
+# What begins a formula, at the start of a cell or after what a spreadsheet may cut cells at.
+_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠\t])")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
+# Wider than any answer.
+_ENDLESS = 1_000_000
+# Between the columns of a table.
+_GAP = 2
 
 
 def show_answer(console: Console, answer: Answer, language: str) -> None:
@@ -40,37 +64,122 @@ def show_answer(console: Console, answer: Answer, language: str) -> None:
     if not answer.rows:
         console.print(words["none"])
         return
+    headings = [visible(_heading(column, answer, language)) for column in answer.columns]
+    rows = [
+        [visible(_shown(*cell, answer)) for cell in zip(answer.columns, row, strict=True)]
+        for row in answer.rows
+    ]
+    # Nobody watches a pipe, so its lines are as long as need be.
+    room = console.width if console.is_terminal else _ENDLESS
+    are_figures = [
+        column in answer.metrics or column.endswith("_change") for column in answer.columns
+    ]
+    widths = _widths(headings, rows, are_figures, room)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in answer.columns:
-        is_figure = column in answer.metrics or column.endswith("_change")
-        table.add_column(
-            Text(_heading(column, answer, language)), justify="right" if is_figure else "left"
-        )
-    for row in answer.rows:
-        table.add_row(
-            *(
-                Text(_shown(column, value, answer))
-                for column, value in zip(answer.columns, row, strict=True)
-            )
-        )
-    console.print(table)
+    for heading, is_figure, width in zip(headings, are_figures, widths, strict=True):
+        table.add_column(Text(heading), justify="right" if is_figure else "left", width=width)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _print_whole(console, table)
     for name, tables in answer.not_loaded.items():
         label = answer.metrics[name].labels[language]
-        console.print(Text(f"{label}: {words['not_loaded']} {tables}"), style="yellow")
+        console.print(
+            Text(visible(f"{label}: {words['not_loaded']} {tables}")),
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
-def write_csv(answer: Answer) -> None:
-    """An answer as CSV on standard output, figures as they are."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.columns)
-    writer.writerows(answer.rows)
+def _widths(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    are_figures: Sequence[bool],
+    room: int,
+) -> list[int]:
+    """Widths of columns: keys are never cut, headings of figures give way down to a word."""
+    cells = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(pair) for pair in zip(map(cell_len, headings), cells, strict=True)]
+    least = [
+        max(cell, *map(cell_len, heading.split())) if is_figure else width
+        for heading, cell, is_figure, width in zip(
+            headings, cells, are_figures, widths, strict=True
+        )
+    ]
+    excess = sum(widths) + _GAP * (len(widths) - 1) - room
+    # As few headings as will do, those first that give most.
+    for number in sorted(range(len(widths)), key=lambda i: least[i] - widths[i]):
+        given = max(0, min(excess, widths[number] - least[number]))
+        widths[number] -= given
+        excess -= given
+    return widths
 
 
-def write_json(answer: Answer) -> None:
-    """An answer as a JSON list of objects on standard output."""
+def write_answer(
+    answer: Answer, format_: Format, output: Path | None, *, for_excel: bool = False
+) -> None:
+    """Write an answer as CSV or JSON to a file, or to standard output.
+
+    Raises WrongUse where the file cannot be written.
+    """
+    write = write_json if format_ is Format.JSON else partial(write_csv, for_excel=for_excel)
+    encoding = "utf-8-sig" if for_excel else "utf-8"
+    if output is None:
+        with leaving_readers():
+            # Excel knows UTF-8 by its mark alone, whatever the terminal's encoding is.
+            if for_excel and isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding=encoding, newline="")
+            write(answer, sys.stdout)
+        return
+    with _named(output), output.open("w", encoding=encoding, newline="") as file:
+        write(answer, file)
+
+
+def write_parquet(table: pyarrow.Table, output: Path) -> None:
+    """Write an answer to a Parquet file. Raises WrongUse where it cannot be written."""
+    import pyarrow.parquet
+
+    with _named(output), output.open("wb") as file:
+        pyarrow.parquet.write_table(table, file)
+
+
+@contextmanager
+def _named(output: Path) -> Iterator[None]:
+    """Say which file could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise WrongUse(
+            f"{output} cannot be written: {error.strerror}.", "Name another file: --output FILE"
+        ) from error
+
+
+def write_csv(answer: Answer, file: TextIO, *, for_excel: bool = False) -> None:
+    """An answer as CSV: figures as they are, texts that no spreadsheet takes for a formula.
+
+    `for_excel` is what Excel opens where decimals have a comma: cells end in `;`, lines in CR LF.
+    """
+    cell = _cell_of_excel if for_excel else _cell
+    writer = csv.writer(
+        file,
+        delimiter=";" if for_excel else ",",
+        lineterminator="\r\n" if for_excel else "\n",
+    )
+    writer.writerow(map(cell, answer.columns))
+    writer.writerows(map(cell, row) for row in answer.rows)
+
+
+def write_json(answer: Answer, file: TextIO) -> None:
+    """An answer as a JSON list of objects; control characters are escaped in it."""
     rows = [dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows]
-    json.dump(rows, sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")
+    # An encoding that lacks characters has all of them as escapes.
+    is_unicode = (file.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(rows, ensure_ascii=not is_unicode, indent=1)
+    file.write(UNSAFE.sub(lambda found: _escaped(found[0]), text) + "\n")
+
+
+def _escaped(character: str) -> str:
+    """A character as JSON escapes it; line ends are those between values."""
+    return character if character == "\n" else json.dumps(character)[1:-1]
 
 
 def show_metrics(console: Console, metrics: Sequence[Metric], language: str) -> None:
@@ -90,8 +199,8 @@ def show_metrics(console: Console, metrics: Sequence[Metric], language: str) -> 
             _ARROWS[metric.good_direction],
             metric.descriptions[language],
         )
-        table.add_row(*map(Text, cells))
-    console.print(table)
+        table.add_row(*(Text(visible(cell)) for cell in cells))
+    _print_whole(console, table)
 
 
 def show_metric(console: Console, metric: Metric, dimensions: Sequence[str], formula: str) -> None:
@@ -104,7 +213,20 @@ def show_metric(console: Console, metric: Metric, dimensions: Sequence[str], for
     lines += [f"  = {formula}"] if formula else []
     lines.append(f"  by time: {', '.join((*metric.grains, *metric.at_grain))}")
     lines.append(f"  by: {', '.join(item for item in dimensions if item.count('__') <= 1)}")
-    console.print(Text.assemble((metric.name, "bold"), "\n".join([about, *lines])))
+    console.print(
+        Text.assemble((metric.name, "bold"), "\n".join(map(visible, [about, *lines]))),
+        soft_wrap=not console.is_terminal,
+    )
+
+
+def _print_whole(console: Console, table: Table) -> None:
+    """Print a table that may be wider than the screen, without cutting it."""
+    before = console.width
+    endless = console.options.update(max_width=_ENDLESS)
+    whole = Measurement.get(console, endless, table)
+    console.width = max(before, whole.minimum) if console.is_terminal else whole.maximum
+    console.print(table)
+    console.width = before
 
 
 def _heading(column: str, answer: Answer, language: str) -> str:
@@ -139,6 +261,19 @@ def _shown(column: str, value: object, answer: Answer) -> str:
 def _is_unknown(metric: Metric, value: object, answer: Answer) -> bool:
     """Whether a figure means nothing to a person."""
     return metric.name in answer.not_loaded or (metric.is_price and value == 0)
+
+
+def _cell(value: object) -> object:
+    """A value of CSV; a text that a spreadsheet would run is marked as a text by `'`."""
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    return _FORMULA.sub(r"\1'", visible(value, keep="\n\t"))
+
+
+def _cell_of_excel(value: object) -> object:
+    if isinstance(value, (float, Decimal)):
+        return str(value).replace(".", ",")
+    return _cell(value)
 
 
 def _plain(value: object) -> object:

@@ -14,10 +14,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.base.errors import WrongUse
 from orchestration.metrics.engine import Compiler
 from orchestration.metrics.needs import MANAGER, Needs
 from orchestration.metrics.parity import compare, compared_marts
 from orchestration.metrics.query import PublishedMetrics, Request, published_metrics
+from tests import hostile
 from tests.conftest import ROOT, clean_environment, query, voronka
 
 
@@ -281,8 +283,14 @@ def test_churn_is_asked_at_any_grain_under_one_name(demo_publication: Path) -> N
         (["calls", "--compare", "previous"], "--compare needs periods."),
         (["calls", "--output", "answer"], "answer: its suffix names no format."),
         (["calls", "--format", "parquet"], "Name a file"),
-        (["calls", "--order", "revenue"], "revenue"),
-        (["calls", "--where", "manager__planet = 1"], "manager__planet"),
+        (["calls", "--order", "revenue"], "--order revenue: that is no column of this answer."),
+        (["calls", "--order", "calls desc;x"], "--order calls desc;x: that is no column"),
+        (["calls", "--where", "manager__planet = 1"], "manager__planet is no dimension"),
+        (["calls", "--where", hostile.CONDITIONS[0]], "--where cannot be read"),
+        (["calls", "--where", "metric_time > 'soon'"], 'invalid timestamp field format: "soon"'),
+        (["calls", "--where", "manager__name = 'x'\x1b[2J"], 'at or near "␛"'),
+        (["calls", "--excel", "--format", "json"], "--excel is for CSV, not for json."),
+        (["calls", "--output", "/nowhere/a.csv"], "/nowhere/a.csv cannot be written"),
         (
             ["calls", "--grain", "month", "--compare", "year", "--where", "date > '2026-07-01'"],
             "--compare cannot move a condition on date to the earlier period.",
@@ -294,8 +302,63 @@ def test_a_question_without_an_answer_says_why(
 ) -> None:
     done = ask(demo_publication, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
+    what, remedy = done.stderr.splitlines()
+    assert what.startswith("✗ ")
+    assert remedy.startswith("→ ")
     assert error in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_no_condition_reaches_beyond_its_dimensions(demo_publication: Path, tmp_path: Path) -> None:
+    """Each hostile text on the real planner: refused, or a text that nothing is equal to."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("unspoken")
+    out = tmp_path / "out"
+    refused, answered = [], []
+    with published_metrics(demo_publication) as metrics:
+        for text in (*hostile.CONDITIONS, *hostile.TEXTS):
+            where = hostile.armed(text, out, secret)
+            try:
+                answered += metrics.answer(Request(("calls",), ("manager",), (where,))).rows
+            except WrongUse as error:
+                refused.append(error)
+    assert len(refused) == len(hostile.CONDITIONS)
+    assert answered == []
+    assert not any("unspoken" in str(error) for error in refused)
+    assert [item.name for item in tmp_path.iterdir()] == ["secret.txt"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "in_marts"),
+    [
+        (["manager__role = 'hunter'"], "m.role = 'hunter'"),
+        (["role in ('hunter', 'farmer')", "team is not null"], "m.role in ('hunter', 'farmer')"),
+        (["manager__name like '%ва%' or manager ilike 'M-01'"],
+         "(m.manager_name like '%ва%' or m.manager_id = 'm-01')"),
+        (["not (manager__role = 'hunter' and team = 'Продажи')"],
+         "not (m.role = 'hunter' and m.team = 'Продажи')"),
+        (["metric_time between '2026-07-01' and '2026-07-31'"],
+         "date_day between '2026-07-01' and '2026-07-31'"),
+        (["metric_time__month = '2026-07-01'", "date__weekday = 1"],
+         "date_trunc('month', date_day) = '2026-07-01' and isodow(date_day) = 1"),
+        (["date >= date '2026-09-01' - interval 2 weeks and not manager__is_deleted"],
+         "date_day >= '2026-08-18' and not m.is_deleted"),
+        (["year(metric_time) = 2026 and lower(manager__name) <> 'нестерова ольга'"],
+         "m.manager_name <> 'Нестерова Ольга'"),
+    ],
+)  # fmt: skip
+def test_honest_conditions_choose_what_they_say(
+    demo_publication: Path, conditions: list[str], in_marts: str
+) -> None:
+    rows = answers(demo_publication, metrics=("calls",), by=("manager",), where=tuple(conditions))
+    expected = query(
+        demo_publication,
+        "select manager_id, m.manager_name, sum(calls)::bigint from marts.kpi_daily "
+        f"join marts.dim_manager as m using (manager_id) where {in_marts} "
+        "group by all having sum(calls) > 0 order by 1",
+    )
+    assert [row for row in rows if row[2]] == expected
+    assert expected
 
 
 def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:
@@ -315,6 +378,36 @@ def test_answers_leave_as_text_and_files(demo_publication: Path, tmp_path: Path)
     assert len(table) - 1 == len(objects) == len(rows) > 10
     assert [float(row[2]) for row in table[1:]] == [item["revenue"] for item in objects]
     assert [float(row[2]) for row in rows] == [item["revenue"] for item in objects]
+    excel = tmp_path / "answer.csv"
+    assert ask(demo_publication, *asked, "--excel", "--output", str(excel)).returncode == 0
+    lines = excel.read_bytes().decode().split("\r\n")
+    assert lines[0] == "\ufeffperiod;manager__team;revenue;win_rate"
+    assert lines[1] == ";".join(table[1]).replace(".", ",")
+
+
+@pytest.mark.parametrize("arguments", [("-f", "csv"), ("-f", "json"), ("-f", "table")])
+def test_an_answer_goes_to_any_terminal(demo_publication: Path, arguments: tuple[str, ...]) -> None:
+    """A pipe that ends early, a locale without Russian: the answer as far as it goes."""
+    environment = {
+        **clean_environment(),
+        "VORONKA_DATA_DIR": str(demo_publication.parents[1]),
+        "PYTHONIOENCODING": "ascii",
+        "COLUMNS": "20",
+    }
+    command = [sys.executable, "-m", "orchestration.cli", "query", "calls", "--by", "manager"]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" | head -1', "sh", *command, "--by", "date", *arguments],
+        env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
+    whole = subprocess.run(
+        [*command, *arguments],
+        env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert "m-01" in whole.stdout
+    assert whole.stdout.isascii()
 
 
 def test_the_catalogue_lists_and_explains(demo_publication: Path) -> None:

@@ -6,16 +6,20 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.sql import literal
+from orchestration.base.terminal import visible
 from orchestration.metrics.engine import Question
-from orchestration.metrics.query import PublishedMetrics, Request
+from orchestration.metrics.query import PublishedMetrics, Request, published_metrics
+from tests import hostile
 
 TIME = re.compile(r"\{\{ TimeDimension\('metric_time', '(\w+)'\) \}\}")
+KEY = re.compile(r"\{\{ (?:Dimension|Entity)\('(\w+)'\) \}\}")
 NAMES = {"calls": "sum", "answered": "sum", "answered_rate": "none"}
 
 
@@ -43,7 +47,9 @@ class Layer:
             "answered_rate": "sum(answered) / nullif(sum(calls), 0) as answered_rate",
         }
         columns = [*keys, *(figures[name] for name in question.metrics)]
-        where = [TIME.sub(r"date_trunc('\1', day)", text) for text in question.where]
+        where = [
+            KEY.sub(r"\1", TIME.sub(r"date_trunc('\1', day)", text)) for text in question.where
+        ]
         conditions = " and ".join(f"({text})" for text in where) or "true"
         return f"select {', '.join(columns)} from days where {conditions} group by all"
 
@@ -79,7 +85,7 @@ def rows(published: PublishedMetrics, *metrics: str, **asked: object) -> list[tu
 
 
 def test_ties_are_ordered_by_period_and_keys(published: PublishedMetrics) -> None:
-    asked = {"by": ("manager",), "where": ("day < '2026-08-01'",), "order": ("-calls",)}
+    asked = {"by": ("manager",), "where": ("metric_time < '2026-08-01'",), "order": ("-calls",)}
     july, june = date(2026, 7, 1), date(2026, 6, 1)
     assert rows(published, "calls", grain="month", limit=4, **asked) == [
         (july, "amy", 40),
@@ -156,8 +162,7 @@ def test_counts_of_nothing_are_0_before_and_quotients_unknown(published: Publish
 @pytest.mark.parametrize(
     ("asked", "error"),
     [
-        ({"where": ("{{ Entity('date') }} > '2026-07-01'",)}, "cannot move a condition on date"),
-        ({"where": ("{{ TimeDimension('metric_time') }} > '2026-07-01'",)}, "on metric_time to"),
+        ({"where": ("date > '2026-07-01'",)}, "cannot move a condition on date"),
         ({"by": ("date",)}, "A date has no period before it."),
         ({"grain": None}, "--compare needs periods."),
     ],
@@ -167,3 +172,102 @@ def test_what_cannot_be_compared_says_why(
 ) -> None:
     with pytest.raises(WrongUse, match=re.escape(error)):
         published.sql(Request(("calls",), **{"grain": "month", "compare": "previous", **asked}))
+
+
+def shorter(texts: list[str]) -> list[object]:
+    """Texts as cases whose names a terminal can show."""
+    return [pytest.param(text, id=f"{number}") for number, text in enumerate(texts)]
+
+
+def refused(published: PublishedMetrics, **asked: object) -> WrongUse:
+    """Why a question is refused before anything is run; in one line each, and not a long one."""
+    with pytest.raises(WrongUse) as caught:
+        published.sql(Request(("calls",), **{"by": ("manager",), **asked}))
+    for line in (caught.value.message, caught.value.remedy):
+        assert len(visible(line).splitlines()) == 1
+        assert len(line) < 500
+    return caught.value
+
+
+@pytest.mark.parametrize("text", shorter(hostile.CONDITIONS))
+def test_what_is_no_condition_is_refused(published: PublishedMetrics, text: str) -> None:
+    error = refused(published, where=(hostile.armed(text, "/o", "/s"),))
+    assert "--where" in error.message or "is no dimension of these metrics" in error.message
+
+
+@pytest.mark.parametrize("text", shorter(hostile.TEXTS))
+def test_a_text_in_quotes_is_a_text(published: PublishedMetrics, text: str) -> None:
+    assert rows(published, "calls", by=("manager",), where=(text,)) == []
+    with_all = f"manager = 'amy' or ({text.split(' -- ;')[0].removesuffix(';')})"
+    assert rows(published, "calls", by=("manager",), where=(with_all,)) == [("amy", 40)]
+
+
+@pytest.mark.parametrize("text", shorter(hostile.ORDERS))
+def test_what_is_no_column_orders_nothing(published: PublishedMetrics, text: str) -> None:
+    error = refused(published, order=(text,))
+    assert error.message.startswith("--order ")
+    assert error.message.endswith(": that is no column of this answer.")
+    assert error.remedy == "One of manager, calls; the greatest first as -calls or 'calls desc'."
+
+
+@pytest.mark.parametrize("by", ["manager; drop", 'manager"', "(select 1)", "*", "", "x" * 9_999])
+def test_what_is_no_dimension_is_refused(published: PublishedMetrics, by: str) -> None:
+    assert "no dimension of these metrics" in refused(published, by=(by,)).message
+
+
+def test_names_are_found_in_conditions_as_in_by(published: PublishedMetrics) -> None:
+    asked = {"by": ("manager",), "order": ("CALLS DESC",)}
+    assert rows(published, "calls", where=("MANAGER = 'zoe' and year(metric_time) = 2026",)) == [
+        (65,)
+    ]
+    found = rows(published, "calls", where=("metric_time__month = '2026-07-01'",), **asked)
+    assert [row[1] for row in found] == [40, 40, 40]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select content as calls from read_text('SECRET')",
+        "select unspoken as calls from 'SECRET'",
+        "select count(*) as calls from glob('/*')",
+        "copy (select 1) to 'OUT'",
+        "attach 'OUT'",
+        "set enable_external_access = true",
+        "set lock_configuration = false",
+        "install httpfs",
+        "load 'OUT'",
+        "select 1; select 2",
+        "create table t as select 1",
+    ],
+)
+def test_a_session_of_questions_reaches_no_file(
+    published: PublishedMetrics, tmp_path: Path, sql: str
+) -> None:
+    """Whatever a compiler would make of a question: a second wall behind the first."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text("unspoken")
+    file = tmp_path / "p" / "voronka.duckdb"
+    file.parent.mkdir()
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create schema metrics")
+        text = literal(json.dumps(published.catalogue.manifest))
+        connection.execute(f"create table metrics.semantic_manifest as select {text} as manifest")
+    with published_metrics(file) as metrics:
+        metrics.compiler = Made(hostile.armed(sql, tmp_path / "out", secret))
+        with pytest.raises(WrongUse) as caught:
+            metrics.answer(Request(("calls",)))
+    assert "unspoken" not in str(caught.value)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["p", "secret.csv"]
+    assert [item.name for item in file.parent.iterdir()] == ["voronka.duckdb"]
+
+
+class Made:
+    """A compiler whose statement was made by somebody else."""
+
+    def __init__(self, sql: str) -> None:
+        is_one = sql.startswith("select") and ";" not in sql
+        ending = "select * from (select 1 from (select 1"
+        self._sql = sql if is_one else f"select 1 as calls) t); {sql}; {ending}"
+
+    def sql(self, question: Question) -> str:
+        return self._sql

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import io
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from orchestration.base.errors import WrongUse
+from orchestration.base.terminal import Screen
 from orchestration.metrics.catalogue import Metric
+from orchestration.metrics.choices import Format
 from orchestration.metrics.query import Answer
-from orchestration.metrics.show import show_answer, show_metric, show_metrics
+from orchestration.metrics.show import (
+    show_answer,
+    show_metric,
+    show_metrics,
+    write_answer,
+    write_csv,
+    write_json,
+    write_parquet,
+)
 
 TRICKY = ["дорого [/b]", "[bold]скидка[/bold]", "[red]", ":warning: x", "конец\\"]
 
@@ -23,15 +40,14 @@ def shown(console: Console) -> str:
     return console.file.getvalue()
 
 
-@pytest.mark.parametrize("text", TRICKY)
-def test_the_crms_text_is_shown_as_it_is(text: str) -> None:
-    labels = {"en": text, "ru": text}
-    tricky = Metric(
-        name=text,
+def metric(name: str, label: str = "", unit: str = "count") -> Metric:
+    labels = {"en": label or name, "ru": label or name}
+    return Metric(
+        name=name,
         type="simple",
         labels=labels,
         descriptions=labels,
-        unit="count",
+        unit=unit,
         good_direction="up",
         group="result",
         over_time="sum",
@@ -41,6 +57,11 @@ def test_the_crms_text_is_shown_as_it_is(text: str) -> None:
         at_grain={},
         variant_of=None,
     )
+
+
+@pytest.mark.parametrize("text", TRICKY)
+def test_the_crms_text_is_shown_as_it_is(text: str) -> None:
+    tricky = metric(text)
     console = screen()
     show_answer(console, Answer(("reason", "calls"), [(text, 3)], {"calls": tricky}), "en")
     heading, row = shown(console).splitlines()
@@ -61,3 +82,134 @@ def test_the_crms_text_is_shown_as_it_is(text: str) -> None:
         "  by time: day",
         f"  by: {text}",
     ]
+
+
+KEYS = ("period", "manager__team", "manager", "manager__name")
+FIGURES = {
+    "revenue": metric("revenue", "Revenue", "currency"),
+    "avg_deal_size": metric("avg_deal_size", "Mean deal size", "currency"),
+    "new_customers": metric("new_customers", "New customers"),
+}
+CALLS = {"calls": metric("calls")}
+ROW = (date(2026, 4, 1), "Лидогенерация", "m-04", "Нестерова Ольга", 2476083, 309706, 9)
+
+
+def table(width: int, *, is_terminal: bool = True) -> list[str]:
+    stream = io.StringIO()
+    console = Screen(file=stream, width=width, force_terminal=is_terminal, color_system=None)
+    show_answer(console, Answer((*KEYS, *FIGURES), [ROW], FIGURES), "en")
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_headings_of_figures_give_way_where_the_screen_is_narrow() -> None:
+    keys = "Period      manager__team  manager  manager__name  "
+    row = "2026-04-01  Лидогенерация  m-04     Нестерова Ольга  "
+    assert table(100) == [
+        keys + "    Revenue  Mean deal size  New customers",
+        row + "2\u2009476\u2009083         309\u2009706              9",
+    ]
+    assert table(90) == [
+        f"{'Mean deal':>75}",
+        keys + "    Revenue         size  New customers",
+        row + "2\u2009476\u2009083      309\u2009706              9",
+    ]
+    narrowest = [
+        f"{'Mean':>71}",
+        f"{'deal':>71}{'New':>11}",
+        keys + "    Revenue     size  customers",
+        row + "2\u2009476\u2009083  309\u2009706          9",
+    ]
+    assert table(82) == table(80) == table(20) == narrowest
+
+
+def test_a_pipe_has_no_width() -> None:
+    assert table(20, is_terminal=False) == table(1_000)
+
+
+def test_long_keys_are_whole_in_a_pipe_and_on_a_narrow_screen() -> None:
+    key = "ключ " * 100 + "end"
+    for is_terminal in (True, False):
+        stream = io.StringIO()
+        console = Screen(file=stream, width=40, force_terminal=is_terminal, color_system=None)
+        show_answer(console, Answer(("deal", "calls"), [(key, 3)], CALLS), "en")
+        assert stream.getvalue().splitlines()[1] == f"{key}      3"
+
+
+def test_control_characters_of_keys_are_shown_and_aligned() -> None:
+    stream = io.StringIO()
+    rows = [("a\x1b]0;t\x07b\nc", 1), ("plain", 2)]
+    show_answer(Screen(file=stream), Answer(("name", "calls"), rows, CALLS), "en")
+    assert [line.rstrip() for line in stream.getvalue().splitlines()] == [
+        "name        calls",
+        "a␛]0;t␇b␊c      1",
+        "plain           2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1+1", "'+1+1"),
+        ("-1+1", "'-1+1"),
+        ("@sum(a1)", "'@sum(a1)"),
+        ("  =1+1", "'  =1+1"),
+        ("\t=1+1", "'\t'=1+1"),
+        ("＝1+1", "'＝1+1"),
+        ("\r=1+1", "␍=1+1"),
+        # Another separator than the file's would begin a cell here.
+        ("a;=1+1", "a;'=1+1"),
+        ("a\n=1+1", '"a\n\'=1+1"'),
+        ("a\t=1+1", "a\t'=1+1"),
+        ("=cmd|'/c calc'!a1", "'=cmd|'/c calc'!a1"),
+        ('=hyperlink("x")', '"\'=hyperlink(""x"")"'),
+        ("\x1b[2J", "␛[2J"),
+        # Nothing of these is run.
+        ("a=1, b-2", '"a=1, b-2"'),
+        ("-5", "-5"),
+        ("+7,5", '"+7,5"'),
+        ("+79120001122", "+79120001122"),
+        ("2026-07-01", "2026-07-01"),
+        (-5, "-5"),
+        (-5.5, "-5.5"),
+        (Decimal("-5.50"), "-5.50"),
+        (True, "True"),
+        (date(2026, 7, 1), "2026-07-01"),
+        (datetime(2026, 7, 1, 9), "2026-07-01 09:00:00"),
+    ],
+)
+def test_csv_holds_no_formula(value: object, cell: str) -> None:
+    stream = io.StringIO()
+    write_csv(Answer(("name", "n"), [(value, None)], {}), stream)
+    assert stream.getvalue() == f"name,n\n{cell},\n"
+
+
+def test_a_russian_excel_opens_its_csv(tmp_path: Path) -> None:
+    rows = [("Ёж; и =к", Decimal("-1234.50"), 0.25, 3, None), ("=1", Decimal(7), 1e-07, -3, "-5")]
+    file = tmp_path / "answer.csv"
+    write_answer(Answer(tuple("abcde"), rows, {}), Format.CSV, file, for_excel=True)
+    assert file.read_bytes() == (
+        '\ufeffa;b;c;d;e\r\n"Ёж; и =к";-1234,50;0,25;3;\r\n\'=1;7;1e-07;-3;-5\r\n'.encode()
+    )
+
+
+def test_json_escapes_what_a_terminal_would_obey_and_loses_nothing() -> None:
+    text = "=1 \x1b[2J\x9b1m\u202e\U000e0041\ufeff\x7f\u2028Ё\n"
+    stream = io.StringIO()
+    write_json(Answer(("name", "n"), [(text, Decimal("1.5")), (None, True)], {}), stream)
+    assert json.loads(stream.getvalue()) == [{"name": text, "n": 1.5}, {"name": None, "n": True}]
+    signs = [sign for sign in stream.getvalue() if not sign.isprintable()]
+    assert set(signs) == {"\n"}
+    assert "Ё" in stream.getvalue()
+
+
+def test_a_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "answer"
+    for write in (
+        lambda: write_answer(Answer(("a",), [(1,)], {}), Format.JSON, file),
+        lambda: write_parquet(pa.table({"a": [1]}), file),
+    ):
+        with pytest.raises(WrongUse, match="cannot be written: No such file or directory"):
+            write()
+    write_parquet(pa.table({"a": ["=1\x1b"]}), tmp_path / "answer")
+    assert pq.read_table(tmp_path / "answer").to_pylist() == [{"a": "=1\x1b"}]
