@@ -23,6 +23,8 @@ GRAINS = ALL_GRAINS[1:]
 ENGLISH, RUSSIAN = Language.ENGLISH.value, Language.RUSSIAN.value
 LANGUAGES = (ENGLISH, RUSSIAN)
 GROUPS = tuple(item.value for item in Group)
+# The key of `at_grain` for questions without a grain.
+ALL_TIME = "all"
 # How a longer period's figure comes from its parts: it is their sum, the last one, or neither.
 SUM, LAST, NEITHER = "sum", "last", "none"
 
@@ -63,10 +65,18 @@ class Metric:
         return {"currency": "decimal(38, 2)", "score": "decimal(38, 4)"}.get(self.unit, "double")
 
     def name_at(self, grain: str | None) -> str | None:
-        """The metric to ask at a grain for this one; None where it has no figure there."""
-        if grain is None or grain in self.grains:
-            return self.name
-        return self.at_grain.get(grain)
+        """The metric to ask at a grain for this one; None where it has no figure there.
+
+        Without a grain it is the figure of all time together.
+        """
+        if grain is None:
+            return self.at_grain.get(ALL_TIME, self.name)
+        return self.name if grain in self.grains else self.at_grain.get(grain)
+
+    @property
+    def all_grains(self) -> tuple[str, ...]:
+        """The grains that people can ask it at."""
+        return (*self.grains, *(grain for grain in self.at_grain if grain != ALL_TIME))
 
 
 class Catalogue:

@@ -113,10 +113,15 @@ def with_running_figures(manifest_text: str) -> str:
 def to_date_parts(catalogue: Catalogue, name: str) -> tuple[set[str], set[str]] | None:
     """What a metric's year to date is made of: daily sums, and running figures or states.
 
-    None where it has none: it looks at earlier periods or is counted period by period.
+    None where it has none: it looks at earlier periods or is counted period by period. Of one that
+    is defined for each grain it is what the year's is made of.
     """
     metric, definition = catalogue.metrics[name], catalogue.definition(name)
-    if metric.type == "conversion" or metric.at_grain or metric.variant_of:
+    if metric.at_grain:
+        parts = inputs_of(catalogue.definition(_of_year(catalogue, name)))
+        adds_up = parts and all(catalogue.metrics[part].over_time == SUM for part in parts)
+        return (set(parts), set()) if adds_up else None
+    if metric.type == "conversion" or metric.variant_of:
         return None
     if metric.over_time == LAST:
         return set(), {name}
@@ -133,6 +138,11 @@ def to_date_parts(catalogue: Catalogue, name: str) -> tuple[set[str], set[str]] 
         sums |= found[0]
         others |= found[1]
     return sums, others
+
+
+def _of_year(catalogue: Catalogue, name: str) -> str:
+    """The metric that stands for this one in a year."""
+    return catalogue.metrics[name].at_grain.get("year", name)
 
 
 def _adds_up_over_days(metric: Metric) -> bool:
@@ -335,7 +345,7 @@ def with_metrics(
         nonlocal relation
         if name in done:
             return
-        definition = catalogue.definition(name)
+        definition = catalogue.definition(_of_year(catalogue, name))
         for part in inputs_of(definition):
             add(part)
         relation = f"select *, {_formula(definition)} as {quote(name)} from ({relation})"

@@ -152,7 +152,7 @@ class PublishedMetrics:
         if asked is None:
             raise WrongUse(
                 f"{name} has no figure by {grain}.",
-                f"Ask for it by {' or '.join((*metric.grains, *metric.at_grain))}: --grain.",
+                f"Ask for it by {' or '.join(metric.all_grains)}: --grain.",
             )
         return asked
 

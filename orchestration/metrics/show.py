@@ -211,7 +211,7 @@ def show_metric(console: Console, metric: Metric, dimensions: Sequence[str], for
         for language in (ENGLISH, RUSSIAN)
     ]
     lines += [f"  = {formula}"] if formula else []
-    lines.append(f"  by time: {', '.join((*metric.grains, *metric.at_grain))}")
+    lines.append(f"  by time: {', '.join(metric.all_grains)}")
     lines.append(f"  by: {', '.join(item for item in dimensions if item.count('__') <= 1)}")
     console.print(
         Text.assemble((metric.name, "bold"), "\n".join(map(visible, [about, *lines]))),

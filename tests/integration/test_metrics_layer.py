@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from orchestration.base.errors import WrongUse
+from orchestration.metrics.choices import Grain
 from orchestration.metrics.engine import Compiler
 from orchestration.metrics.needs import MANAGER, Needs
 from orchestration.metrics.parity import compare, compared_marts
@@ -34,7 +35,7 @@ def ask(file: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def test_layer_and_marts_agree_at_every_grain(demo_publication: Path, manifest: dict) -> None:
     marts = compared_marts(manifest)
-    assert len(marts) == 10
+    assert len(marts) == 13
     with published_metrics(demo_publication) as metrics:
         compiler = Compiler(json.dumps(metrics.catalogue.manifest))
         found = list(compare(demo_publication, compiler, metrics.catalogue, marts, all_grains=True))
@@ -359,6 +360,34 @@ def test_honest_conditions_choose_what_they_say(
     )
     assert [row for row in rows if row[2]] == expected
     assert expected
+
+
+@pytest.mark.parametrize("grain", [None, "day", "week", "month", "quarter", "year"])
+def test_the_companys_return_is_on_sources_that_cost_money(
+    demo_publication: Path, grain: str | None
+) -> None:
+    """Revenue of referrals is no return on advertising, and much of the demo's is theirs."""
+    period = f"date_trunc('{grain}', date_day)" if grain else "null"
+    found = query(
+        demo_publication,
+        f"select {period}::date as period, source_id, sum(revenue), sum(ad_spend) "
+        "from (select period_start as date_day, * from marts.kpi_source_period "
+        "where period_grain = 'day') group by all having sum(ad_spend) > 0",
+    )
+    spent: dict[object, tuple[float, float]] = {}
+    for start, _, revenue, cost in found:
+        before = spent.get(start, (0.0, 0.0))
+        spent[start] = (before[0] + float(revenue), before[1] + float(cost))
+    with published_metrics(demo_publication) as metrics:
+        rows = metrics.answer(Request(("romi",), grain=grain and Grain(grain))).rows
+        (whole,) = metrics.answer(Request(("revenue", "ad_spend"))).rows
+    shown = {row[0] if grain else None: row[-1] for row in rows}
+    expected = {start: (revenue - cost) / cost for start, (revenue, cost) in spent.items()}
+    assert {start: value for start, value in shown.items() if value is not None} == pytest.approx(
+        expected
+    )
+    if grain is None:
+        assert shown[None] < float(whole[0] - whole[1]) / float(whole[1]) - 1
 
 
 def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:

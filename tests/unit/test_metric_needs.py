@@ -101,7 +101,10 @@ def test_doctor_lists_what_the_figures_need(tmp_path: Path) -> None:
     (found,) = [item for item in examine(settings) if "taken as empty" in item.text]
     assert found.grade == "note" and "crm.payments" in found.text
     assert "✗ surveys, surveys_positive, survey_score, csat: crm.surveys" in found.details
-    assert "✗ deals_created, open_deals, open_amount: crm.deals" in found.details
+    assert (
+        "✗ deals_created, open_deals, open_amount, open_deals_without_amount: crm.deals"
+        in found.details
+    )
     known = [line for line in found.details if line.startswith("✓")]
     assert len(known) == 1 and known[0].startswith("✓ leads_created, leads_taken, leads_target")
     assert known[0].endswith(": crm.leads")

@@ -13,6 +13,7 @@ import pytest
 from orchestration.cli.mart_index import PROJECT_DIR, load_marts
 from orchestration.metrics.catalogue import (
     ALL_GRAINS,
+    ALL_TIME,
     ENGLISH,
     GROUPS,
     LAST,
@@ -55,7 +56,7 @@ def test_every_metric_says_what_it_is_in_both_languages(name: str) -> None:
     assert metric.good_direction in {"up", "down", "none"}
     assert metric.group in GROUPS
     assert metric.over_time in {SUM, LAST, NEITHER}
-    assert set(metric.grains) | set(metric.at_grain) <= set(ALL_GRAINS)
+    assert set(metric.grains) | set(metric.at_grain) <= {*ALL_GRAINS, ALL_TIME}
     assert set(metric.at_grain.values()) <= set(CATALOGUE.metrics)
 
 
@@ -216,6 +217,8 @@ def test_a_manifest_for_any_database_names_none() -> None:
         ("churn_rate", None),
         ("clv", None),
         ("lead_to_meeting_30d_rate", None),
+        ("romi", ({"advertised_revenue_by_year", "ad_spend"}, set())),
+        ("retention_rate", None),
     ],
 )
 def test_a_year_to_date_is_made_of_what_adds_up(
@@ -232,6 +235,27 @@ def test_quotients_are_computed_from_summed_parts() -> None:
         {"deals_won", "deals_lost", "surveys", "surveys_positive"},
     )
     assert duckdb.sql(f"select win_rate, csat from ({sql})").fetchall() == [(0.25, None)]
+
+
+def test_a_year_to_date_is_by_the_years_definition() -> None:
+    """Revenue of a month without advertising counts in a year with some."""
+    sql = with_metrics(
+        "select 9 as advertised_revenue_by_year, 1 as advertised_revenue, 3 as ad_spend",
+        CATALOGUE,
+        ["romi"],
+        {"advertised_revenue_by_year", "advertised_revenue", "ad_spend"},
+    )
+    assert duckdb.sql(f"select romi from ({sql})").fetchall() == [(2,)]
+
+
+def test_a_metric_without_a_grain_is_that_of_all_time() -> None:
+    romi = CATALOGUE.metrics["romi"]
+    assert (romi.name_at(None), romi.name_at("month"), romi.name_at("week")) == (
+        *("romi_ever", "romi", "romi_by_week"),
+    )
+    assert romi.name_at("hour") is None
+    assert romi.all_grains == ("month", "day", "week", "quarter", "year")
+    assert CATALOGUE.metrics["revenue"].name_at(None) == "revenue"
 
 
 def test_running_figures_are_made_where_days_do_not_add_up() -> None:

@@ -44,6 +44,7 @@ cells as (
         balances.source_id,
         balances.open_deals,
         balances.open_amount,
+        balances.open_deals_without_amount,
         case when days.date_day = balances.moved_on then balances.entered else 0 end as entered,
         case when days.date_day = balances.moved_on then balances.exited else 0 end as exited
     from balances
@@ -62,6 +63,7 @@ cells as (
         'unknown' as source_id,
         0 as open_deals,
         0 as open_amount,
+        0 as open_deals_without_amount,
         0 as entered,
         0 as exited
     from days
@@ -79,6 +81,7 @@ final as (
         cells.source_id,
         cast(sum(cells.open_deals) as bigint) as open_deals,
         cast(sum(cells.open_amount) as {{ type_money() }}) as open_amount,
+        cast(sum(cells.open_deals_without_amount) as bigint) as open_deals_without_amount,
         cast(sum(cells.entered) as bigint) as entered,
         cast(sum(cells.exited) as bigint) as exited
     from cells

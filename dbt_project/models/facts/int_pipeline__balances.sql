@@ -17,7 +17,8 @@ open_stays as (
         stage_id,
         manager_id,
         source_id,
-        coalesce(amount, 0) as amount
+        coalesce(amount, 0) as amount,
+        case when amount is null then 1 else 0 end as without_amount
     from stays
     where stage_kind in ('open', 'presale')
 
@@ -32,7 +33,8 @@ moves as (
         source_id,
         1 as entered,
         0 as exited,
-        amount
+        amount,
+        without_amount
     from open_stays
     union all
     select
@@ -42,7 +44,8 @@ moves as (
         source_id,
         0 as entered,
         1 as exited,
-        -amount as amount
+        -amount as amount,
+        -without_amount as without_amount
     from open_stays
     where exited_on is not null
 
@@ -57,7 +60,8 @@ daily_moves as (
         source_id,
         sum(entered) as entered,
         sum(exited) as exited,
-        sum(amount) as amount
+        sum(amount) as amount,
+        sum(without_amount) as without_amount
     from moves
     group by 1, 2, 3, 4
 
@@ -74,6 +78,7 @@ final as (
         exited,
         sum(entered - exited) over running as open_deals,
         sum(amount) over running as open_amount,
+        sum(without_amount) over running as open_deals_without_amount,
         lead(moved_on) over (
             partition by stage_id, manager_id, source_id
             order by moved_on

@@ -22,6 +22,8 @@ cells as (
         count(*) filter (where recovery = 'by_agent') as recovered_by_agent,
         count(*) filter (where recovery = 'by_client') as recovered_by_client,
         count(*) filter (where recovery = 'lost') as missed_calls_lost,
+        count(*) filter (where recovery = 'lost' and customer_number is null)
+            as missed_calls_lost_unnumbered,
         count(*) filter (where recovery = 'open') as missed_calls_open,
         cast(coalesce(sum(recovery_seconds), 0) as bigint) as recovery_seconds
     from sessions
@@ -43,6 +45,7 @@ final as (
         cells.recovered_by_agent,
         cells.recovered_by_client,
         cells.missed_calls_lost,
+        cells.missed_calls_lost_unnumbered,
         cells.missed_calls_open,
         cells.recovery_seconds,
         {{ ratio(

@@ -29,6 +29,7 @@ totals as (
         manager_id,
         cast(sum(open_deals) as bigint) as open_deals,
         cast(sum(open_amount) as {{ type_money() }}) as open_amount,
+        cast(sum(open_deals_without_amount) as bigint) as open_deals_without_amount,
         cast(sum(entered) as bigint) as entered,
         cast(sum(exited) as bigint) as exited
     from pipeline_days
@@ -51,6 +52,7 @@ final as (
         managers.team,
         totals.open_deals,
         totals.open_amount,
+        totals.open_deals_without_amount,
         totals.entered,
         totals.exited
     from totals

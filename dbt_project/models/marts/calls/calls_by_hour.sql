@@ -1,0 +1,50 @@
+-- When people talk: one row per local day, hour and manager with a call.
+
+with calls as (
+
+    select * from {{ ref('fct_calls') }}
+
+),
+
+managers as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+cells as (
+
+    select
+        session_started_on as date_day,
+        hour(session_started_hour) as hour_of_day,
+        manager_id,
+        count(*) as calls,
+        count(*) filter (where is_answered) as calls_answered,
+        count(*) filter (where direction = 'in' and not is_answered) as calls_missed,
+        cast(sum(talk_seconds) as {{ type_total() }}) as talk_seconds
+    from calls
+    group by 1, 2, 3
+
+),
+
+final as (
+
+    select
+        cells.date_day,
+        {{ iso_weekday('cells.date_day') }} as weekday,
+        cells.hour_of_day,
+        cells.manager_id,
+        managers.manager_name,
+        managers.team,
+        cells.calls,
+        cells.calls_answered,
+        cells.calls_missed,
+        cells.talk_seconds,
+        {{ ratio('cells.calls_answered', 'cells.calls') }} as answer_rate
+    from cells
+    inner join managers
+        on cells.manager_id = managers.manager_id
+
+)
+
+select * from final
