@@ -11,14 +11,15 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.object_store import OBJECT_STORES, object_store_extension
+from orchestration.base.variables import Variables, parse_value, read_variables
 
 DEMO_DIR = Path("seeds/demo")
 ORIGIN_SET = "set"
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
         ge=1,
         description="Rows of a raw file that are believed; by default what its size allows.",
     )
-    dbt_vars: dict[str, Any] = Field(
+    dbt_vars: Annotated[dict[str, Any], NoDecode] = Field(
         default_factory=dict, description="JSON mapping; overrides vars of dbt_project.yml."
     )
 
@@ -74,6 +75,16 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("dbt_vars", mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        read = parse_value(value) if value.strip() else {}
+        if not isinstance(read, dict):
+            raise ValueError('write variables as JSON, for example {"churn_days": 60}')
+        return read
 
     @cached_property
     def root(self) -> Path:
@@ -107,11 +118,41 @@ class Settings(BaseSettings):
         """Whether the raw zone is the demo company, named or by default."""
         return self.raw_zone == str(self.root / DEMO_DIR)
 
+    @property
+    def variables(self) -> Variables:
+        """The dbt variables: those of dbt_project.yml, and what overrides them.
+
+        Raises WrongUse where one is unknown or wrong.
+        """
+        return read_variables({**self._project_variables, **self.dbt_vars})
+
+    def checked(self) -> Self:
+        """These settings, whose variables were read. Raises WrongUse where one is wrong."""
+        read_variables({**self._project_variables, **self.dbt_vars})
+        return self
+
+    @property
+    def dbt_overrides(self) -> dict[str, Any]:
+        """The variables whose normalised values are not what stands in dbt_project.yml."""
+        stated = self._project_variables
+        return {
+            name: value
+            for name, value in self.variables.as_json().items()
+            if name not in stated or stated[name] != value
+        }
+
     @cached_property
-    def variables(self) -> dict[str, Any]:
-        """Dbt's variables: those of dbt_project.yml, and what overrides them."""
-        project = yaml.safe_load((self.root / "dbt_project.yml").read_text(encoding="utf-8"))
-        return {**project.get("vars", {}), **self.dbt_vars}
+    def _project_variables(self) -> dict[str, Any]:
+        """What stands in dbt_project.yml under `vars`."""
+        file = self.root / "dbt_project.yml"
+        try:
+            project = yaml.safe_load(file.read_text(encoding="utf-8"))
+            return {str(name): value for name, value in (project.get("vars") or {}).items()}
+        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+            raise WrongUse(
+                f"{file} cannot be read: {first_line(error)}",
+                "Correct it, or set VORONKA_PROJECT_DIR to the directory of dbt_project.yml.",
+            ) from error
 
     @property
     def build_dir(self) -> Path:
@@ -254,8 +295,8 @@ class Settings(BaseSettings):
         """Arguments of every dbt command."""
         arguments = ["--project-dir", str(self.root), "--profiles-dir", str(self.root)]
         arguments += ["--target-path", str(self.target_dir), "--log-path", str(self.target_dir)]
-        if self.dbt_vars:
-            arguments += ["--vars", json.dumps(self.dbt_vars, sort_keys=True)]
+        if self.dbt_overrides:
+            arguments += ["--vars", json.dumps(self.dbt_overrides, sort_keys=True)]
         return arguments
 
 
@@ -280,17 +321,15 @@ def parse_vars(assignments: list[str], base: Mapping[str, Any]) -> dict[str, Any
             raise WrongUse(
                 f"--var {assignment} is not name=value.", "Write for example --var churn_days=60"
             )
-        try:
-            found[name.strip()] = json.loads(value)
-        except json.JSONDecodeError:
-            found[name.strip()] = value
+        found[name.strip()] = parse_value(value)
     return found
 
 
 def _wrong_values(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
-            f"VORONKA_{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            f"VORONKA_{'.'.join(str(part) for part in item['loc']).upper()}: "
+            f"{item['msg'].removeprefix('Value error, ')}"
             for item in error.errors()
         )
     return first_line(error)

@@ -100,7 +100,7 @@ def refresh(
     from orchestration.refresh import refresh as run
 
     console, errors = _consoles()
-    settings = _settings(raw_dir, var)
+    settings = _settings(raw_dir, var).checked()
     given = {EMPTY: allow_empty, SHRINK: accept_shrink}
     accept = [word for word, is_given in given.items() if is_given]
     interrupt_on_terminate()
@@ -131,7 +131,7 @@ def status() -> None:
 
 
 @app.command(epilog="[bold]Example[/]\n\nvoronka doctor --raw-dir ~/exports")
-def doctor(raw_dir: RawDir = None) -> None:
+def doctor(raw_dir: RawDir = None, var: Vars = None) -> None:
     """Check the [bold]environment[/] and a raw zone against the contract; loads nothing.
 
     Exit code 2 if a refresh could not run.
@@ -140,7 +140,7 @@ def doctor(raw_dir: RawDir = None) -> None:
     from orchestration.cli.screen import show_findings
 
     console, _ = _consoles()
-    is_good = show_findings(console, examine(_settings(raw_dir, None)))
+    is_good = show_findings(console, examine(_settings(raw_dir, var)))
     raise typer.Exit(EXIT_GOOD if is_good else EXIT_WRONG_USE)
 
 

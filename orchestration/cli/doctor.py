@@ -6,7 +6,6 @@ import importlib.metadata
 import os
 import shutil
 import sys
-import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from orchestration.base.object_store import OBJECT_STORES, find_extension
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
 from orchestration.base.text import counted
+from orchestration.base.variables import Variables
 from orchestration.metrics.glossary import read_metrics
 from orchestration.metrics.needs import Needs, in_words
 from orchestration.raw_zone.contents import problems_of_contents
@@ -58,7 +58,7 @@ def _environment(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", f"Python {version} is not one of 3.11, 3.12, 3.13", "Use one of them.")
     yield _packages(settings.root / "requirements.lock")
     yield _data_dir(settings.data)
-    yield _timezone(settings)
+    yield _variables(settings)
     yield from _unknown_settings()
 
 
@@ -123,16 +123,19 @@ def _unknown_settings() -> Iterator[Finding]:
             yield Finding("note", f"{name} is no setting and is ignored", "README.md lists them.")
 
 
-def _timezone(settings: Settings) -> Finding:
-    names = [str(settings.variables[it]) for it in ("source_timezone", "reporting_timezone")]
-    for name in names:
-        try:
-            zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-            return Finding(
-                "bad", f"{name} is not a time zone", "Correct it in dbt_project.yml or --var."
-            )
-    return Finding("good", f"Times without a zone are {names[0]}, KPI dates are {names[1]}")
+def _variables(settings: Settings) -> Finding:
+    """The variables as they are read; those that are not the project's defaults are marked."""
+    try:
+        values = settings.variables.as_json()
+    except VoronkaError as error:
+        return Finding("bad", error.message, error.remedy)
+    defaults = Variables().as_json()
+    lines = [
+        f"{name} = {shown if shown is not None else 'not set'}"
+        + ("" if shown == defaults[name] else f" (default {defaults[name] or 'not set'})")
+        for name, shown in values.items()
+    ]
+    return Finding("good", "Every variable is known and has a value that can be", details=lines)
 
 
 def _raw_zone(settings: Settings) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ def build_definitions(settings: Settings, tools: WarmTools | None = None) -> dg.
         ],
         asset_checks=[build_expectations(settings, suites, own_tools, sorted(metrics.keys))],
         jobs=[job],
-        schedules=build_schedules(job, str(settings.variables["reporting_timezone"])),
+        schedules=build_schedules(job, settings.variables.reporting_timezone),
         sensors=[build_raw_files_sensor(settings, contract, job)],
         resources={REFRESH_LOCK: build_refresh_lock(settings, own_tools)},
         executor=dg.in_process_executor,

@@ -166,7 +166,7 @@ class DbtProcess:
 def project_fingerprint(settings: Settings) -> str:
     """What the manifest depends on: files by path, size and time, versions and variables."""
     state = hashlib.sha256()
-    state.update(json.dumps(settings.dbt_vars, sort_keys=True).encode())
+    state.update(json.dumps(settings.dbt_overrides, sort_keys=True).encode())
     state.update(str(settings.data).encode())
     for package in ("dbt-core", "dbt-duckdb"):
         state.update(importlib.metadata.version(package).encode())

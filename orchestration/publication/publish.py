@@ -334,7 +334,7 @@ def _refuse_unchecked(record: Record) -> None:
 
 def _content_id(settings: Settings, version: str) -> str:
     """Eight digits that depend on the raw files, the variables and the version alone."""
-    state = hashlib.sha256(f"{version}|{sorted(settings.dbt_vars.items())}".encode())
+    state = hashlib.sha256(f"{version}|{sorted(settings.variables.as_json().items())}".encode())
     with duckdb.connect() as connection:
         connection.execute(f"attach {literal(str(settings.raw_zone_file))} as raw_zone (read_only)")
         for row in connection.execute(

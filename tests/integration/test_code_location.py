@@ -35,6 +35,31 @@ def test_the_code_location_loads_without_configuration(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_wrong_variable_is_said_in_one_line(tmp_path):
+    """Dagster adds where it was raised: the code location's own line, and nothing beyond it."""
+    done = subprocess.run(
+        [os.path.join(os.path.dirname(sys.executable), "dagster"), "definitions", "validate"],
+        env={
+            **clean_environment(),
+            "VORONKA_DATA_DIR": str(tmp_path),
+            "VORONKA_DBT_VARS": '{"reporting_timezone": "MSK"}',
+            "DAGSTER_HOME": "",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert (
+        "WrongUse: reporting_timezone is 'MSK': there is no such time zone; "
+        "write for example Europe/Moscow." in said
+    )
+    assert "DagsterInvalidDefinitionError" not in said
+    assert said.count('  File "') == 1, said
+
+
 def test_there_is_a_way_from_every_raw_table_to_the_published_file(definitions):
     import dagster as dg
 

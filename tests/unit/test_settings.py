@@ -1,7 +1,11 @@
+import json
+from datetime import date
+
 import pytest
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.settings import load_settings, parse_vars
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +92,53 @@ def test_the_password_is_not_shown_and_not_given_to_dbt(monkeypatch):
 def test_without_a_url_there_is_no_postgres(monkeypatch):
     monkeypatch.setenv("VORONKA_POSTGRES_URL", "")
     assert load_settings().postgres_url is None
+
+
+def test_variables_are_read_from_the_project_and_what_overrides_them(monkeypatch, tmp_path):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/dbt_project.yml").write_text(
+        "vars: {base_currency: eur, churn_days: 60, as_of: 2026-09-30, working_to: '18:00'}"
+    )
+    monkeypatch.setenv("VORONKA_DBT_VARS", '{"churn_days": "90", "working_weekdays": [5, 1, 5]}')
+    settings = load_settings()
+    assert settings.variables.base_currency == "EUR"
+    assert settings.variables.as_of == date(2026, 9, 30)
+    assert settings.variables.churn_days == 90
+    # dbt is told what the project's file does not say in the same words.
+    overrides = settings.dbt_overrides
+    assert {name: overrides[name] for name in ("base_currency", "churn_days", "as_of")} == {
+        "base_currency": "EUR",
+        "churn_days": 90,
+        "as_of": "2026-09-30",
+    }
+    assert overrides["working_weekdays"] == [1, 5]
+    assert "working_to" not in overrides
+    arguments = settings.dbt_arguments()
+    assert json.loads(arguments[arguments.index("--vars") + 1]) == overrides
+
+
+def test_defaults_of_the_project_need_no_override(monkeypatch):
+    monkeypatch.setenv("VORONKA_PROJECT_DIR", str(ROOT))
+    monkeypatch.setenv("VORONKA_DBT_VARS", '{"churn_days": 90}')
+    assert load_settings().dbt_overrides == {}
+    assert "--vars" not in load_settings().dbt_arguments()
+
+
+@pytest.mark.parametrize("text", ["vars: [", "vars: 5", "- 1", "vars: {churn_days: 0x}", ""])
+def test_a_damaged_project_file_is_wrong_use(tmp_path, text):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/dbt_project.yml").write_text(text)
+    with pytest.raises(WrongUse, match=r"dbt_project\.yml cannot be read|churn_days is '0x'"):
+        load_settings().checked()
+
+
+@pytest.mark.parametrize("text", ["[1]", "{churn_days", "5", "[" * 100_000, "9" * 5_000])
+def test_variables_of_the_environment_are_one_json_object(monkeypatch, text):
+    monkeypatch.setenv("VORONKA_DBT_VARS", text)
+    with pytest.raises(WrongUse, match="VORONKA_DBT_VARS: write variables as JSON"):
+        load_settings()
+
+
+def test_no_variables_of_the_environment_are_none(monkeypatch):
+    monkeypatch.setenv("VORONKA_DBT_VARS", " ")
+    assert load_settings().dbt_vars == {}
