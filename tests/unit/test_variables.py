@@ -112,7 +112,8 @@ def test_the_readme_lists_every_variable_with_its_default():
         re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", _readme_variables(), re.MULTILINE)
     )
     defaults = {
-        name: "none" if value is None else f"`{value}`" for name, value in Variables().as_json().items()
+        name: "none" if value is None else f"`{value}`"
+        for name, value in Variables().as_json().items()
     }
     assert {name: text.strip() for name, text in listed.items()} == defaults
 
