@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestration.base.errors import EXIT_INTERRUPTED
 from orchestration.base.lock import only_refresh
-from orchestration.base.record import Failure, Record, utc_now
+from orchestration.base.record import Failure, Record
 from orchestration.base.settings import Settings
 from orchestration.warm import WarmTools
 
@@ -28,12 +28,12 @@ def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()
     after a publication, also where one of `targets` failed. Raises VoronkaError where the job
     could not begin.
     """
-    with only_refresh(settings):
+    with only_refresh(settings) as run_id:
         tools = WarmTools(settings)
         start = time.monotonic()
         try:
             with _logged(settings):
-                Record(started_at=utc_now()).save(settings.record_file)
+                Record.begin(settings.record_file, run_id)
                 tools.start_dbt()
                 record = _run(settings, tools, full, accept)
         except BaseException as error:

@@ -6,6 +6,8 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -80,3 +82,24 @@ def _has_a_server(directory: Path) -> bool:
 
 def _skip(what: str, packages: str) -> NoReturn:
     pytest.skip(f"{what}: apt install {packages}")
+
+
+@contextmanager
+def small_disk(place: Path, free: int) -> Iterator[Path]:
+    """A file system in memory with so many bytes free; it is filled beyond them."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if os.geteuid() != 0 or not mount or not umount:
+        pytest.skip("Only root can mount a small disk: run this test as root")
+    place.mkdir()
+    page = os.sysconf("SC_PAGE_SIZE")
+    size = 1_048_576 + -(-free // page) * page
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"No small disk can be mounted here: {done.stderr.strip()}")
+    try:
+        (place / "filler").write_bytes(bytes(1_048_576))
+        yield place
+    finally:
+        subprocess.run([umount, "-l", place], check=True)

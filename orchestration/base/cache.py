@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -122,7 +121,6 @@ def forget_build(settings: Settings) -> None:
         path.unlink()
     for memory in settings.memories:
         memory.unlink(missing_ok=True)
-    shutil.rmtree(settings.build_dir / "tmp", ignore_errors=True)
     write_json(settings.made_by_file, _tools(settings))
 
 

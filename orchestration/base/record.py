@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestration.base.errors import EXIT_INTERRUPTED, EXIT_STOPPED, VoronkaError
-from orchestration.base.files import read_json, write_json
+from orchestration.base.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    LESS_MEMORY,
+    BuildFailed,
+    VoronkaError,
+    disk_full,
+    first_line,
+    is_disk_full,
+    remedy_of,
+)
+from orchestration.base.files import (
+    overwrite,
+    read_json,
+    read_overwritten,
+    reserve,
+    write_json,
+)
 
 PASS, WARN, FAIL, ERROR = "pass", "warn", "fail", "error"
 # What stops a refresh unless its caller accepts it (`--allow-empty`, `--accept-shrink` …).
@@ -19,6 +35,10 @@ EMPTY, SHRINK, UNPRICED, QUARANTINE = "empty", "shrink", "unpriced", "quarantine
 ACCEPTABLE = (EMPTY, SHRINK, UNPRICED, QUARANTINE)
 # In this order; each needs the ones before it.
 STEPS = ("raw zone", "models", "metrics", "expectations", "publication")
+# For the short form of a record, where there is no space for the whole one.
+_RESERVED_BYTES = 16_384
+_LONGEST_TEXT = 300
+_MOST_DETAILS = 10
 
 
 @dataclass(frozen=True)
@@ -72,7 +92,9 @@ class Failure:
     def of(cls, error: BaseException) -> Failure:
         """The failure that an exception means."""
         if isinstance(error, VoronkaError):
-            return cls(error.message, error.remedy, error.details, error.exit_code)
+            # What a model's failure says comes from the engine: its cause may be the machine.
+            found = remedy_of(error.details) if isinstance(error, BuildFailed) else None
+            return cls(error.message, found or error.remedy, error.details, error.exit_code)
         if not isinstance(error, Exception):
             # Ctrl-C, SIGTERM, a run that is terminated in Dagster.
             return cls(
@@ -81,9 +103,25 @@ class Failure:
                 [],
                 EXIT_INTERRUPTED,
             )
+        if is_disk_full(error):
+            full = disk_full(error)
+            return cls(full.message, full.remedy, full.details, full.exit_code)
+        remedy = remedy_of([str(error)])
+        if remedy:
+            return cls(first_line(error), remedy, [], EXIT_STOPPED)
         return cls(
             f"{type(error).__name__}: {error}",
             "This is a fault of the program; data/build/refresh.log has its trace.",
+            [],
+            EXIT_STOPPED,
+        )
+
+    @classmethod
+    def of_killed(cls, who: str, where: str) -> Failure:
+        """The failure of a refresh that could not say anything itself."""
+        return cls(
+            f"The refresh was killed {where}: {who}.",
+            f"If the system did it for want of memory: {LESS_MEMORY[0].lower()}{LESS_MEMORY[1:]}",
             [],
             EXIT_STOPPED,
         )
@@ -116,6 +154,7 @@ class TargetOutcome:
 class Record:
     """The state of one refresh; durations in seconds, times as text in UTC."""
 
+    run_id: str = ""
     started_at: str = ""
     # When this was written last.
     saved_at: str = ""
@@ -143,6 +182,12 @@ class Record:
     dashboard: str = ""
     dashboard_failure: str = ""
     failure: Failure | None = None
+    # Its process was killed; whoever took the lock after it wrote this down.
+    is_killed: bool = False
+    # How the refresh before this one was killed, where it was.
+    killed_before: str = ""
+    # The disk was full: models and checks are not here.
+    is_abridged: bool = False
 
     @property
     def is_published(self) -> bool:
@@ -174,15 +219,57 @@ class Record:
         new = {(model.schema, model.name) for model in models}
         self.models = [m for m in self.models if (m.schema, m.name) not in new] + models
 
+    @classmethod
+    def begin(cls, path: Path, run_id: str) -> Record:
+        """The saved record of a run that begins; a second time, the one that it has."""
+        before = cls.load(path)
+        if before.run_id == run_id:
+            return before
+        killed = before.failure.message if before.is_killed and before.failure else ""
+        record = cls(run_id=run_id, started_at=utc_now(), killed_before=killed)
+        record.save(path)
+        return record
+
     def save(self, path: Path) -> None:
-        """Write the record."""
+        """Write the record.
+
+        Raises DiskFull where there is no space for it; what matters of it is then written over a
+        file that was kept for this.
+        """
         self.saved_at = utc_now()
-        write_json(path, asdict(self))
+        spare = _spare(path)
+        try:
+            reserve(spare, _RESERVED_BYTES)
+            write_json(path, asdict(self))
+            if read_overwritten(spare):
+                overwrite(spare, {})
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            full = disk_full(error, path.parent)
+            self.failure = self.failure or Failure.of(full)
+            with suppress(OSError):
+                overwrite(spare, self._abridged())
+            raise full from error
+
+    def _abridged(self) -> dict[str, Any]:
+        """What says how the refresh ended; short enough for the reserved file."""
+        short = replace(self, is_abridged=True, models=[], checks=[], drift=[], targets=[])
+        if self.failure is not None:
+            short.failure = replace(
+                self.failure,
+                message=self.failure.message[:_LONGEST_TEXT],
+                details=[it[:_LONGEST_TEXT] for it in self.failure.details[:_MOST_DETAILS]],
+            )
+        return asdict(short)
 
     @classmethod
     def load(cls, path: Path) -> Record:
         """Read a record; a new one where there is none."""
-        state: dict[str, Any] = read_json(path)
+        # Of two of one second, the short form: a whole record clears it.
+        state = max(
+            read_overwritten(_spare(path)), read_json(path), key=lambda it: it.get("saved_at", "")
+        )
         known = {item.name for item in fields(cls)}
         record = cls(**{name: value for name, value in state.items() if name in known})
         record.models = [ModelOutcome(**model) for model in state.get("models", [])]
@@ -200,7 +287,8 @@ def step(path: Path, name: str) -> Iterator[Record]:
     """
     record = Record.load(path)
     record.failure = None
-    earlier = STEPS[: STEPS.index(name)]
+    earlier = () if record.is_abridged else STEPS[: STEPS.index(name)]
+    record.is_abridged = False
     record.finished_steps = [done for done in record.finished_steps if done in earlier]
     start = time.monotonic()
     try:
@@ -213,6 +301,11 @@ def step(path: Path, name: str) -> Iterator[Record]:
     finally:
         record.phases[name] = round(time.monotonic() - start, 2)
         record.save(path)
+
+
+def _spare(path: Path) -> Path:
+    """The file that is kept for a record that has no space."""
+    return path.with_suffix(".reserve")
 
 
 def utc_now() -> str:

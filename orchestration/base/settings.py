@@ -270,11 +270,21 @@ class Settings(BaseSettings):
         """Held while a refresh runs."""
         return self.data / "refresh.lock"
 
+    @property
+    def holder_file(self) -> Path:
+        """Who holds the lock; what is there while nobody does was killed."""
+        return self.data / "refresh.holder.json"
+
+    @property
+    def temporary_dir(self) -> Path:
+        """What a refresh writes for itself alone: of one that has ended, nothing is needed."""
+        return self.build_dir / "tmp"
+
     def session(self, **options: Any) -> dict[str, Any]:
         """Options of a DuckDB session that reads a whole build."""
         return {
             "memory_limit": self.memory,
-            "temp_directory": str(self.build_dir / "tmp"),
+            "temp_directory": str(self.temporary_dir),
             **options,
         }
 

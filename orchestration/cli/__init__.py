@@ -94,6 +94,7 @@ def refresh(
 
     Readers keep the last good version until every blocking check has passed.
     """
+    from orchestration.base.lock import keep_temporary_files
     from orchestration.base.record import EMPTY, SHRINK
     from orchestration.cli.screen import ProgressScreen, show_failure, show_summary
     from orchestration.refresh import interrupt_on_terminate, yield_to_readers
@@ -105,6 +106,7 @@ def refresh(
     accept = [word for word, is_given in given.items() if is_given]
     interrupt_on_terminate()
     yield_to_readers()
+    keep_temporary_files(settings)
     with ProgressScreen(console):
         record = run(settings, full=full, accept=accept)
     if record.failure is not None:
@@ -323,11 +325,14 @@ def dashboard(
     ] = Language.RUSSIAN,
 ) -> None:
     """Write the [bold]dashboard[/] of what is published: one HTML file that needs no network."""
+    from orchestration.base.lock import use_temporary_files
     from orchestration.dashboard.page import write_dashboard
 
     # What is typed is relative to where it is typed.
     file = output.expanduser().absolute() if output else None
-    done = write_dashboard(_settings(None, None), file, language)
+    settings = _settings(None, None)
+    with use_temporary_files(settings):
+        done = write_dashboard(settings, file, language)
     console, _ = _consoles()
     console.print(f"[bold]{done.file}[/] ({done.bytes / 1e6:.1f} MB)", soft_wrap=True)
 

@@ -23,12 +23,19 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.base import progress
-from orchestration.base.errors import EXIT_STOPPED
+from orchestration.base.errors import EXIT_STOPPED, DiskFull
 from orchestration.base.files import read_json
-from orchestration.base.lock import running_refresh
+from orchestration.base.lock import (
+    REFRESH,
+    is_space_missing,
+    killed,
+    killed_refresh,
+    running_refresh,
+)
 from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, Record, TargetOutcome
 from orchestration.base.settings import ORIGIN_DATA, Settings
 from orchestration.base.terminal import escape
+from orchestration.dashboard.keep import shown_publication
 from orchestration.publication.published import Kpi, Published, read_published
 
 if TYPE_CHECKING:
@@ -147,6 +154,8 @@ def _raw_line(record: Record) -> str:
         line += f"; {record.new_files or 'no'} new {'file' if record.new_files == 1 else 'files'}"
     if record.is_demo:
         line += "\n[dim]Bring your own: voronka refresh --raw-dir DIR[/]"
+    if record.killed_before:
+        line += f"\n[yellow]The one before:[/] {escape(record.killed_before)}"
     if record.missing_tables:
         line += f"\n[dim]No files for {', '.join(record.missing_tables)}: taken as empty[/]"
     if record.drift:
@@ -306,27 +315,41 @@ def show_status(console: Console, settings: Settings) -> bool:
     console.print(f"  quarantine {total:,} rows")
     for row in published.quarantine[:5]:
         console.print(f"    {row.rows:>7,}  {row.table}: {escape(row.reason)}")
-    is_everywhere = _show_postgres(console, settings, published)
-    return _show_last_refresh(console, settings) and is_everywhere
+    parts = (
+        _show_postgres(console, settings, published),
+        _show_page(console, settings, published),
+        _show_last_refresh(console, settings),
+    )
+    return all(parts)
 
 
 def _show_last_refresh(console: Console, settings: Settings) -> bool:
     """Show that a refresh runs, or how the last one ended; whether nothing is wrong with it."""
-    runs = running_refresh(settings)
-    record = Record.load(settings.record_file)
-    at = record.saved_at[:16].replace("T", " ")
-    if runs is not None:
+    running = running_refresh(settings)
+    if running is not None:
+        task = "A refresh" if running.task == REFRESH else f"`{running.task}`"
         console.print(
-            f"{_MARKS['note']} A refresh runs, since {runs['since']}: "
-            f"process {runs['pid']} on {escape(runs['host'])}."
+            f"{_MARKS['note']} {escape(task)} runs, since {running.since}: "
+            f"process {running.pid} on {escape(running.host)}."
         )
-    elif not record.started_at:
-        console.print(f"{_MARKS['note']} There was no refresh in {escape(str(settings.data))}.")
-    elif record.failure is not None or not record.is_published:
-        console.print(f"{_MARKS['bad']} The last refresh, {at} UTC, did not publish:")
-        failure = record.failure or _unfinished(record)
+        return True
+    record = Record.load(settings.record_file)
+    holder = killed_refresh(settings)
+    failure = killed(holder, record) if holder else record.failure
+    at = (holder.since if holder else record.saved_at)[:16].replace("T", " ")
+    if failure is None and record.started_at and not record.is_published:
+        failure = _incomplete(record)
+    if failure is not None:
+        how = "published, but did not come to its end" if record.is_published else "did not publish"
+        console.print(f"{_MARKS['bad']} The last refresh, {at} UTC, {how}:")
         show_failure(console, failure, shown=len(failure.details))
         return False
+    if is_space_missing(settings):
+        console.print(f"{_MARKS['bad']} The last refresh could not begin:")
+        show_failure(console, Failure.of(DiskFull.of(settings.data)))
+        return False
+    if not record.started_at:
+        console.print(f"{_MARKS['note']} There was no refresh in {escape(str(settings.data))}.")
     elif record.is_publication_kept:
         console.print(f"{_MARKS['good']} The last refresh found nothing new, {at} UTC.")
     else:
@@ -334,16 +357,34 @@ def _show_last_refresh(console: Console, settings: Settings) -> bool:
     return True
 
 
-def _unfinished(record: Record) -> Failure:
-    """Of a refresh that neither came to its publication nor could say why."""
-    done = record.finished_steps[-1:] or ["none"]
+def _incomplete(record: Record) -> Failure:
+    """Of a run that came to its end, but had not all steps."""
+    done = ", ".join(record.finished_steps) or "none"
     return Failure(
-        f"It did not come to its end; the last step that did: {done[0]}.",
-        "Its process was killed, or only some steps were run. Run `voronka refresh`: it goes on "
-        "from there.",
+        f"Only some of its steps were run: {done}.",
+        "Run the whole job: `voronka refresh`.",
         [],
         EXIT_STOPPED,
     )
+
+
+def _show_page(console: Console, settings: Settings, published: Published) -> bool:
+    """Show whether the dashboard has the published figures; True while a refresh may write it."""
+    file = settings.dashboard_file
+    shown = shown_publication(file)
+    is_current = shown == published.publication_id or (shown is None and file.is_file())
+    if is_current or running_refresh(settings) is not None:
+        return True
+    reason = Record.load(settings.record_file).dashboard_failure
+    console.print(
+        f"{_MARKS['bad']} "
+        + ("The dashboard is older than the figures" if file.is_file() else "There is no dashboard")
+        + f": {escape(str(file))}."
+        + (f" {escape(reason)}" if reason else ""),
+        soft_wrap=True,
+    )
+    console.print("[bold]→[/] Run `voronka dashboard`, which writes it anew.")
+    return False
 
 
 def _show_postgres(console: Console, settings: Settings, published: Published) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
+from pathlib import Path
 
 from orchestration.base.cache import Memory, code_version, version_of
 from orchestration.base.settings import Settings
 
 # The package that carries Apache ECharts: see pyproject.toml.
 CARRIER = "uiwiz"
+_HEAD_BYTES = 4096
+_PUBLICATION = re.compile(rb'<meta name="publication" content="([^"]*)">')
 
 
 def write_unless_kept(settings: Settings, publication_id: str | None) -> None:
@@ -24,6 +28,17 @@ def write_unless_kept(settings: Settings, publication_id: str | None) -> None:
 
         write_dashboard(settings)
         memory.note(version, files, {})
+
+
+def shown_publication(file: Path) -> str | None:
+    """The id of the publication that a page shows; None where there is no such page."""
+    try:
+        with file.open("rb") as page:
+            head = page.read(_HEAD_BYTES)
+    except OSError:
+        return None
+    found = _PUBLICATION.search(head)
+    return found[1].decode() if found else None
 
 
 def _echarts_version() -> str:

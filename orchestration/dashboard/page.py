@@ -69,6 +69,7 @@ def render(data: dict[str, Any], language: str) -> str:
     texts = json.loads(_part("texts.json"))
     for name, content in (
         ("language", language),
+        ("publication", data["about"]["publication_id"]),
         ("style", _part("dashboard.css")),
         ("echarts", echarts()),
         ("texts", dumps(texts)),

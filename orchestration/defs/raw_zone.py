@@ -7,7 +7,8 @@ from pydantic import Field
 
 from orchestration.base import progress
 from orchestration.base.cache import forget_build, is_made_by_these_tools
-from orchestration.base.record import Record, step, utc_now
+from orchestration.base.lock import current_run
+from orchestration.base.record import Record, step
 from orchestration.base.settings import Settings
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.expectations.suites import RAW, Suite
@@ -50,7 +51,7 @@ def build_raw_zone(
     @dg.multi_asset(specs=specs, name="raw_zone", required_resource_keys={REFRESH_LOCK})
     def raw_zone(config: RefreshConfig) -> Iterator[dg.MaterializeResult[None]]:
         progress.tell(STEP)
-        Record(started_at=utc_now()).save(settings.record_file)
+        Record.begin(settings.record_file, current_run(settings))
         with step(settings.record_file, STEP) as record:
             tools.start_dbt()
             record.accepted = sorted(config.accept)

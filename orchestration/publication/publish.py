@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ import duckdb
 
 from orchestration.base.cache import Memory, build_version, looks_of, version_of
 from orchestration.base.errors import ChecksFailed, PublicationFailed, first_line
-from orchestration.base.files import forbid_writing, read_json, sync
+from orchestration.base.files import forbid_writing, read_json, remove_drafts, sync
 from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Record
 from orchestration.base.settings import Settings
 from orchestration.base.sql import insert, literal, quote
@@ -37,8 +36,6 @@ RUSSIAN_SCHEMA = "marts_ru"
 REQUIRED_STEPS = STEPS[:-1]
 
 _DRAFT = ".tmp"
-# Of the set alone: a dashboard may be on its way beside it.
-_OURS = re.compile(r"(voronka\.duckdb|parquet|latest)[.-].*\.tmp(\..*)?")
 # Tables that no model makes.
 _OWN_TABLES = (
     PublishedModel(
@@ -143,7 +140,7 @@ class Draft:
         """
         with self._lock:
             self.settings.published_dir.mkdir(parents=True, exist_ok=True)
-            clean_up(self.settings.published_dir)
+            remove_drafts(self.settings.published_dir)
             try:
                 self.connection = duckdb.connect(str(self.file), config=self.settings.session())
                 self._write_tables(self.connection)
@@ -305,16 +302,6 @@ def publish(
             draft.remove()
         _remove_old_folders(directory)
     return publication
-
-
-def clean_up(directory: Path) -> None:
-    """Remove what an interrupted publication left behind."""
-    drafts = (path for path in directory.iterdir() if _OURS.fullmatch(path.name))
-    for left in drafts:
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
 
 
 def _refuse_unchecked(record: Record) -> None:

@@ -373,17 +373,21 @@ def test_a_killed_refresh_leaves_the_published_file_and_the_next_one_works(compa
         stderr=subprocess.DEVNULL,
     )
     record = company.data / "build/refresh.json"
+    of_before = read_json(record)["run_id"]
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         # In the middle of dbt's work: the raw zone is done, the models are not.
-        done = json.loads(record.read_text())["finished_steps"] if record.exists() else []
-        if done == ["raw zone"]:
+        now = read_json(record)
+        if now["run_id"] != of_before and now["finished_steps"] == ["raw zone"]:
             break
         time.sleep(0.1)
     time.sleep(1)
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert company.state() == before
+    status = company.run("status")
+    killed = f"The refresh was killed after the step raw zone: process {running.pid} on "
+    assert (status.returncode, killed in status.stdout) == (1, True)
     # A read-only zone with one more file: the refresh after a crash also sees what came.
     write_file(
         company.raw / "crm/leads/2026-03-02.parquet",
@@ -397,6 +401,7 @@ def test_a_killed_refresh_leaves_the_published_file_and_the_next_one_works(compa
         for path in [company.raw, *company.raw.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
     assert (done.returncode, done.stderr) == (0, "")
+    assert f"The one before: {killed}"[:70] in done.stdout
     assert company.state() != before
     assert query(company.published, "select count(*) from marts.fct_leads") == [(3,)]
     assert company.leftovers() == []

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -278,7 +279,10 @@ def test_what_others_write_beside_the_set_stays(settings):
     settings.published_dir.mkdir(parents=True)
     for name in ("dashboard.html.123.tmp", "notes.tmp"):
         (settings.published_dir / name).write_text("not ours")
-    publish(settings, MODELS, checked(), "1")
+    # A page that somebody is writing: its writer holds a lock.
+    with (settings.published_dir / "dashboard.html.123.tmp").open() as page:
+        fcntl.flock(page, fcntl.LOCK_EX)
+        publish(settings, MODELS, checked(), "1")
     assert {"dashboard.html.123.tmp", "notes.tmp"} < names(settings)
 
 
