@@ -56,7 +56,7 @@ def checked(*outcomes: CheckOutcome) -> Record:
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
-    found = Settings(project_dir=tmp_path, data_dir=tmp_path / "data")
+    found = Settings(data_dir=tmp_path / "data")
     found.build_dir.mkdir(parents=True)
     build(found)
     with duckdb.connect(str(found.raw_zone_file)) as connection:
@@ -247,8 +247,7 @@ def test_a_full_disk_leaves_the_old_set_and_nothing_else(settings, tmp_path):
         "from orchestration.base.settings import Settings\n"
         "from tests.unit.test_publication import MODELS, checked\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
-        f"root, data = Path({str(tmp_path)!r}), Path({str(settings.data)!r})\n"
-        "settings = Settings(project_dir=root, data_dir=data)\n"
+        f"settings = Settings(data_dir=Path({str(settings.data)!r}))\n"
         "try:\n"
         "    publish(settings, MODELS, checked(), '1')\n"
         "except PublicationFailed as error:\n"

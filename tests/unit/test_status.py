@@ -22,7 +22,7 @@ DONE = list(STEPS)
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     """A data directory with a published file."""
-    found = Settings(project_dir=tmp_path, data_dir=tmp_path / "data")
+    found = Settings(data_dir=tmp_path / "data")
     found.build_dir.mkdir(parents=True)
     unit.build(found)
     with duckdb.connect(str(found.raw_zone_file)) as connection:
