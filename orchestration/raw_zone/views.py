@@ -186,8 +186,11 @@ def _as_text(value: str, column: Column, data_type: str) -> str:
             f"case when isfinite({number}) and {number} = trunc({number}) "
             f"then format('{{:.0f}}', {number} + 0.0) else {text} end"
         )
-    if column.data_type == "text" and _DECIMAL.fullmatch(data_type):
-        return rf"regexp_replace({value}::varchar, '\.0+$', '')"
+    if found := _DECIMAL.fullmatch(data_type):
+        text = f"{value}::varchar"
+        if found[1] == found[2]:  # DuckDB writes .5
+            text = rf"regexp_replace({text}, '^(-?)\.', '\10.')"
+        return rf"regexp_replace({text}, '\.0+$', '')" if column.data_type == "text" else text
     return f"{value}::varchar"
 
 

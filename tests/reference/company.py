@@ -176,7 +176,7 @@ class Company:
         self.rows["crm.managers"] = [
             {
                 "manager_id": key,
-                "full_name": f"Менеджер {key}",
+                "full_name": self.named(f"Менеджер {key}"),
                 "email": self.maybe(f"{key}@example.com"),
                 "team": rng.choice(("north", "south", None)),
                 "role": rng.choice(roles),
@@ -186,13 +186,21 @@ class Company:
             for key in self.with_unknown(self.keys("m", 3 if self.few else 6))
         ]
         self.rows["crm.sources"] = [
-            {"source_id": key, "name": f"Source {key}", "channel": rng.choice(("cold", "ads"))}
+            {
+                "source_id": key,
+                "name": self.named(f"Source {key}"),
+                "channel": rng.choice(("cold", "ads")),
+            }
             for key in self.with_unknown(self.keys("s", 4))
         ]
         self.rows["crm.pipelines"] = [
-            {"pipeline_id": key, "name": f"Pipeline {key}"}
+            {"pipeline_id": key, "name": self.named(f"Pipeline {key}")}
             for key in self.with_unknown(self.keys("p", 3))
         ]
+
+    def named(self, name: str) -> str:
+        """The name, or one about as long as marts show."""
+        return name + "ё" * self.rng.randrange(470, 530) if self.chance(self.mess / 4) else name
 
     def with_unknown(self, keys: list[str]) -> list[str]:
         """With the raw key `unknown` now and then."""
@@ -211,7 +219,7 @@ class Company:
             for kind in kinds:
                 rows.append({"pipeline_id": pipeline, "kind": kind, "position": rng.randint(1, 6)})
         for key, row in zip(self.keys("st", len(rows)), rows, strict=True):
-            row |= {"stage_id": key, "name": f"Stage {key}"}
+            row |= {"stage_id": key, "name": self.named(f"Stage {key}")}
         if self.chance(self.mess):
             rows.append({**rng.choice(rows), "stage_id": "unknown"})
         self.rows["crm.stages"] = rows
@@ -221,7 +229,7 @@ class Company:
         self.rows["crm.contacts"] = [
             {
                 "contact_id": key,
-                "name": self.maybe(f"Клиент {key}"),
+                "name": self.maybe(self.named(f"Клиент {key}")),
                 "company": None,
                 "email": None,
                 "created_at": self.moment(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .contract import HAS_UNKNOWN, UNKNOWN
+from .contract import HAS_UNKNOWN, MEMBER_TABLES, UNKNOWN
 from .customers import build_customer_cohorts, build_customer_value
 from .daily import build_daily
 from .facts import Facts, build_facts
@@ -94,8 +94,13 @@ def build_marts(world: World, facts: Facts) -> dict[str, Mart]:
     }
 
 
+# Of every dimension: the raw column that it shows as `<entity>_name`, and how much of it.
+_NAMES = dict.fromkeys(HAS_UNKNOWN, "name") | {"crm.managers": "full_name"}
+_SHOWN = 500
+
+
 def build_dimensions(world: World) -> dict[str, Mart]:
-    """The keys of every dimension, with its unknown member, which is never deleted."""
+    """Key and name of every dimension's members, and of the unknown one, never deleted."""
     return {_dimension(table): _members(world, table) for table in HAS_UNKNOWN}
 
 
@@ -104,9 +109,12 @@ def _dimension(table: str) -> str:
 
 
 def _members(world: World, table: str) -> Mart:
-    key_column = table.removeprefix("crm.").removesuffix("s") + "_id"
-    members = world.members.get(table)
-    if members is None:
-        return [{key_column: key} for key in {*world.rows[table], UNKNOWN}]
-    flags = {key: row["is_deleted"] for key, row in members.items()} | {UNKNOWN: False}
-    return [{key_column: key, "is_deleted": flag} for key, flag in flags.items()]
+    entity = table.removeprefix("crm.").removesuffix("s")
+    unknown = {_NAMES[table]: "Unknown", "is_deleted": False}
+    rows = world.members.get(table, world.rows[table]) | {UNKNOWN: unknown}
+    found = []
+    for key, row in rows.items():
+        name = row[_NAMES[table]]
+        member = {f"{entity}_id": key, f"{entity}_name": name and name[:_SHOWN]}
+        found.append(member | ({"is_deleted": row["is_deleted"]} if table in MEMBER_TABLES else {}))
+    return found

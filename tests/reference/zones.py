@@ -93,6 +93,9 @@ _EXTREMES = (
 )
 _UNBOUNDED = ("talk_seconds", "impressions", "clicks", "position")
 _GREATEST = 2**63 - 1
+_GREATEST_DECIMALS = {4: Decimal("99999999999999.9999"), 8: Decimal("9999999999.99999999")}
+# Texts that stay as they are, although they look like the text of a number of another type.
+_BAD_KEYS = ("", "  \t", "NaN", "\n", "17.0", "2.3851234567890124e+16")
 _DEFAULT_NUMBERS = {"integer": (-1, 0, 6), "decimal": (Decimal(-1), Decimal(0), Decimal(101))}
 _BLANKS = (" ", "  ", "\t", "\n", " \r\n", "\t ")
 
@@ -247,11 +250,13 @@ class Dirtier:
             return self.rng.choice(_DEFAULT_NUMBERS[column.type])
         if column.enum:
             return Text(self.rng.choice(("mystery", "in ternal", "other!", "НОВЫЙ")))
-        return Text(self.rng.choice(("", "  \t", "NaN", "\n"))) if column.type == "text" else None
+        return Text(self.rng.choice(_BAD_KEYS)) if column.type == "text" else None
 
     def _extreme(self, column: Column, value: Any) -> Any:
         if column.name in _UNBOUNDED:
-            return _GREATEST
+            return self.rng.choice((_GREATEST, 10**16))
+        if column.type == "decimal":
+            return _GREATEST_DECIMALS[column.scale]
         if column.type not in ("timestamp", "date"):
             return value
         moment = self.rng.choice(_EXTREMES)
@@ -286,7 +291,15 @@ class TableWriter:
                     self._write_file(folder, data.take([self.rng.randrange(len(part))] * 2))
 
     def _write_file(self, folder: Path, data: pa.Table) -> None:
-        pq.write_table(data, folder / f"{self.rng.randrange(10**9):09}.parquet")
+        """At any depth; now and then a loader left the same rows where nothing is read."""
+        name = f"{self.rng.randrange(10**9):09}.parquet"
+        below = self.rng.choice((".", ".", ".", "2026/11", "day=2026-11-20", f"{name}/part=0"))
+        (folder / below).mkdir(parents=True, exist_ok=True)
+        pq.write_table(data, folder / below / name)
+        if self.chance(0.1):
+            unread = folder / self.rng.choice((f"_temporary/0/{name}", f".{name}", f"x/_{name}"))
+            unread.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(data, unread)
 
     def _arrow(self, rows: list[Row]) -> pa.Table:
         columns: dict[str, pa.Array] = {}
@@ -315,7 +328,7 @@ class TableWriter:
         if column.type == "timestamp":
             return self._timestamps(values, "UTC")
         if column.type == "decimal":
-            return pa.array(values, pa.decimal128(24, 8))
+            return pa.array(values, self.rng.choice((pa.decimal128(24, 8), pa.decimal128(38, 10))))
         if column.type == "text":
             return self._as_text(column, values)
         types = {"integer": pa.int64(), "boolean": pa.bool_(), "date": pa.date32()}
@@ -326,7 +339,7 @@ class TableWriter:
             "timestamp": self._odd_timestamps,
             "date": self._odd_dates,
             "integer": self._odd_integers,
-            "decimal": lambda found: pa.array([_floating(value) for value in found], pa.float64()),
+            "decimal": self._odd_decimals,
             "boolean": self._odd_booleans,
             "text": self._odd_texts,
         }
@@ -355,32 +368,45 @@ class TableWriter:
         moments = [value and datetime.combine(value, at) for value in values]
         return pa.array(moments, pa.timestamp("us", self.rng.choice((None, "UTC"))))
 
+    def _odd_decimals(self, values: list[Any]) -> pa.Array:
+        kind = self.rng.choice((pa.float64(), pa.float64(), pa.float32()))
+        return pa.array([_floating(value) for value in values], kind)
+
     def _odd_integers(self, values: list[Any]) -> pa.Array:
-        if _GREATEST not in values and self.chance(0.5):
-            return pa.array(values, self.rng.choice((pa.int16(), pa.int32())))
-        return self._with_nan([_floating(value) for value in values])
+        greatest = max((abs(value) for value in values if value is not None), default=0)
+        kinds = [pa.float64(), pa.float64(), pa.decimal128(38, 10)]
+        if greatest < 2**15:
+            kinds += [pa.int16(), pa.int32(), pa.float32()]
+        if all(value is None or value >= 0 for value in values):
+            kinds.append(pa.uint64())
+        return self._numbers(values, kinds)
 
     def _odd_booleans(self, values: list[Any]) -> pa.Array:
         """Numbers that equal 1 and 0, as exporters without booleans write them."""
         numbers = [None if value is None else int(value) for value in values]
-        kind = self.rng.choice((pa.int8(), pa.decimal128(38, 10), pa.float64()))
-        if pa.types.is_floating(kind):
-            return self._with_nan([_floating(value) for value in numbers])
-        return pa.array(numbers, kind)
+        wide, flag = pa.decimal128(38, 10), pa.decimal128(1, 0)
+        kinds = [pa.int8(), pa.uint8(), pa.int64(), wide, flag, pa.float64(), pa.float32()]
+        return self._numbers(numbers, kinds)
 
     def _odd_texts(self, values: list[Any]) -> pa.Array | None:
         """Keys that are numbers as numbers."""
         if not all(value is None or str(int_or_zero(value)) == value for value in values):
             return None
         numbers = [None if value is None else int(value) for value in values]
-        kind = self.rng.choice((pa.int64(), pa.int64(), pa.decimal128(38, 10), pa.float64()))
-        if not pa.types.is_floating(kind):
-            return pa.array(numbers, kind)
-        return self._with_nan([_floating(value) for value in numbers])
+        kinds = [pa.int64(), pa.int64(), pa.uint64(), pa.decimal128(38, 10), pa.decimal128(20, 0)]
+        kinds += [pa.float64(), pa.float64()]
+        if all(number is None or number < 2**24 for number in numbers):
+            kinds.append(pa.float32())
+        return self._numbers(numbers, kinds)
 
-    def _with_nan(self, values: list[float | None]) -> pa.Array:
-        filled = [float("nan") if value is None and self.chance(0.5) else value for value in values]
-        return pa.array(filled, pa.float64(), from_pandas=False)
+    def _numbers(self, values: list[int | None], kinds: list[pa.DataType]) -> pa.Array:
+        """Whole numbers as one of several types; a missing floating one is often NaN."""
+        kind = self.rng.choice(kinds)
+        if not pa.types.is_floating(kind):
+            return pa.array(values, kind)
+        missing = (None, float("nan"))
+        filled = [self.rng.choice(missing) if it is None else float(it) for it in values]
+        return pa.array(filled, kind, from_pandas=False)
 
     def _as_text(self, column: Column, values: list[Any]) -> pa.Array:
         texts = [None if value is None else self._text(column, value) for value in values]
@@ -458,8 +484,10 @@ class TableWriter:
 def split(source: Path, target: Path, batch: int, batches: int, seed: int) -> None:
     """Write the rows of one batch: each row of each file falls into a random one."""
     for file in sorted(source.rglob("*.parquet")):
+        if file.is_dir() or file.name.startswith(("_", ".")):
+            continue
         name = file.relative_to(source)
-        rows = pq.read_table(file)
+        rows = pq.ParquetFile(file).read()
         choice = random.Random(f"{seed} {name}")
         chosen = [row for row in range(rows.num_rows) if choice.randrange(batches) == batch]
         part = target / name.with_name(f"{choice.randrange(10**6)}-{batch}.parquet")

@@ -98,6 +98,8 @@ THROUGH_TEXT = [
     ("name", pa.array([-0.0]), "0"),
     ("name", pa.array([Decimal(17)], pa.decimal128(38, 10)), "17"),
     ("name", pa.array([Decimal("17.50")], pa.decimal128(38, 2)), "17.50"),
+    ("name", pa.array([Decimal(0)], pa.decimal128(1, 1)), "0"),
+    ("amount", pa.array([Decimal("-0.00500")], pa.decimal128(5, 5)), "-0.00500"),
     ("name", pa.array([float("nan")]), None),
     ("name", pa.array([True]), "true"),
     ("name", pa.array(["Ель".encode()]), "Ель"),
