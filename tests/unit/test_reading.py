@@ -90,7 +90,7 @@ NUMBERS_AND_TEXTS = st.one_of(
     _arrays(st.integers(-128, 127), pa.int8()),
     _arrays(st.booleans(), pa.bool_()),
     _arrays(st.dates(date(1900, 1, 1), date(2200, 1, 1)), pa.date32()),
-    st.integers(1, 30).flatmap(lambda p: st.integers(0, p).flatmap(lambda s: _decimals(p, s))),
+    st.integers(1, 38).flatmap(lambda p: st.integers(0, p).flatmap(lambda s: _decimals(p, s))),
 )  # fmt: skip
 MOMENTS = st.one_of(
     _arrays(_MOMENTS, pa.timestamp("us")),
