@@ -1,87 +1,115 @@
-"""The job in this process: what `voronka refresh` runs."""
+"""A refresh: a list of steps in one order, which the command and Dagster both host."""
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import signal
 import time
 from collections.abc import Collection, Iterator
-from typing import Any
+from functools import cached_property
 
-from orchestration.base.errors import EXIT_INTERRUPTED
 from orchestration.base.lock import only_refresh
 from orchestration.base.record import Failure, Record
 from orchestration.base.settings import Settings
-from orchestration.warm import WarmTools
+from orchestration.expectations.suites import Suite, load_suites
+from orchestration.metrics.layer import MetricsLayer
+from orchestration.models.dbt import Manifest, PublishedModel, load_manifest, published_models
+from orchestration.raw_zone.contract import Contract, load_contract
 
 _NICENESS = 10
 
 
+class Project:
+    """What the steps of a refresh read of the project, each at its first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The raw contract."""
+        return load_contract(self.settings.root)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Dbt's manifest. Raises BuildFailed where the project is not valid."""
+        return load_manifest(self.settings)
+
+    @cached_property
+    def suites(self) -> list[Suite]:
+        """Great Expectations' suites."""
+        return load_suites(self.settings.root / "expectations")
+
+    @cached_property
+    def layer(self) -> MetricsLayer:
+        """The metrics layer over the private build."""
+        return MetricsLayer(self.settings, self.manifest)
+
+    @cached_property
+    def published(self) -> list[PublishedModel]:
+        """The tables that are published, described in both languages."""
+        return self.layer.published(published_models(self.manifest))
+
+
 def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()) -> Record:
-    """Run the Dagster job `refresh` here and return what it found.
+    """Run every step here and return what they found.
 
     `accept` has words of `orchestration.base.record.ACCEPTABLE`: what else would stop it.
     The record's `failure` says why nothing was published, or that somebody stopped it; it is None
-    after a publication, also where one of `targets` failed. Raises VoronkaError where the job
+    after a publication, also where one of `targets` failed. Raises VoronkaError where the refresh
     could not begin.
     """
     with only_refresh(settings) as run_id:
-        tools = WarmTools(settings)
         start = time.monotonic()
+        Record.begin(settings.record_file, run_id)
         try:
             with _logged(settings):
-                Record.begin(settings.record_file, run_id)
-                tools.start_dbt()
-                record = _run(settings, tools, full, accept)
+                _run_steps(settings, full, accept)
+            record = Record.load(settings.record_file)
         except BaseException as error:
             record = Record.load(settings.record_file)
             record.failure = Failure.of(error)
-            with contextlib.suppress(OSError):
-                record.save(settings.record_file)
-            if record.failure.exit_code != EXIT_INTERRUPTED:
-                raise
-        finally:
-            tools.close()
+            logging.getLogger(__name__).exception("the refresh ended early")
         record.phases["total"] = round(time.monotonic() - start, 1)
-        record.save(settings.record_file)
+        with contextlib.suppress(OSError):
+            record.save(settings.record_file)
         return record
 
 
-def _run(settings: Settings, tools: WarmTools, full: bool, accept: Collection[str]) -> Record:
-    """The job's record. Dagster is imported here, while dbt starts beside it."""
-    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
-    # Half a minute among imported modules that stay: collecting them costs more than it frees.
-    gc.disable()
-    from orchestration.defs.build import build_definitions
-    from orchestration.defs.jobs import run_config
-    from orchestration.instance import refresh_instance
+def _run_steps(settings: Settings, full: bool, accept: Collection[str]) -> None:
+    """The steps in their order. Each needs what the ones before it left; heavy imports wait."""
+    from orchestration.raw_zone.step import take_in
 
-    definitions = build_definitions(settings, tools)
-    config: dict[str, Any] = run_config(full, accept)
-    config["loggers"] = {"console": {"config": {"log_level": "WARNING"}}}
-    with refresh_instance() as instance:
-        result = definitions.resolve_job_def("refresh").execute_in_process(
-            run_config=config, instance=instance, raise_on_error=False
-        )
-    record = Record.load(settings.record_file)
-    if not result.success and record.failure is None and not record.failed_targets:
-        record.failure = Failure.of(_first_error(result))
-    return record
+    project = Project(settings)
+    take_in(settings, project.contract, full, accept)
 
+    from orchestration.models.step import build
 
-def _first_error(result: Any) -> BaseException:
-    """What ended a run outside of its steps."""
-    from dagster import DagsterExecutionInterruptedError
+    build(settings, project.manifest)
 
-    for event in result.all_events:
-        info = getattr(event.event_specific_data, "error", None) if event.is_failure else None
-        if info is not None:
-            is_stop = info.cls_name == DagsterExecutionInterruptedError.__name__
-            return KeyboardInterrupt() if is_stop else RuntimeError(info.message.strip())
-    return RuntimeError("the run failed without a message")
+    from orchestration.metrics.step import measure
+
+    measure(settings, project.layer)
+
+    from orchestration.expectations.step import check
+
+    check(settings, project.suites)
+
+    from orchestration.publication.step import publish_build
+
+    publish_build(settings, project.published)
+    if settings.postgres_url is not None:
+        from orchestration.postgres.step import bring_to_postgres
+
+        # What went wrong there stands in the record; the page is of the file.
+        with contextlib.suppress(Exception):
+            bring_to_postgres(settings, project.published)
+
+    from orchestration.dashboard.step import write_page
+
+    write_page(settings)
 
 
 @contextlib.contextmanager

@@ -170,6 +170,7 @@ class Record:
     # What its caller lets pass, of ACCEPTABLE.
     accepted: list[str] = field(default_factory=list)
     as_of_date: str | None = None
+    dbt_warnings: list[str] = field(default_factory=list)
     models: list[ModelOutcome] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
     finished_steps: list[str] = field(default_factory=list)

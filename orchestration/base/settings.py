@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     )
     raw_dir: str | None = Field(default=None, description="The raw zone; a directory or s3://…")
     data_dir: Path = Field(default=Path("data"), description="Builds, publications and state.")
+    dbt: str | None = Field(
+        default=None, description="A dbt executable; by default the dbt of the lock file, in here."
+    )
     threads: int = Field(default=2, ge=1, le=256, description="Models that dbt builds at once.")
     memory: str = Field(
         default="2500MB",
@@ -71,7 +74,7 @@ class Settings(BaseSettings):
         default="voronka_personal", min_length=1, description="Role that sees personal data."
     )
 
-    @field_validator("raw_dir", "postgres_url", mode="before")
+    @field_validator("raw_dir", "postgres_url", "dbt", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -212,7 +215,6 @@ class Settings(BaseSettings):
     def memories(self) -> tuple[Path, ...]:
         """The files by which a refresh is spared work; `--full` removes them."""
         return (
-            self.passed_tests_file,
             self.scorecards_memory,
             self.publication_memory,
             self.raw_expectations_memory,
@@ -229,11 +231,6 @@ class Settings(BaseSettings):
     def target_dir(self) -> Path:
         """Dbt's artifacts: manifest, run results, compiled SQL, logs."""
         return self.build_dir / "target"
-
-    @property
-    def passed_tests_file(self) -> Path:
-        """Which of dbt's tests have passed on which versions of the build's tables."""
-        return self.build_dir / "passed_tests.json"
 
     @property
     def record_file(self) -> Path:

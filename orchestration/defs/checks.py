@@ -4,45 +4,17 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from orchestration.base import progress
-from orchestration.base.cache import Memory, build_version
-from orchestration.base.errors import ChecksFailed
-from orchestration.base.record import ERROR, PASS, step
+from orchestration.base.record import ERROR, PASS
 from orchestration.base.settings import Settings
 from orchestration.defs.resources import REFRESH_LOCK
-from orchestration.expectations.suites import (
-    MARTS,
-    RAW,
-    Expectation,
-    ExpectationResult,
-    Suite,
-    kept_results,
-    run_suites,
-)
-from orchestration.warm import EXPECTATIONS, WarmTools
-
-STEP = "expectations"
+from orchestration.expectations.step import check
+from orchestration.expectations.suites import MARTS, Expectation, ExpectationResult, Suite
 
 
 def build_expectations(
-    settings: Settings, suites: list[Suite], tools: WarmTools, after: Sequence[dg.AssetKey]
+    settings: Settings, suites: list[Suite], after: Sequence[dg.AssetKey]
 ) -> dg.AssetChecksDefinition:
-    """The step that runs the suites, after the assets `after`.
-
-    Those of the raw zone ran beside dbt, those of the marts beside the metrics layer; they are
-    collected.
-    """
-    of_marts = [suite for suite in suites if suite.layer == MARTS]
-
-    def run_mart_suites() -> list[ExpectationResult]:
-        return kept_results(
-            Memory(settings.mart_expectations_memory),
-            build_version(settings),
-            of_marts,
-            lambda: run_suites(settings.build_file, of_marts, session=settings.session()),
-        )
-
-    tools.offer(MARTS, run_mart_suites, EXPECTATIONS)
+    """The step that runs the suites, after the assets `after`."""
     specs = [
         _spec(suite, expectation, after if suite.layer == MARTS else ())
         for suite in suites
@@ -51,23 +23,8 @@ def build_expectations(
 
     @dg.multi_asset_check(specs=specs, name="expectations", required_resource_keys={REFRESH_LOCK})
     def expectations() -> Iterator[dg.AssetCheckResult]:
-        progress.tell(STEP, total=len(specs))
-        with step(settings.record_file, STEP) as record:
-            results: list[ExpectationResult] = tools.result(MARTS)
-            results += tools.raw_results([suite for suite in suites if suite.layer == RAW])
-            record.merge_checks([result.outcome() for result in results])
-            for result in results:
-                name = f"{result.suite.full_name}: {result.expectation.name}"
-                progress.tell(STEP, name, result.status)
-                yield _check_result(result)
-            stopping = [check for check in record.blocking if check.kind == "gx"]
-            if stopping:
-                raise ChecksFailed(
-                    f"{len(stopping)} blocking expectations failed. Nothing was published.",
-                    "`voronka status` lists them; correct the data or the models, then refresh "
-                    "again.",
-                    [f"{c.asset}: {c.name}: {c.message}" for c in stopping],
-                )
+        for result in check(settings, suites):
+            yield _check_result(result)
 
     return expectations
 

@@ -1,11 +1,9 @@
 """The job, when it runs by itself and what makes it run."""
 
 from collections.abc import Collection
+from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import (
-    UnresolvedAssetJobDefinition,
-)
 
 from orchestration.base.cache import version_of
 from orchestration.base.errors import WrongUse
@@ -19,14 +17,18 @@ WORKING_HOURS = "0 9-18 * * 1-5"
 NIGHT = "30 3 * * *"
 
 
-def build_refresh_job() -> UnresolvedAssetJobDefinition:
-    """Everything from the raw zone to the published file, in one process."""
-    return dg.define_asset_job(
+def build_automation(
+    settings: Settings, contract: Contract
+) -> tuple[Any, list[dg.ScheduleDefinition], dg.SensorDefinition]:
+    """The job `refresh`, its schedules and its sensor; the last two are off by default."""
+    job = dg.define_asset_job(
         "refresh",
         selection=dg.AssetSelection.all(),
         executor_def=dg.in_process_executor,
         description="Raw zone → checked marts → published file. `voronka refresh` runs the same.",
     )
+    timezone = settings.variables.reporting_timezone
+    return job, _schedules(job, timezone), _raw_files_sensor(settings, contract, job)
 
 
 def run_config(full: bool = False, accept: Collection[str] = ()) -> dict[str, object]:
@@ -34,10 +36,8 @@ def run_config(full: bool = False, accept: Collection[str] = ()) -> dict[str, ob
     return {"ops": {"raw_zone": {"config": {"full": full, "accept": sorted(accept)}}}}
 
 
-def build_schedules(
-    job: UnresolvedAssetJobDefinition, timezone: str
-) -> list[dg.ScheduleDefinition]:
-    """Hourly in working time and once a night from scratch, in the company's time; both off."""
+def _schedules(job: Any, timezone: str) -> list[dg.ScheduleDefinition]:
+    """Hourly in working time and once a night from scratch, in the company's time."""
     return [
         dg.ScheduleDefinition(
             name="refresh_in_working_hours",
@@ -59,10 +59,8 @@ def build_schedules(
     ]
 
 
-def build_raw_files_sensor(
-    settings: Settings, contract: Contract, job: UnresolvedAssetJobDefinition
-) -> dg.SensorDefinition:
-    """Refresh when the contract's raw files change; off by default."""
+def _raw_files_sensor(settings: Settings, contract: Contract, job: Any) -> dg.SensorDefinition:
+    """Refresh when the contract's raw files change."""
 
     @dg.sensor(
         name="new_raw_files",

@@ -1,18 +1,12 @@
 """Postgres as an asset: it follows the published file, and its failure leaves that as it is."""
 
-import time
-from dataclasses import asdict
-
 import dagster as dg
 
-from orchestration.base.errors import VoronkaError
-from orchestration.base.files import write_json
-from orchestration.base.record import Failure, Record, TargetOutcome, utc_now
 from orchestration.base.settings import Settings
 from orchestration.defs.publication import KEY as PUBLISHED_KEY
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.models.dbt import PublishedModel
-from orchestration.postgres.publish import STEP, Loaded, publish_to_postgres
+from orchestration.postgres.step import bring_to_postgres
 
 KEY = dg.AssetKey(["published", "postgres"])
 
@@ -29,16 +23,7 @@ def build_postgres(settings: Settings, models: list[PublishedModel]) -> dg.Asset
         description="The schemas of the published file in Postgres, swapped in one transaction.",
     )
     def postgres() -> dg.MaterializeResult[None]:
-        start = time.monotonic()
-        try:
-            done = publish_to_postgres(settings, models)
-        except VoronkaError as error:
-            _remember(settings, TargetOutcome(STEP, failure=Failure.of(error)), start)
-            raise dg.Failure(str(error)) from None
-        except Exception as error:
-            _remember(settings, TargetOutcome(STEP, failure=Failure.of(error)), start)
-            raise
-        _remember(settings, _outcome(done), start)
+        done = bring_to_postgres(settings, models)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": done.rows,
@@ -49,16 +34,3 @@ def build_postgres(settings: Settings, models: list[PublishedModel]) -> dg.Asset
         )
 
     return postgres
-
-
-def _outcome(done: Loaded) -> TargetOutcome:
-    return TargetOutcome(STEP, done.address, done.publication_id, done.tables, done.notes)
-
-
-def _remember(settings: Settings, outcome: TargetOutcome, start: float) -> None:
-    """In the refresh's record, and for `voronka status` beyond the next refresh."""
-    record = Record.load(settings.record_file)
-    record.targets = [*(t for t in record.targets if t.name != outcome.name), outcome]
-    record.phases[STEP] = round(time.monotonic() - start, 2)
-    record.save(settings.record_file)
-    write_json(settings.postgres_file, {"at": utc_now(), **asdict(outcome)})

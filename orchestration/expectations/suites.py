@@ -170,8 +170,6 @@ def run_suites(
     gx = _great_expectations()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    # It would write its settings as YAML for nobody, at each table.
-    context._save_project_config = lambda *arguments, **options: None
     source = context.data_sources.add_sql(
         name=database.stem,
         connection_string=f"duckdb+voronka:///{database}?access_mode=read_only",

@@ -1,4 +1,4 @@
-"""dbt as the job uses it: its process, its manifest, what its nodes mean to us."""
+"""dbt's manifest: when it is current, and what its nodes mean to us."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from orchestration.base.errors import BuildFailed
 from orchestration.base.files import read_json, write_json
 from orchestration.base.settings import Settings
+from orchestration.models.run import run_dbt
 
-# dbt's command of a whole refresh.
-BUILD = ["build", "--exclude-resource-type", "unit_test"]
 MANAGER_KEY = "manager_id"
 QUARANTINE = "quarantine"
 PUBLISHED_SCHEMAS = ("marts", "metrics", QUARANTINE, "quality")
@@ -34,140 +29,12 @@ _PARTS = ("dbt_project", "seeds/reference", "dbt_project.yml", "profiles.yml")
 Manifest = Mapping[str, Any]
 
 
-class _Absent(type):
-    """A name in a module that is left out; it has whatever names it is asked for."""
-
-    def __getattr__(cls, name: str) -> _Absent:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Absent(name, (), {})
-
-
-class _LeftOut(ModuleType):
-    def __getattr__(self, name: str) -> _Absent:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Absent(name, (), {})
-
-
-# What dagster_dbt imports for dbt's cloud, for projects in YAML and for columns' lineage.
-_LEFT_OUT = (
-    *("dagster_dbt.cloud", "dagster_dbt.cloud_v2", "dagster_dbt.cloud_v2.component"),
-    *("dagster_dbt.components", "dagster_dbt.components.dbt_project"),
-    *("dagster_dbt.components.dbt_project.component",),
-    *("sqlglot", "sqlglot.expressions", "sqlglot.lineage", "sqlglot.optimizer"),
-)
-
-
-@contextmanager
-def without_dbt() -> Iterator[None]:
-    """Import dagster_dbt as it is without dbt and what nothing here asks for: a third of the time.
-
-    dbt itself runs in a process of its own.
-    """
-    hidden: dict[str, Any] = {"dbt": None} | {name: _LeftOut(name) for name in _LEFT_OUT}
-    hidden = {name: module for name, module in hidden.items() if name not in sys.modules}
-    sys.modules.update(hidden)
-    try:
-        yield
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
-
-
-class MortalProcess(subprocess.Popen[bytes]):
-    """A process that is killed where it does not end in the time it is given.
-
-    dbt hears an interruption between two questions, and one may take minutes.
-    """
-
-    def wait(self, timeout: float | None = None) -> int:
-        """The exit code, negative after a kill."""
-        try:
-            return super().wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return super().wait()
-
-
-class DbtProcess:
-    """A warm dbt; see dbt_process. Start it early, use it once, close it always."""
-
-    def __init__(self, settings: Settings) -> None:
-        settings.target_dir.mkdir(parents=True, exist_ok=True)
-        self._settings = settings
-        self.fingerprint = project_fingerprint(settings)
-        self.has_current_manifest = is_manifest_current(settings, self.fingerprint)
-        saved = settings.target_dir / "partial_parse.msgpack"
-        start = {
-            "arguments": settings.dbt_arguments(),
-            "expected": BUILD,
-            "manifest": str(saved) if self.has_current_manifest and saved.is_file() else None,
-            "fingerprint": self.fingerprint,
-            "kept_code": str(settings.target_dir / "kept_code.json"),
-            "kept_manifest": str(settings.target_dir / "kept_manifest.bin"),
-            "kept_templates": str(settings.target_dir / "kept_templates.bin"),
-            "passed_tests": str(settings.passed_tests_file),
-            "raw_zone": str(settings.raw_zone_file),
-        }
-        self._log = (settings.build_dir / "dbt.log").open("w", encoding="utf-8")
-        self.process = MortalProcess(
-            [sys.executable, "-m", "orchestration.models.dbt_process", json.dumps(start)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=settings.dbt_environment(),
-            cwd=settings.root,
-        )
-
-    def parse(self) -> None:
-        """Write the manifest anew. Raises BuildFailed where the project is not valid."""
-        self._send({"command": "parse"})
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            answer = json.loads(line)
-            if answer.get("voronka") == "parsed":
-                if answer["error"]:
-                    raise BuildFailed(
-                        f"dbt cannot read the project: {answer['error'].strip()}",
-                        "Correct the model or its YAML, then refresh again.",
-                    )
-                mark_manifest(self._settings, self.fingerprint)
-                self.has_current_manifest = True
-                return
-        raise BuildFailed(
-            "dbt did not start.", f"See {self._settings.build_dir / 'dbt.log'}, then refresh again."
-        )
-
-    def build(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Begin a dbt command; its events come from the process that is returned."""
-        self._send({"command": "build", "arguments": list(arguments)})
-        return self.process
-
-    def close(self) -> None:
-        """End the process if it still runs."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.wait(timeout=10)
-        self._log.close()
-
-    def _send(self, command: Mapping[str, Any]) -> None:
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps(command).encode() + b"\n")
-            self.process.stdin.flush()
-        except BrokenPipeError as error:
-            raise BuildFailed(
-                "dbt ended before it was asked to build.",
-                f"See {self._settings.build_dir / 'dbt.log'}, then refresh again.",
-            ) from error
-
-
 def project_fingerprint(settings: Settings) -> str:
     """What the manifest depends on: files by path, size and time, versions and variables."""
     state = hashlib.sha256()
     state.update(json.dumps(settings.dbt_overrides, sort_keys=True).encode())
     state.update(str(settings.data).encode())
+    state.update(str(settings.dbt).encode())
     for package in ("dbt-core", "dbt-duckdb"):
         state.update(importlib.metadata.version(package).encode())
     for path in sorted(_project_files(settings.root)):
@@ -199,18 +66,22 @@ def mark_manifest(settings: Settings, fingerprint: str) -> None:
     write_json(settings.target_dir / "fingerprint.json", {"fingerprint": fingerprint})
 
 
-def load_manifest(settings: Settings, process: DbtProcess | None = None) -> Manifest:
-    """The current manifest, parsed anew only if the project changed."""
+def load_manifest(settings: Settings) -> Manifest:
+    """The current manifest, parsed only if the project changed.
+
+    Raises BuildFailed where the project is not valid.
+    """
     import orjson
 
-    fingerprint = process.fingerprint if process else project_fingerprint(settings)
+    fingerprint = project_fingerprint(settings)
     if not is_manifest_current(settings, fingerprint):
-        own = process or DbtProcess(settings)
-        try:
-            own.parse()
-        finally:
-            if process is None:
-                own.close()
+        done = run_dbt(settings, ["parse"], lambda name, status: None)
+        if not done.is_success:
+            raise BuildFailed(
+                f"dbt cannot read the project: {done.error.strip()}",
+                "Correct the model or its YAML, then refresh again.",
+            )
+        mark_manifest(settings, fingerprint)
     manifest = orjson.loads((settings.target_dir / "manifest.json").read_bytes())
     return with_described_quarantine(with_attached_tests(manifest))
 

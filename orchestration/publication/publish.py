@@ -10,8 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ import duckdb
 
 from orchestration.base.cache import Memory, build_version, looks_of, version_of
 from orchestration.base.errors import ChecksFailed, PublicationFailed, first_line
-from orchestration.base.files import forbid_writing, read_json, remove_drafts, sync
+from orchestration.base.files import forbid_writing, remove_drafts, sync
 from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Record
 from orchestration.base.settings import Settings
 from orchestration.base.sql import insert, literal, quote
@@ -112,7 +111,7 @@ class Publication:
 
 
 class Draft:
-    """A new set on its way: made beside the present one while the last checks run.
+    """A new set on its way, beside the present one.
 
     `write` does all that the dbt models decide; what the checks and the metrics layer decide is
     added by `publish`, which alone gives the set its place.
@@ -130,31 +129,22 @@ class Draft:
         self.files: list[dict[str, Any]] = []
         # Open until the set is complete: one checkpoint writes all of it.
         self.connection: duckdb.DuckDBPyConnection | None = None
-        self._is_given_up = threading.Event()
-        self._lock = threading.Lock()
 
     def write(self) -> Draft:
         """Copy the models' tables, with their descriptions, and the marts as Parquet.
 
         Raises duckdb.Error and OSError where they cannot be written.
         """
-        with self._lock:
-            self.settings.published_dir.mkdir(parents=True, exist_ok=True)
-            remove_drafts(self.settings.published_dir)
-            try:
-                self.connection = duckdb.connect(str(self.file), config=self.settings.session())
-                self._write_tables(self.connection)
-                self._write_parquet(self.connection)
-            except BaseException:
-                self.remove()
-                raise
-        return self
-
-    def give_up(self) -> None:
-        """Stop writing and remove what was written."""
-        self._is_given_up.set()
-        with self._lock:
+        self.settings.published_dir.mkdir(parents=True, exist_ok=True)
+        remove_drafts(self.settings.published_dir)
+        try:
+            self.connection = duckdb.connect(str(self.file), config=self.settings.session())
+            self._write_tables(self.connection)
+            self._write_parquet(self.connection)
+        except BaseException:
             self.remove()
+            raise
+        return self
 
     def remove(self) -> None:
         """Leave nothing behind; what has got its place is no draft any more."""
@@ -179,7 +169,6 @@ class Draft:
             connection.execute(f"create schema {quote(schema)}")
         connection.execute("begin")
         for model in self.built:
-            self._go_on()
             self.rows[model.full_name] = _copy_table(connection, build.stem, model)
         _create_russian_views(connection, self.built)
         connection.execute("commit")
@@ -190,7 +179,6 @@ class Draft:
         self.parquet.mkdir()
         marts = [model for model in self.built if model.schema == PARQUET_SCHEMA]
         for model in marts:
-            self._go_on()
             target = self.parquet / f"{model.name}.parquet"
             connection.execute(
                 f"copy (select * from {quote(model.schema)}.{quote(model.name)}) "
@@ -200,17 +188,12 @@ class Draft:
             sync(target)
         self.files = described_files(connection, self.parquet, marts)
 
-    def _go_on(self) -> None:
-        if self._is_given_up.is_set():
-            raise OSError(errno.ECANCELED, "The refresh ended before its publication.")
-
 
 def publish_news(
     settings: Settings,
     models: Sequence[PublishedModel],
     record: Record,
     version: str,
-    draft_of: Callable[[], Draft | None],
 ) -> Publication:
     """`publish`, unless the same is published: then it stays, and `is_kept` says so."""
     _refuse_unchecked(record)
@@ -228,21 +211,14 @@ def publish_news(
         file = settings.published_file
         return Publication(kept["publication_id"], file, as_of, kept["rows"], is_kept=True)
     memory.forget()
-    done = publish(settings, models, record, version, draft_of)
+    done = publish(settings, models, record, version)
     content = {
-        "tables": tables,
         "publication_id": done.publication_id,
         "as_of_date": done.as_of_date and done.as_of_date.isoformat(),
         "rows": done.rows,
     }
     memory.note(source, _published_files(settings), content)
     return done
-
-
-def are_tables_published(settings: Settings, models: Sequence[PublishedModel]) -> bool:
-    """Whether the build's tables are those that were published last."""
-    last = read_json(settings.publication_memory).get("content", {})
-    return bool(last.get("tables") == _tables_version(settings, models))
 
 
 def _tables_version(settings: Settings, models: Sequence[PublishedModel]) -> str:
@@ -260,13 +236,11 @@ def publish(
     models: Sequence[PublishedModel],
     record: Record,
     version: str,
-    draft_of: Callable[[], Draft | None] | None = None,
 ) -> Publication:
     """Replace the published set with the build's.
 
-    `draft_of` brings a draft, if one was written before. Raises ChecksFailed if a blocking check
-    failed or a step is missing, PublicationFailed if the set cannot be written. In both cases the
-    present set stays and nothing is left behind.
+    Raises ChecksFailed if a blocking check failed or a step is missing, PublicationFailed if the
+    set cannot be written. In both cases the present set stays and nothing is left behind.
     """
     _refuse_unchecked(record)
     directory = settings.published_dir
@@ -276,8 +250,7 @@ def publish(
     draft: Draft | None = None
     is_replaced = False
     try:
-        draft = draft_of() if draft_of else None
-        draft = draft or Draft(settings, models).write()
+        draft = Draft(settings, models).write()
         publication = _complete(draft, record, version, name, now)
         refuse_shrinking(settings.published_file, models, draft.rows, record)
         write_manifest(draft.parquet, name, draft.files)

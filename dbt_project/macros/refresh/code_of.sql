@@ -1,8 +1,8 @@
-{#
-  The digest of a model's SQL, its columns' order and its contract's types;
-  orchestration/models/dbt_keep.py makes the same.
-#}
+{# The digest of a model's SQL, and of its columns' order and types where they are a contract. #}
 {% macro code_of(sql) -%}
-    {%- set names = model.columns.values() | map(attribute='name') | join(',') -%}
-    {%- do return(local_md5(sql ~ '|' ~ names ~ '|' ~ (model.contract.checksum or ''))) -%}
+    {%- set columns = [] -%}
+    {%- for column in model.columns.values() -%}
+        {%- do columns.append(column.name ~ ' ' ~ (column.data_type or '')) -%}
+    {%- endfor -%}
+    {%- do return(local_md5(sql ~ '|' ~ columns | join(','))) -%}
 {%- endmacro %}

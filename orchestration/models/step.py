@@ -1,0 +1,150 @@
+"""The refresh's second step: dbt builds and tests every model in the private file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from orchestration.base import progress
+from orchestration.base.errors import BuildFailed, ChecksFailed
+from orchestration.base.record import (
+    ERROR,
+    FAIL,
+    PASS,
+    WARN,
+    CheckOutcome,
+    ModelOutcome,
+    Record,
+    step,
+)
+from orchestration.base.settings import Settings
+from orchestration.base.sql import literal, quote
+from orchestration.models.dbt import Manifest
+from orchestration.models.run import BUILD, NodeResult, run_dbt
+
+STEP = "models"
+# What our materializations answer where a node did not have to be built.
+UNCHANGED = "KEPT"
+_SHOWN_FAILURES = 20
+
+
+def build(
+    settings: Settings, manifest: Manifest, selection: Sequence[str] = ()
+) -> Sequence[NodeResult]:
+    """Run dbt on all nodes or on a `selection` (arguments of dbt); how each ended.
+
+    Raises BuildFailed where a model could not be built, ChecksFailed where a blocking test failed.
+    """
+    progress.tell(STEP, total=sum(_is_built(node) for node in manifest["nodes"].values()))
+    with step(settings.record_file, STEP) as record:
+        record.as_of_date = None
+        run = run_dbt(
+            settings, [*BUILD, *selection], lambda name, status: progress.tell(STEP, name, status)
+        )
+        record.dbt_warnings = sorted(set(run.warnings))
+        built, checks = outcomes(manifest, run.results, _measured(settings, record))
+        record.merge_models(built)
+        record.merge_checks(checks)
+        _judge(settings, built, checks, run.is_success, run.error)
+    return run.results
+
+
+def outcomes(
+    manifest: Manifest, results: Sequence[NodeResult], rows: Mapping[tuple[str, str], int]
+) -> tuple[list[ModelOutcome], list[CheckOutcome]]:
+    """What dbt answered as models and checks of the record; `rows` by schema and name."""
+    models, checks = [], []
+    for result in results:
+        node = manifest["nodes"].get(result.unique_id)
+        if node is None:
+            continue
+        message = " ".join(result.message.split())
+        if node["resource_type"] == "test":
+            attached = manifest["nodes"].get(node.get("attached_node") or "")
+            status = {"pass": PASS, "warn": WARN, "fail": FAIL, "skipped": "skipped"}
+            outcome = CheckOutcome(
+                name=node["name"],
+                kind="dbt",
+                asset=f"{attached['schema']}.{attached['alias']}" if attached else "",
+                severity=str(node["config"].get("severity", "error")).lower(),
+                status=status.get(result.status, ERROR),
+                failing_rows=result.failures,
+                message="" if result.status == "pass" else message,
+            )
+            checks.append(outcome)
+            continue
+        status_of_model = "kept" if message == UNCHANGED else "ok"
+        if result.status == "skipped":
+            status_of_model = "skipped"
+        elif result.status in ("error", "fail", "runtime error"):
+            status_of_model = ERROR
+        models.append(
+            ModelOutcome(
+                schema=node["schema"],
+                name=node["alias"],
+                status=status_of_model,
+                rows=rows.get((node["schema"], node["alias"])),
+                seconds=round(result.seconds, 3),
+                message=message if status_of_model == ERROR else "",
+            )
+        )
+    return models, checks
+
+
+def _is_built(node: Mapping[str, str]) -> bool:
+    return node["resource_type"] in ("model", "seed", "test")
+
+
+def _measured(settings: Settings, record: Record) -> dict[tuple[str, str], int]:
+    """Rows of the build's tables; and the day that it takes for today, into the record."""
+    if not settings.build_file.is_file():
+        return {}
+    with duckdb.connect(str(settings.build_file), read_only=True) as connection:
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_tables() where schema_name != 'state'"
+        ).fetchall()
+        counts = [
+            f"select {literal(schema)}, {literal(name)}, count(*) "
+            f"from {quote(schema)}.{quote(name)}"
+            for schema, name in tables
+        ]
+        if ("intermediate", "int_refresh__as_of") in tables:
+            (as_of,) = connection.execute(
+                "select max(as_of_date) from intermediate.int_refresh__as_of"
+            ).fetchone() or (None,)
+            record.as_of_date = as_of.isoformat() if as_of else None
+        found = connection.execute(" union all ".join(counts)).fetchall() if counts else []
+    return {(schema, name): rows for schema, name, rows in found}
+
+
+def _judge(
+    settings: Settings,
+    built: Sequence[ModelOutcome],
+    checks: Sequence[CheckOutcome],
+    is_success: bool,
+    error: str,
+) -> None:
+    """Raise what does not allow to go on."""
+    broken = [model for model in built if model.status == ERROR]
+    if broken:
+        raise BuildFailed(
+            f"dbt could not build {broken[0].schema}.{broken[0].name}"
+            + (f" and {len(broken) - 1} more" if len(broken) > 1 else "")
+            + ". Nothing was published.",
+            f"The compiled SQL is in {settings.target_dir / 'run'}; correct the model or the data.",
+            [f"{m.schema}.{m.name}: {m.message}" for m in broken[:_SHOWN_FAILURES]],
+        )
+    stopping = [check for check in checks if check.stops_publication]
+    if stopping:
+        raise ChecksFailed(
+            f"{len(stopping)} blocking checks failed. Nothing was published.",
+            "`voronka status` lists them; correct the data or the models, then refresh again.",
+            [f"{c.name}: {c.message}" for c in stopping[:_SHOWN_FAILURES]],
+        )
+    if not is_success:
+        raise BuildFailed(
+            "dbt could not build the models. Nothing was published.",
+            f"See {settings.target_dir / 'dbt.log'}; then refresh again.",
+            [line.strip() for line in error.splitlines() if line.strip()][:_SHOWN_FAILURES],
+        )

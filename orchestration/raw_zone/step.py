@@ -1,0 +1,63 @@
+"""The refresh's first step: the raw zone is listed, held against the contract and registered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from orchestration.base import progress
+from orchestration.base.cache import forget_build, is_made_by_these_tools
+from orchestration.base.lock import current_run
+from orchestration.base.record import Record, step
+from orchestration.base.settings import Settings
+from orchestration.raw_zone.contents import problems_of_contents
+from orchestration.raw_zone.contract import Contract
+from orchestration.raw_zone.drift import drift_lines
+from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
+from orchestration.raw_zone.scan import scan
+from orchestration.raw_zone.views import files_read, new_files, register
+from orchestration.raw_zone.zone import RawZone
+
+STEP = "raw zone"
+
+
+def take_in(
+    settings: Settings, contract: Contract, full: bool = False, accept: Collection[str] = ()
+) -> RawZone:
+    """Begin a refresh's record, and show dbt the raw files that the zone has now.
+
+    `full` removes the private build; `accept` has words of `record.ACCEPTABLE`. Raises
+    VoronkaError where the zone stops the refresh; the build is then as it was.
+    """
+    progress.tell(STEP)
+    Record.begin(settings.record_file, current_run(settings))
+    with step(settings.record_file, STEP) as record:
+        record.accepted = sorted(accept)
+        zone = scan(settings.raw_zone, contract, settings.max_file_rows)
+        note(record, zone, contract, settings)
+        zone.raise_problems()
+        refuse_emptiness(zone, settings, record)
+        is_anew = full or not is_made_by_these_tools(settings)
+        read = {} if is_anew else files_read(settings.build_file)
+        new = [file for table in zone.tables for file in new_files(table, read)]
+        zone.with_problems(
+            problems_of_contents(zone, new, settings.max_file_rows, settings.memory)
+        ).raise_problems()
+        refuse_full_disk(new, settings)
+        if is_anew:
+            forget_build(settings)
+        record.new_files = register(zone, settings.raw_zone_file, read)
+        for table in zone.tables:
+            progress.tell(STEP, table.contract.full_name, "ok", len(zone.tables))
+    return zone
+
+
+def note(record: Record, zone: RawZone, contract: Contract, settings: Settings) -> None:
+    """Write into the record what the zone holds."""
+    record.raw_dir = zone.raw_dir
+    record.raw_origin = settings.raw_origin
+    record.is_demo = settings.is_demo
+    record.raw_tables = len(zone.tables) - len(zone.missing_tables)
+    record.raw_files = len(zone.files)
+    record.raw_rows = zone.rows
+    record.missing_tables = zone.missing_tables
+    record.drift = drift_lines(zone.drift, contract)
