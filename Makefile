@@ -63,7 +63,7 @@ format: $(READY) ## Format Python and SQL in place
 	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests --processes 2
 
 .PHONY: demo
-demo: $(READY) ## Write the demo company in seeds/demo anew (ARGS are the generator's)
+demo: $(READY) ## Write the demo company in seeds/demo/raw anew (ARGS are the generator's)
 	$(BIN)/python -m seeds.demo $(ARGS)
 
 .PHONY: docs

@@ -21,7 +21,7 @@ from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.object_store import OBJECT_STORES, object_store_extension
 from orchestration.base.variables import Variables, parse_value, read_variables
 
-DEMO_DIR = Path("seeds/demo")
+DEMO_DIR = Path("seeds/demo/raw")
 ORIGIN_SET = "set"
 ORIGIN_DATA = "data/raw"
 ORIGIN_DEMO = "demo"

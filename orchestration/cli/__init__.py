@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import sys
 from pathlib import Path
@@ -343,7 +342,7 @@ def main() -> None:
     from orchestration.base.terminal import prepare_streams
 
     prepare_streams()
-    code: object = EXIT_GOOD
+    code: str | int | None = EXIT_GOOD
     try:
         app()
     except SystemExit as done:
@@ -354,21 +353,15 @@ def main() -> None:
     _leave(code)
 
 
-def _leave(code: object) -> NoReturn:
-    """End without taking thousands of modules apart, which takes a second or two."""
-    if code is not None and not isinstance(code, int):
-        sys.exit(str(code))
+def _leave(code: str | int | None) -> NoReturn:
+    """End with this exit code, also where whoever read the output has gone."""
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except BrokenPipeError:
-        # Whoever read it has gone, as `head` does; there is nobody to tell.
-        os._exit(code or EXIT_GOOD)
-    except OSError:
-        # Python's own end says what it thinks of that.
-        sys.exit(code)
-    logging.shutdown()
-    os._exit(code or EXIT_GOOD)
+        # As `head` does; there is nobody to tell, and Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def _report(error: VoronkaError) -> None:

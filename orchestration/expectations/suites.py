@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import yaml
@@ -288,25 +285,6 @@ def _great_expectations() -> Any:
     from sqlalchemy.dialects import registry
 
     registry.register("duckdb.voronka", "orchestration.expectations.gx_dialect", "ReadOnlyDialect")
-    with _without_plots_and_statistics():
-        import great_expectations
+    import great_expectations
 
     return great_expectations
-
-
-@contextmanager
-def _without_plots_and_statistics() -> Iterator[None]:
-    """Import Great Expectations with empty modules for altair and scipy.
-
-    They are a third of its import and serve three expectations on distributions, which suites
-    here do not use.
-    """
-    names = [name for name in ("altair", "scipy", "scipy.stats") if name not in sys.modules]
-    sys.modules.update({name: ModuleType(name) for name in names})
-    if "scipy.stats" in names and "scipy" in names:
-        sys.modules["scipy"].stats = sys.modules["scipy.stats"]  # type: ignore[attr-defined]  # a stand-in module has what is put there
-    try:
-        yield
-    finally:
-        for name in names:
-            sys.modules.pop(name, None)

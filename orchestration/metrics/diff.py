@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 
 from orchestration.base.errors import EXIT_GOOD, EXIT_WRONG_USE, VoronkaError, WrongUse
+from orchestration.base.settings import DEMO_DIR
 from orchestration.base.sql import literal, quote
 from orchestration.metrics.parity import ComparedMart, compared_marts
 
@@ -183,7 +184,7 @@ def run(project: Path, base: str) -> str:
         _check_out(project, tree, commit)
         try:
             print(f"Building the demo as of {base} ({commit}) …", flush=True)
-            build(tree, project / "seeds/demo", built)
+            build(tree, project / DEMO_DIR, built)
         finally:
             _git(project, "worktree", "remove", "--force", str(tree), remedy=_TREE_REMEDY)
     head = work / "head"
@@ -192,7 +193,7 @@ def run(project: Path, base: str) -> str:
         shutil.rmtree(head, ignore_errors=True)
         shutil.copytree(built, head, symlinks=True)
     print("Building the demo as it is …", flush=True)
-    build(project, project / "seeds/demo", head)
+    build(project, project / DEMO_DIR, head)
     manifests = [json.loads((data / MANIFEST).read_bytes()) for data in (built, head)]
     changes, missing = metric_changes(
         built / PUBLISHED, head / PUBLISHED, compared_marts(manifests[1])

@@ -19,7 +19,7 @@ from seeds.demo.sales import Sales
 from seeds.demo.touches import Touches
 from seeds.demo.writer import Scale, write_batch
 
-HERE = Path(__file__).resolve().parent
+RAW = Path(__file__).resolve().parent / "raw"
 SEED = 3
 FOLDERS = ("crm", "telephony", "marketing", "finance")
 
@@ -91,7 +91,7 @@ def generate(
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of the raw zone.")] = HERE,
+    out: Annotated[Path, typer.Option(help="Folder of the raw zone.")] = RAW,
     seed: Annotated[int, typer.Option(help="Same arguments and seed, same bytes.")] = SEED,
     start: Annotated[
         str, typer.Option(help="Any day of the first month. Holidays are known for 2023 to 2027.")
@@ -110,7 +110,7 @@ def main(
 ) -> None:
     """Write the demo company: an invented Russian B2B sales department, as a raw zone."""
     out = out.resolve()
-    if out != HERE and not replace and any((out / folder).exists() for folder in FOLDERS):
+    if out != RAW and not replace and any((out / folder).exists() for folder in FOLDERS):
         raise typer.BadParameter(f"{out} already holds a raw zone; --replace deletes it first.")
     try:
         first = date.fromisoformat(start)

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.base.settings import Settings
-from orchestration.models.dbt import DbtProcess
+from orchestration.models.run import run_dbt
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import register
@@ -86,18 +86,10 @@ def alone(warehouse: Warehouse, data_dir: Path) -> float:
     settings.build_dir.mkdir(parents=True, exist_ok=True)
     settings.build_file.unlink(missing_ok=True)
     register(scan(settings.raw_zone, load_contract(ROOT)), settings.raw_zone_file)
-    dbt = DbtProcess(settings)
-    try:
-        if not dbt.has_current_manifest:
-            dbt.parse()
-        process = dbt.build(["build", *_NO_TESTS, "--select", f"+{MART}"])
-        assert process.stdout is not None
-        for _ in process.stdout:
-            pass
-        if process.wait():
-            raise RuntimeError(f"dbt could not build +{MART}; see {settings.build_dir / 'dbt.log'}")
-    finally:
-        dbt.close()
+    command = ["build", *_NO_TESTS, "--select", f"+{MART}"]
+    done = run_dbt(settings, command, lambda name, status: None)
+    if not done.is_success:
+        raise RuntimeError(f"dbt could not build +{MART}: {done.error}")
     wanted = ancestors(own.target("manifest.json"), MART)
     return span(_of(intervals(own.target("run_results.json")), wanted))
 

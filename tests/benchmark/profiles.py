@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 
-from orchestration.base.files import read_json
 from tests.benchmark.refreshes import Warehouse
 
 _OPERATORS = 6
@@ -24,9 +23,11 @@ def slowest(models: Mapping[str, float], count: int = 3) -> list[str]:
 def profile(warehouse: Warehouse, model: str, threads: int) -> dict[str, Any] | None:
     """Run a model's compiled SQL on the build with the profiler; None where it cannot be run."""
     build = warehouse.data_dir / "build" / "voronka_build.duckdb"
-    code = read_json(build.with_name("target") / "kept_code.json").get("kept", {})
-    if (node := f"model.voronka.{model.partition('.')[2]}") not in code or not build.is_file():
+    name = f"{model.partition('.')[2]}.sql"
+    compiled = list((build.with_name("target") / "compiled").rglob(name))
+    if not compiled or not build.is_file():
         return None
+    code = compiled[0].read_text(encoding="utf-8")
     output = warehouse.data_dir / "profile.json"
     session: dict[str, Any] = {
         "threads": threads,
@@ -40,7 +41,7 @@ def profile(warehouse: Warehouse, model: str, threads: int) -> dict[str, Any] | 
         connection.execute("pragma enable_profiling = 'json'")
         connection.execute(f"pragma profiling_output = '{output}'")
         try:
-            connection.execute(f"create temp table profiled as {code[node][1]}")
+            connection.execute(f"create temp table profiled as {code}")
         except duckdb.Error as error:
             return {"model": model, "error": str(error).splitlines()[0]}
         connection.execute("pragma disable_profiling")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seeds.demo import company, dirt
-from seeds.demo.__main__ import FOLDERS, HERE, SEED, generate, simulate
+from seeds.demo.__main__ import FOLDERS, RAW, SEED, generate, simulate
 from seeds.demo.batch import Department
 from seeds.demo.clock import Calendar, local_day
 from seeds.demo.plan import daily_counts
@@ -78,21 +78,21 @@ def department() -> Department:
 
 def test_every_table_is_committed_in_several_files() -> None:
     found = Counter(
-        "/".join(path.relative_to(HERE).parts[:2])
+        "/".join(path.relative_to(RAW).parts[:2])
         for folder in FOLDERS
-        for path in (HERE / folder).rglob("*.parquet")
+        for path in (RAW / folder).rglob("*.parquet")
     )
     assert set(found) == TABLES
     assert min(found.values()) >= 2
 
 
 def test_the_committed_zone_is_under_three_megabytes() -> None:
-    size = sum(len(content) for folder in FOLDERS for content in files(HERE / folder).values())
+    size = sum(len(content) for folder in FOLDERS for content in files(RAW / folder).values())
     assert 1_000_000 < size < 3_000_000
 
 
 def test_the_committed_calls_are_those_the_generator_makes(department: Department) -> None:
-    paths = sorted((HERE / "telephony/calls").glob("*.parquet"))
+    paths = sorted((RAW / "telephony/calls").glob("*.parquet"))
     committed = {
         key
         for path in paths
@@ -104,7 +104,7 @@ def test_the_committed_calls_are_those_the_generator_makes(department: Departmen
 
 
 def test_a_later_file_repeats_rows_and_brings_newer_versions() -> None:
-    paths = sorted((HERE / "crm/leads").glob("*T0300.parquet"))
+    paths = sorted((RAW / "crm/leads").glob("*T0300.parquet"))
     leads = pa.concat_tables(
         pq.read_table(path, columns=["lead_id", "updated_at"]) for path in paths
     )
@@ -119,13 +119,13 @@ def test_a_later_file_repeats_rows_and_brings_newer_versions() -> None:
 
 
 def test_one_export_has_a_column_of_its_own() -> None:
-    schemas = [set(pq.read_schema(p).names) for p in sorted((HERE / "crm/leads").glob("*.parquet"))]
+    schemas = [set(pq.read_schema(p).names) for p in sorted((RAW / "crm/leads").glob("*.parquet"))]
     assert [("utm_content" in names) for names in schemas].count(True) == 2
 
 
 # Dirt -------------------------------------------------------------------------------------
 
-RAW: list[tuple[str, str, str, str, str | None]] = [
+DIRT: list[tuple[str, str, str, str, str | None]] = [
     # rule, table, key, column, the raw value that breaks it
     ("required", "crm.contacts", "X-4", "created_at", None),
     ("required", "crm.leads", "X-9", "_loaded_at", None),
@@ -154,11 +154,11 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "table", "key", "column", "value"), RAW)
+@pytest.mark.parametrize(("rule", "table", "key", "column", "value"), DIRT)
 def test_the_raw_rows_break_each_rule(
     rule: str, table: str, key: str, column: str, value: str | None
 ) -> None:
-    found = rows(HERE, table, "*-by-hand") + rows(HERE, table, "*-from-frame")
+    found = rows(RAW, table, "*-by-hand") + rows(RAW, table, "*-from-frame")
     assert value in [row.get(column) for row in found if key in row.values()], rule
 
 
@@ -171,7 +171,7 @@ def test_the_raw_rows_break_each_order(table: str, earlier: str, later: str) -> 
 
 
 def test_a_retired_source_comes_as_a_bare_deletion() -> None:
-    partners = [row for row in rows(HERE, "crm.sources") if row["source_id"] == "partners"]
+    partners = [row for row in rows(RAW, "crm.sources") if row["source_id"] == "partners"]
     assert [(row["name"], row["is_deleted"]) for row in partners] == [
         ("Партнёры (закрыт)", "False"),
         (None, "True"),
@@ -179,7 +179,7 @@ def test_a_retired_source_comes_as_a_bare_deletion() -> None:
 
 
 def test_whole_numbers_come_as_floating_ones_and_nothing_as_nan() -> None:
-    frames = [pq.read_table(p) for p in sorted((HERE / "crm/deals").glob("*from-frame.parquet"))]
+    frames = [pq.read_table(p) for p in sorted((RAW / "crm/deals").glob("*from-frame.parquet"))]
     assert frames[0]["deal_id"].to_pylist() == [900001.0, 900002.0]
     assert [str(v) for v in frames[0]["amount"].to_pylist()] == ["150000.0", "nan"]
 

@@ -18,7 +18,7 @@ def no_settings(monkeypatch, tmp_path):
 
 def test_without_a_raw_zone_the_demo_is_taken(tmp_path):
     settings = load_settings()
-    assert settings.raw_zone == str(tmp_path / "project/seeds/demo")
+    assert settings.raw_zone == str(tmp_path / "project/seeds/demo/raw")
     assert (settings.raw_origin, settings.is_demo) == ("demo", True)
 
 
@@ -31,7 +31,7 @@ def test_data_raw_comes_before_the_demo(tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("../exports", "exports"), ("exports", "project/exports"), ("", "project/seeds/demo")],
+    [("../exports", "exports"), ("exports", "project/exports"), ("", "project/seeds/demo/raw")],
 )
 def test_a_relative_raw_zone_is_relative_to_the_project(monkeypatch, tmp_path, given, expected):
     monkeypatch.setenv("VORONKA_RAW_DIR", given)
