@@ -104,11 +104,11 @@ def test_the_sensor_asks_for_a_refresh_once_for_each_set_of_files(tmp_path):
 
     from orchestration.base.lock import only_refresh
     from orchestration.base.settings import Settings
-    from orchestration.defs.jobs import build_raw_files_sensor, build_refresh_job
+    from orchestration.defs.jobs import build_automation
     from orchestration.raw_zone.contract import load_contract
 
     settings = Settings(project_dir=ROOT, raw_dir=str(tmp_path / "raw"), data_dir=tmp_path / "data")
-    sensor = build_raw_files_sensor(settings, load_contract(ROOT), build_refresh_job())
+    _, _, sensor = build_automation(settings, load_contract(ROOT))
 
     def evaluate(cursor):
         with dg.build_sensor_context(cursor=cursor) as context:

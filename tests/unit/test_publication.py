@@ -20,7 +20,7 @@ from orchestration.base.record import STEPS, CheckOutcome, Record
 from orchestration.base.settings import Settings
 from orchestration.models.dbt import PublishedModel
 from orchestration.publication import publish as publication
-from orchestration.publication.publish import Draft, are_tables_published, publish, publish_news
+from orchestration.publication.publish import publish, publish_news
 from tests.conftest import query
 
 FACTS = PublishedModel(
@@ -315,11 +315,10 @@ def make_scorecards(settings: Settings) -> None:
         )
 
 
-def test_a_draft_gets_what_came_after_it_and_is_what_is_published_without_one(settings):
+def test_scorecards_are_published_and_the_same_set_again_is_the_same(settings):
     models = [*MODELS, CARD]
-    draft = Draft(settings, models).write()
     make_scorecards(settings)
-    done = publish(settings, models, checked(PASSED), "1", lambda: draft)
+    done = publish(settings, models, checked(PASSED), "1")
     file, shape = settings.published_file, (
         "select table_name, comment, estimated_size from duckdb_tables() union all "
         "select table_name || column_name, comment, 0 from duckdb_columns() order by all"
@@ -334,21 +333,9 @@ def test_a_draft_gets_what_came_after_it_and_is_what_is_published_without_one(se
     assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
 
 
-def test_a_draft_that_is_given_up_leaves_the_old_set_and_nothing_else(settings):
-    publish(settings, MODELS, checked(), "1")
-    before = (settings.published_file.stat().st_ino, digests(settings))
-    draft = Draft(settings, MODELS).write()
-    assert any(name.endswith(".tmp") for name in names(settings))
-    draft.give_up()
-    with pytest.raises(OSError, match="ended before"):
-        draft.write()
-    assert (settings.published_file.stat().st_ino, digests(settings)) == before
-    assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
-
-
 def news(settings: Settings, record: Record, models=MODELS, version: str = "1") -> bool:
     """Whether there was anything to publish."""
-    done = publish_news(settings, models, record, version, lambda: None)
+    done = publish_news(settings, models, record, version)
     assert query(settings.published_file, "select publication_id from quality.publication") == [
         (done.publication_id,)
     ]
@@ -358,10 +345,8 @@ def news(settings: Settings, record: Record, models=MODELS, version: str = "1") 
 
 
 def test_what_is_published_already_stays(settings):
-    assert not are_tables_published(settings, MODELS)
     assert news(settings, checked(PASSED))
     before = (digests(settings), settings.published_file.stat().st_ino)
-    assert are_tables_published(settings, MODELS)
     assert not news(settings, checked(PASSED))
     assert (digests(settings), settings.published_file.stat().st_ino) == before
 
