@@ -14,6 +14,7 @@ SUPERSET := data/superset/venv
 SUPERSET_READY := $(SUPERSET)/.ready
 SUPERSET_IS_HERE := $(shell test "$$(cat $(SUPERSET_READY) 2>/dev/null)" = "$(CURDIR)" && echo yes)
 PORT ?= 8088
+HOME_OF_DAGSTER := $(if $(DAGSTER_HOME),$(DAGSTER_HOME),$(CURDIR)/data/dagster)
 # The benchmark's company: s, m or l for 0.2, 2 or 10 million calls; medians of so many runs.
 SCALE ?= s
 REPEAT ?= 3
@@ -95,8 +96,8 @@ performance: $(READY) ## Write README's performance section from what the benchm
 
 .PHONY: dev
 dev: $(READY) ## Open Dagster on this machine, its history in data/dagster
-	@mkdir -p data/dagster
-	DAGSTER_HOME="$(CURDIR)/data/dagster" $(BIN)/dagster dev $(ARGS)
+	@DAGSTER_HOME="$(HOME_OF_DAGSTER)" $(BIN)/python -m orchestration.history
+	DAGSTER_HOME="$(HOME_OF_DAGSTER)" $(BIN)/dagster dev $(ARGS)
 
 .PHONY: superset
 superset: $(READY) $(SUPERSET_READY) ## Open Apache Superset with the sales dashboard (PORT=8088)

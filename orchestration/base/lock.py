@@ -43,7 +43,9 @@ _held: dict[str, str] = {}
 
 
 @contextmanager
-def only_refresh(settings: Settings, task: str = REFRESH) -> Iterator[str]:
+def only_refresh(
+    settings: Settings, task: str = REFRESH, run_id: str | None = None
+) -> Iterator[str]:
     """Hold the lock of the data directory and give the run's id; free again when the process ends.
 
     The lock is the system's and ends with its process, however that ends; the file beside it only
@@ -56,7 +58,7 @@ def only_refresh(settings: Settings, task: str = REFRESH) -> Iterator[str]:
         yield _held[path]
         return
     lock = _take(settings, task)
-    run_id = uuid.uuid4().hex
+    run_id = run_id or str(uuid.uuid4())
     _held[path] = run_id
     try:
         _note_killed(settings)
@@ -89,6 +91,20 @@ def killed_refresh(settings: Settings) -> Holder | None:
     return holder if is_killed else None
 
 
+def ending(settings: Settings) -> tuple[Record, Failure | None]:
+    """The record of the last refresh and why it did not come to a good end; while none runs."""
+    record = Record.load(settings.record_file)
+    holder = killed_refresh(settings)
+    if holder is not None:
+        if record.run_id != holder.run_id:
+            # It could not even begin one.
+            record = Record(run_id=holder.run_id, started_at=holder.since, saved_at=holder.since)
+        return record, killed(holder, record)
+    if record.failure is None and record.started_at and not record.is_published:
+        return record, Failure.of_steps(record.finished_steps)
+    return record, record.failure
+
+
 def is_space_missing(settings: Settings) -> bool:
     """Whether there was not even space to write down who began to refresh."""
     file = settings.holder_file
@@ -97,21 +113,16 @@ def is_space_missing(settings: Settings) -> bool:
 
 def current_run(settings: Settings) -> str:
     """The id of the run that holds the lock in this process; a new one where none does."""
-    return _held.get(str(settings.lock_file)) or uuid.uuid4().hex
+    return _held.get(str(settings.lock_file)) or str(uuid.uuid4())
 
 
 def killed(holder: Holder, record: Record) -> Failure:
     """What became of a refresh whose process was killed, for people."""
-    if record.run_id != holder.run_id:
-        where = "before its first step"
-    elif record.is_published:
-        where = "after it had published"
-    else:
-        where = (
-            f"after the step {record.finished_steps[-1]}"
-            if record.finished_steps
-            else ("in its first step")
-        )
+    where = "before its first step was done"
+    if record.run_id == holder.run_id and record.finished_steps:
+        where = f"after the step {record.finished_steps[-1]}"
+        if record.is_published:
+            where = "after it had published"
     return Failure.of_killed(str(holder), where)
 
 

@@ -126,6 +126,16 @@ class Failure:
             EXIT_STOPPED,
         )
 
+    @classmethod
+    def of_steps(cls, finished: list[str]) -> Failure:
+        """Of a run that came to its end, but had not all steps."""
+        return cls(
+            f"Only some of its steps were run: {', '.join(finished) or 'none'}.",
+            "Run the whole job: `voronka refresh`.",
+            [],
+            EXIT_STOPPED,
+        )
+
 
 @dataclass
 class TargetOutcome:

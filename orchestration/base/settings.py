@@ -263,6 +263,12 @@ class Settings(BaseSettings):
         return self.data / "postgres.json"
 
     @property
+    def dagster_home(self) -> Path | None:
+        """Where Dagster keeps its history, by its own variable; None where that is not set."""
+        home = os.environ.get("DAGSTER_HOME")
+        return Path(home) if home else None
+
+    @property
     def lock_file(self) -> Path:
         """Held while a refresh runs."""
         return self.data / "refresh.lock"

@@ -23,13 +23,12 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.base import progress
-from orchestration.base.errors import EXIT_STOPPED, DiskFull
+from orchestration.base.errors import DiskFull
 from orchestration.base.files import read_json
 from orchestration.base.lock import (
     REFRESH,
+    ending,
     is_space_missing,
-    killed,
-    killed_refresh,
     running_refresh,
 )
 from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, Record, TargetOutcome
@@ -333,12 +332,8 @@ def _show_last_refresh(console: Console, settings: Settings) -> bool:
             f"process {running.pid} on {escape(running.host)}."
         )
         return True
-    record = Record.load(settings.record_file)
-    holder = killed_refresh(settings)
-    failure = killed(holder, record) if holder else record.failure
-    at = (holder.since if holder else record.saved_at)[:16].replace("T", " ")
-    if failure is None and record.started_at and not record.is_published:
-        failure = _incomplete(record)
+    record, failure = ending(settings)
+    at = record.saved_at[:16].replace("T", " ")
     if failure is not None:
         how = "published, but did not come to its end" if record.is_published else "did not publish"
         console.print(f"{_MARKS['bad']} The last refresh, {at} UTC, {how}:")
@@ -355,17 +350,6 @@ def _show_last_refresh(console: Console, settings: Settings) -> bool:
     else:
         console.print(f"{_MARKS['good']} The last refresh published.")
     return True
-
-
-def _incomplete(record: Record) -> Failure:
-    """Of a run that came to its end, but had not all steps."""
-    done = ", ".join(record.finished_steps) or "none"
-    return Failure(
-        f"Only some of its steps were run: {done}.",
-        "Run the whole job: `voronka refresh`.",
-        [],
-        EXIT_STOPPED,
-    )
 
 
 def _show_page(console: Console, settings: Settings, published: Published) -> bool:

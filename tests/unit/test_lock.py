@@ -164,7 +164,7 @@ def test_the_next_holder_writes_down_that_the_former_was_killed(settings, hold):
         record = Record.load(settings.record_file)
         assert (record.run_id, record.is_killed) == (run_id, True)
         assert record.failure is not None
-        said = f"The refresh was killed in its first step: process {other.pid} on "
+        said = f"The refresh was killed before its first step was done: process {other.pid} on "
         assert record.failure.message.startswith(said)
         assert "VORONKA_MEMORY" in record.failure.remedy
         begun = Record.begin(settings.record_file, mine)
@@ -183,7 +183,7 @@ def test_a_refresh_that_was_killed_before_its_record_is_not_the_one_before(setti
     say(settings, run_id="another")
     with only_refresh(settings):
         failure = Record.load(settings.record_file).failure
-    assert failure is not None and "was killed before its first step" in failure.message
+    assert failure is not None and "was killed before its first step was done" in failure.message
 
 
 def test_a_killed_dbt_by_hand_is_no_killed_refresh(settings, hold):
