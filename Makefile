@@ -43,6 +43,10 @@ refresh: $(READY) ## Build, check and publish the marts (ARGS="--raw-dir DIR")
 status: $(READY) ## What is published and what is wrong
 	@$(BIN)/voronka status
 
+.PHONY: dbt
+dbt: $(READY) ## Run dbt by hand, while no refresh runs (ARGS="build --select kpi_daily+")
+	@$(BIN)/voronka dbt $(ARGS)
+
 .PHONY: test
 test: $(READY) ## Run all tests (ARGS="tests/unit -k raw_zone")
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

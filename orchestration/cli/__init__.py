@@ -336,6 +336,30 @@ def dashboard(
     console.print(f"[bold]{done.file}[/] ({done.bytes / 1e6:.1f} MB)", soft_wrap=True)
 
 
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    },
+    epilog="[bold]Examples[/]\n\n"
+    "voronka dbt build --select kpi_daily+ --exclude-resource-type unit_test\n\n"
+    "voronka dbt test --select test_type:unit\n\n"
+    "voronka dbt show --select fct_deals --limit 5",
+)
+def dbt(context: typer.Context) -> None:
+    """Run [bold]dbt[/] by hand on the private build, with this project and these settings.
+
+    While a refresh runs, it says who runs it, with exit code 2.
+    """
+    from orchestration.cli.dbt import run_dbt
+
+    if context.args in ([], ["--help"]):
+        _consoles()[0].print(context.get_help(), soft_wrap=True)
+        raise typer.Exit(EXIT_GOOD if context.args else EXIT_WRONG_USE)
+    raise typer.Exit(run_dbt(_settings(None, None), context.args))
+
+
 def main() -> None:
     """The console script: every error ends in one clear line and an exit code."""
     from orchestration.base.errors import VoronkaError
