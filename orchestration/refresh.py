@@ -8,12 +8,14 @@ import os
 import signal
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import cached_property
 
 from orchestration.base.lock import only_refresh
 from orchestration.base.record import Failure, Record
 from orchestration.base.settings import Settings
 from orchestration.expectations.suites import Suite, load_suites
+from orchestration.fingerprint import remember, unchanged
 from orchestration.metrics.layer import MetricsLayer
 from orchestration.models.dbt import Manifest, PublishedModel, load_manifest, published_models
 from orchestration.raw_zone.contract import Contract, load_contract
@@ -61,6 +63,9 @@ def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()
     after a publication, also where one of `targets` failed. Raises VoronkaError where the refresh
     could not begin.
     """
+    seen = None if full or accept else unchanged(settings)
+    if seen is not None:
+        return _nothing_new(settings, seen)
     with only_refresh(settings) as run_id:
         start = time.monotonic()
         Record.begin(settings.record_file, run_id)
@@ -75,7 +80,17 @@ def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()
         record.phases["total"] = round(time.monotonic() - start, 1)
         with contextlib.suppress(OSError):
             record.save(settings.record_file)
+        remember(settings, record)
         return record
+
+
+def _nothing_new(settings: Settings, record: Record) -> Record:
+    """The last refresh's record as that of one which found nothing to do."""
+    record.new_files, record.is_publication_kept = 0, True
+    record.models = [replace(model, status="kept") for model in record.models]
+    record.phases = {"total": 0.0}
+    record.save(settings.record_file)
+    return record
 
 
 def _run_steps(settings: Settings, full: bool, accept: Collection[str]) -> None:

@@ -215,6 +215,7 @@ class Settings(BaseSettings):
     def memories(self) -> tuple[Path, ...]:
         """The files by which a refresh is spared work; `--full` removes them."""
         return (
+            self.refresh_memory,
             self.scorecards_memory,
             self.publication_memory,
             self.raw_expectations_memory,
@@ -231,6 +232,11 @@ class Settings(BaseSettings):
     def target_dir(self) -> Path:
         """Dbt's artifacts: manifest, run results, compiled SQL, logs."""
         return self.build_dir / "target"
+
+    @property
+    def refresh_memory(self) -> Path:
+        """What the last good refresh saw and left."""
+        return self.build_dir / "fingerprint.json"
 
     @property
     def record_file(self) -> Path:

@@ -270,6 +270,8 @@ def _time_line(record: Record) -> str:
     names = (*STEPS, "dashboard", *(target.name for target in record.targets))
     phases = {name: record.phases[name] for name in names if name in record.phases}
     total = record.phases.get("total", sum(phases.values()))
+    if not phases:
+        return "Nothing new: no raw file, no change of code, variables, tools or outputs"
     # Imports, reading the dbt project after a change, and Dagster's own bookkeeping.
     phases["starting the tools"] = total - sum(phases.values())
     parts = [f"{name} {seconds:.1f} s" for name, seconds in phases.items()]

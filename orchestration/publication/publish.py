@@ -26,10 +26,9 @@ from orchestration.base.settings import Settings
 from orchestration.base.sql import insert, literal, quote
 from orchestration.models.dbt import PublishedModel
 from orchestration.publication.guard import refuse_shrinking
+from orchestration.publication.names import LATEST_LINK, PARQUET_LINK
 from orchestration.publication.parquet_manifest import described_files, write_manifest
 
-PARQUET_LINK = "parquet"
-LATEST_LINK = "latest"
 PARQUET_SCHEMA = "marts"
 RUSSIAN_SCHEMA = "marts_ru"
 REQUIRED_STEPS = STEPS[:-1]

@@ -1,0 +1,4 @@
+"""Names in the published folder that others know."""
+
+PARQUET_LINK = "parquet"
+LATEST_LINK = "latest"
