@@ -22,6 +22,7 @@ from orchestration.base.object_store import OBJECT_STORES, object_store_extensio
 from orchestration.base.variables import Variables, parse_value, read_variables
 
 DEMO_DIR = Path("seeds/demo/raw")
+MAX_FILE_ROWS = 2_000_000
 ORIGIN_SET = "set"
 ORIGIN_DATA = "data/raw"
 ORIGIN_DEMO = "demo"
@@ -47,10 +48,10 @@ class Settings(BaseSettings):
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
         description="What one session of DuckDB may hold; more goes to disk.",
     )
-    max_file_rows: int | None = Field(
-        default=None,
+    max_file_rows: int = Field(
+        default=MAX_FILE_ROWS,
         ge=1,
-        description="Rows of a raw file that are believed; by default what its size allows.",
+        description="Rows that a raw file may declare, however small it is.",
     )
     dbt_vars: Annotated[dict[str, Any], NoDecode] = Field(
         default_factory=dict, description="JSON mapping; overrides vars of dbt_project.yml."

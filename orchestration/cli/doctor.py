@@ -12,7 +12,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from orchestration.base.errors import Problem, RefreshRefused, VoronkaError
+from orchestration.base.cache import is_made_by_these_tools
+from orchestration.base.errors import RefreshRefused, VoronkaError
 from orchestration.base.object_store import OBJECT_STORES, find_extension
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
@@ -20,7 +21,7 @@ from orchestration.base.text import counted
 from orchestration.base.variables import Variables
 from orchestration.metrics.glossary import read_metrics
 from orchestration.metrics.needs import Needs, in_words
-from orchestration.raw_zone.contents import problems_of_contents
+from orchestration.raw_zone.contents import judged_by_contents
 from orchestration.raw_zone.contract import Contract, load_contract
 from orchestration.raw_zone.drift import drift_lines
 from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
@@ -80,7 +81,7 @@ def _packages(lock: Path) -> Finding:
             "note",
             f"{noun} from requirements.lock, with which the project is tested",
             "Run `make clean install`, which installs the lock.",
-            [*wrong[:_SHOWN], *([f"and {len(wrong) - _SHOWN} more"] if wrong[_SHOWN:] else [])],
+            _shortened(wrong),
         )
     return Finding("good", "The packages are those of requirements.lock")
 
@@ -150,24 +151,27 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
     except VoronkaError as error:
         yield Finding("bad", error.message, error.remedy, error.details)
         return
+    is_anew = not is_made_by_these_tools(settings)
+    read = {} if is_anew else files_read(settings.build_file)
+    new = [file for table in zone.tables for file in new_files(table, read)]
+    refusals = _refusals(zone, contract, new, settings, is_anew)
     yield Finding(
         "good" if zone.files else "note",
         f"Raw zone {zone.raw_dir} ({where}): {len(zone.files):,} files, {zone.rows:,} rows in "
         f"{len(contract.tables) - len(zone.missing_tables)} of {len(contract.tables)} tables",
-        "" if zone.files else "A refresh refuses a zone without a row, unless --allow-empty.",
+        "" if zone.files or refusals else "An empty zone makes empty marts.",
     )
     if zone.files:
         yield _figures(settings, zone)
-    if not zone.problems:
-        zone = zone.with_problems(_problems_of_new_files(zone, settings))
+    zone = judged_by_contents(zone, new, settings)
     if zone.problems:
         yield Finding(
             "bad",
             f"{counted(len(zone.problems), 'problem')} that a refresh would stop at",
             "Export these files again, or move them out of the raw zone.",
-            [str(problem) for problem in zone.problems[:_SHOWN]],
+            _shortened([str(problem) for problem in zone.problems]),
         )
-    yield from _refusals(zone, settings)
+    yield from refusals
     yield from _drift(zone, contract)
     if not zone.problems and zone.files:
         yield from _sample(zone, contract)
@@ -200,24 +204,16 @@ def _figures(settings: Settings, zone: RawZone) -> Finding:
     )
 
 
-def _problems_of_new_files(zone: RawZone, settings: Settings) -> list[Problem]:
-    return problems_of_contents(
-        zone, _unread(zone, settings), settings.max_file_rows, settings.memory
-    )
-
-
-def _unread(zone: RawZone, settings: Settings) -> list[RawFile]:
-    read = files_read(settings.build_file)
-    return [file for table in zone.tables for file in new_files(table, read)]
-
-
-def _refusals(zone: RawZone, settings: Settings) -> Iterator[Finding]:
+def _refusals(
+    zone: RawZone, contract: Contract, new: list[RawFile], settings: Settings, is_anew: bool
+) -> list[Finding]:
     """What else a refresh would refuse before it builds."""
     try:
-        refuse_emptiness(zone, settings, Record())
-        refuse_full_disk(_unread(zone, settings), settings)
+        refuse_emptiness(zone, contract, settings, Record())
+        refuse_full_disk(new, settings, is_anew)
     except RefreshRefused as error:
-        yield Finding("bad", error.message, error.remedy)
+        return [Finding("bad", error.message, error.remedy)]
+    return []
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:
@@ -249,7 +245,7 @@ def _drift(zone: RawZone, contract: Contract) -> Iterator[Finding]:
         yield Finding(
             "note",
             "Unknown to the contract, and ignored",
-            details=lines[:_SHOWN],
+            details=_shortened(lines),
         )
 
 
@@ -265,3 +261,8 @@ def _sample(zone: RawZone, contract: Contract) -> Iterator[Finding]:
         )
     else:
         yield Finding("good", "Every required value is there in a sample of each table")
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"and {more:,} more"] if more > 0 else lines

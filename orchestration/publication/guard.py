@@ -12,52 +12,59 @@ from orchestration.base.record import EMPTY, SHRINK, Record
 from orchestration.base.sql import quote
 from orchestration.models.dbt import PublishedModel
 
-# A table of less may lose half of its rows on an ordinary day.
-_SMALLEST = 20
+# A table of less may lose half of its rows on an ordinary day; all facts together may not.
+_SMALLEST = 10
 
 
 def refuse_shrinking(
     present: Path, models: Sequence[PublishedModel], rows: Mapping[str, int], record: Record
 ) -> None:
-    """Raise RefreshRefused where a fact of the present set would lose more than half of its rows.
+    """Raise RefreshRefused where the facts of the present set would lose more than half their rows.
 
-    `rows` of the new set by full table name. The demo may be replaced by anything, and
-    `--accept-shrink` or `--allow-empty` lets the new set pass.
+    One fact of some rows, or all together. `rows` of the new set by full table name. The demo may
+    be replaced by anything; `--accept-shrink` lets the new set pass, and `--allow-empty` one
+    without any fact.
     """
-    if {EMPTY, SHRINK} & set(record.accepted):
+    facts = [model.full_name for model in models if model.counts_events]
+    new = {name: rows.get(name, 0) for name in facts}
+    is_empty = not any(new.values())
+    if SHRINK in record.accepted or (is_empty and EMPTY in record.accepted):
         return
-    facts = [model for model in models if model.counts_events]
+    old = _rows(present, facts)
     lost = [
-        f"{model.full_name}: {rows.get(model.full_name, 0):,} rows, {before:,} before"
-        for model, before in zip(facts, _rows(present, facts), strict=True)
-        if before >= _SMALLEST and rows.get(model.full_name, 0) * 2 < before
+        f"{name}: {new[name]:,} rows, {old[name]:,} before"
+        for name in facts
+        if old[name] >= _SMALLEST and new[name] * 2 < old[name]
     ]
-    if lost:
-        raise RefreshRefused(
-            "The new set has lost more than half of what is published, which stays.",
-            "Look whether files are missing in the raw zone, or many rows are in quarantine; if it "
-            "is meant so, say --accept-shrink.",
-            lost,
-        )
+    whole, before = sum(new.values()), sum(old.values())
+    if not lost and whole * 2 >= before:
+        return
+    raise RefreshRefused(
+        "The facts have lost more than half of their rows; what is published stays.",
+        "Look whether files are missing in the raw zone, or many rows are in quarantine; if it is "
+        "meant so, say --accept-shrink.",
+        lost or [f"All facts: {whole:,} rows, {before:,} before"],
+    )
 
 
-def _rows(present: Path, facts: Sequence[PublishedModel]) -> list[int]:
+def _rows(present: Path, facts: Sequence[str]) -> dict[str, int]:
     """Rows of these tables in the present set; 0 for the demo, and where there is none."""
+    none = dict.fromkeys(facts, 0)
     if not present.is_file():
-        return [0] * len(facts)
+        return none
     try:
         with duckdb.connect(str(present), read_only=True) as connection:
             is_demo = connection.execute("select is_demo from quality.publication").fetchone()
             if is_demo and is_demo[0]:
-                return [0] * len(facts)
-            return [_count(connection, fact) for fact in facts]
+                return none
+            return {fact: _count(connection, fact) for fact in facts}
     except duckdb.Error:
         # What cannot be read is worth nothing to anybody.
-        return [0] * len(facts)
+        return none
 
 
-def _count(connection: duckdb.DuckDBPyConnection, fact: PublishedModel) -> int:
-    table = f"{quote(fact.schema)}.{quote(fact.name)}"
+def _count(connection: duckdb.DuckDBPyConnection, fact: str) -> int:
+    table = ".".join(quote(part) for part in fact.split("."))
     try:
         found = connection.execute(f"select count(*) from {table}").fetchone()
     except duckdb.CatalogException:

@@ -13,21 +13,20 @@ from orchestration.base.errors import Problem, first_line
 from orchestration.base.object_store import OBJECT_STORES
 from orchestration.base.sql import literal
 from orchestration.raw_zone.contract import Table
-from orchestration.raw_zone.listing import escape_glob
+from orchestration.raw_zone.listing import NO_ACCESS, UNREADABLE, escape_glob
 from orchestration.raw_zone.zone import NESTED, RawFile
 
 _BATCH = 500
 # DuckDB reads wider ones as floating numbers, and wrongly.
 _GREATEST_PRECISION = 38
-# What is believed of a file without VORONKA_MAX_FILE_ROWS. Rows have keys of their own, so that an
-# honest file has some bytes for a dozen of them; equal texts in all rows are no honest file either.
-_GREATEST_ROWS = 100_000_000
+# What a file's size lets us believe (docs/decisions/0001). The setting `max_file_rows` is believed
+# of any file; each of its rows stands for these bytes.
 _ROWS_A_BYTE = 100
-_ALWAYS_BELIEVED_ROWS = 1_000_000
 _GREATEST_RATIO = 1_000
-_BYTES_A_ROW = 10
-_REMEDY = "if that is right, set VORONKA_MAX_FILE_ROWS higher"
-_WIDE = re.compile(r"DECIMAL\((\d+),\s*\d+\) of \d+ digits")
+_BYTES_A_ROW = 1_000
+_BYTES_A_ROW_OF_THE_SETTING = 32
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\d+\)")
+_MAGIC = b"PAR1"
 
 
 def read_footers(
@@ -49,16 +48,14 @@ def read_footers(
                     pending += [paths[middle:], paths[:middle]]
                     continue
                 path = paths[0]
-                problems.append(Problem(table_of[path], path, "", _unreadable(error)))
+                problems.append(Problem(table_of[path], path, "", unreadable(error, root, path)))
     return files, problems
 
 
-def problems_of_footers(
-    table: Table, files: Iterable[RawFile], max_rows: int | None
-) -> list[Problem]:
+def problems_of_footers(table: Table, files: Iterable[RawFile], max_rows: int) -> list[Problem]:
     """What the declared columns, types and sizes of a table's files break.
 
-    `max_rows` is the setting `max_file_rows`: more rows in a file are not believed.
+    `max_rows` is the setting `max_file_rows`.
     """
     problems = []
     for file in files:
@@ -71,41 +68,79 @@ def problems_of_footers(
             Problem(table.full_name, file.path, column, reason)
             for column, reason in _misread_columns(table, file)
         ]
-        reason = _incredible_size(file, max_rows)
+        reason = _incredible_rows(file, max_rows)
+        reason = reason or incredible_bytes(file, file.unpacked_bytes, max_rows)
         if reason:
             problems.append(Problem(table.full_name, file.path, "", reason))
     return problems
 
 
-def incredible_bytes(file: RawFile, unpacked: int, max_rows: int | None) -> str:
+def incredible_bytes(file: RawFile, unpacked: int, max_rows: int) -> str:
     """Why so many unpacked bytes are not believed of a file; empty where they are."""
-    believed = (max_rows or _GREATEST_ROWS) * _BYTES_A_ROW
-    if unpacked <= max(believed, file.bytes * _GREATEST_RATIO):
+    believed = max(
+        file.bytes * _GREATEST_RATIO,
+        file.rows * _BYTES_A_ROW,
+        max_rows * _BYTES_A_ROW_OF_THE_SETTING,
+    )
+    if unpacked <= believed:
         return ""
-    return f"unpacks to {unpacked:,} bytes from {file.bytes:,}; {_REMEDY}"
+    needed = -(-unpacked // _BYTES_A_ROW_OF_THE_SETTING)
+    return f"unpacks to {unpacked:,} bytes from {file.bytes:,}; {_remedy(needed)}"
+
+
+def unreadable(error: Exception, root: str, path: str) -> str:
+    """Why a file cannot be read, from what DuckDB or the system says of it."""
+    text = re.sub(r"^[A-Za-z ]+Error: ", "", first_line(error))
+    text = re.sub(r'^Failed to read file ".*": ', "", text)
+    if isinstance(error, PermissionError) or "Permission denied" in text:
+        return NO_ACCESS
+    if isinstance(error, FileNotFoundError) or "No files found that match" in text:
+        return "went away while the zone was read: refresh again"
+    if "magic bytes" in text or "too small" in text:
+        return _no_footer(root, path)
+    if "is encrypted" in text:
+        return "is encrypted: export it without"
+    if "Invalid unicode" in text:
+        return "has names of columns that are not UTF-8"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return f"needs more memory than VORONKA_MEMORY allows: {text}"
+    return f"{UNREADABLE}: {text}"
+
+
+def _no_footer(root: str, path: str) -> str:
+    cut = "is not a whole Parquet file; its end is missing, as after a copy that was cut short"
+    if root.startswith(OBJECT_STORES):
+        return cut
+    with open(os.path.join(root, path), "rb") as file:
+        begin = file.read(len(_MAGIC))
+    if not begin:
+        return "is empty: it has 0 bytes"
+    return cut if begin == _MAGIC else "is not a Parquet file, whatever its name says"
 
 
 def _misread_columns(table: Table, file: RawFile) -> Iterator[tuple[str, str]]:
     for column in table.columns:
         position = file.position(column.name)
         data_type = "" if position is None else file.columns[position][1]
+        decimal = _DECIMAL.fullmatch(data_type)
         if data_type == NESTED:
             yield column.name, f"is a structure or a list, where {column.data_type} is expected"
-        elif wide := _WIDE.fullmatch(data_type):
+        elif decimal and int(decimal[1]) > _GREATEST_PRECISION:
             yield (
                 column.name,
-                f"is a decimal of {wide[1]} digits: the engine misreads more than "
+                f"is a decimal of {decimal[1]} digits: the engine misreads more than "
                 f"{_GREATEST_PRECISION}; export it as DECIMAL({_GREATEST_PRECISION}, …) or text",
             )
 
 
-def _incredible_size(file: RawFile, max_rows: int | None) -> str:
-    believed = max_rows or min(
-        _GREATEST_ROWS, max(_ALWAYS_BELIEVED_ROWS, file.bytes * _ROWS_A_BYTE)
-    )
-    if file.rows > believed:
-        return f"declares {file.rows:,} rows in {file.bytes:,} bytes; {_REMEDY}"
-    return incredible_bytes(file, file.unpacked_bytes, max_rows)
+def _incredible_rows(file: RawFile, max_rows: int) -> str:
+    if file.rows <= max(max_rows, file.bytes * _ROWS_A_BYTE):
+        return ""
+    return f"declares {file.rows:,} rows in {file.bytes:,} bytes; {_remedy(file.rows)}"
+
+
+def _remedy(rows: int) -> str:
+    return f"if that is right, set VORONKA_MAX_FILE_ROWS={rows}"
 
 
 def _footers(
@@ -113,11 +148,9 @@ def _footers(
 ) -> dict[str, RawFile]:
     patterns = ", ".join(literal(f"{escape_glob(root)}/{escape_glob(path)}") for path in paths)
     counts = connection.execute(
-        "select file_name, num_rows, file_size_bytes, coalesce(unpacked, 0) "
-        f"from parquet_file_metadata([{patterns}]) left join ("
-        "select file_name, sum(total_uncompressed_size)::hugeint as unpacked "
-        f"from parquet_metadata([{patterns}]) group by all) using (file_name)"
+        f"select file_name, num_rows, file_size_bytes from parquet_file_metadata([{patterns}])"
     ).fetchall()
+    groups = _groups(connection, patterns, is_one=len(paths) == 1)
     nodes = connection.execute(
         "select file_name, name, duckdb_type, coalesce(num_children, 0), repetition_type, "
         f"coalesce(precision, 0), coalesce(scale, 0) from parquet_schema([{patterns}])"
@@ -126,23 +159,45 @@ def _footers(
     for file_name, *node in nodes:
         schemas.setdefault(file_name, []).append(tuple(node))
     found = {}
-    for file_name, rows, size, unpacked in counts:
+    for file_name, declared, size in counts:
         path = file_name[len(root) + 1 :]
         schema = schemas[file_name][1:]
         shape = tuple((name, _type_of(*rest), rest[1]) for name, *rest in schema)
         stamp = "" if root.startswith(OBJECT_STORES) else str(os.stat(file_name).st_mtime_ns)
         columns = tuple(_top_level(shape))
-        found[path] = RawFile(path, rows, size, columns, shape, stamp, int(unpacked))
+        # What is read are the groups, whatever the footer says of the whole file.
+        rows, unpacked = groups.get(file_name, (0, 0))
+        found[path] = RawFile(path, max(declared, rows), size, columns, shape, stamp, unpacked)
     return found
+
+
+def _groups(
+    connection: duckdb.DuckDBPyConnection, patterns: str, is_one: bool
+) -> dict[str, tuple[int, int]]:
+    """Rows and unpacked bytes of all groups of rows, by file."""
+    try:
+        found = connection.execute(
+            "select file_name, sum(row_group_num_rows) filter (where column_id = 0), "
+            f"sum(total_uncompressed_size) from parquet_metadata([{patterns}]) group by file_name"
+        ).fetchall()
+    except duckdb.ConversionException:
+        if not is_one:
+            raise
+        # Statistics that have no text, perhaps of a column that nobody reads; the contents tell.
+        return {}
+    return {file_name: (int(rows or 0), int(unpacked or 0)) for file_name, rows, unpacked in found}
 
 
 def _type_of(
     data_type: str | None, children: int, repetition: str | None, precision: int, scale: int
 ) -> str:
-    if children or data_type is None or repetition == "REPEATED":
+    if children or data_type is None:
         return NESTED
+    if repetition == "REPEATED":
+        # A list, as old writers have it.
+        return f"{data_type}[]"
     if precision > _GREATEST_PRECISION:
-        return f"DECIMAL({precision}, {scale}) of {precision} digits"
+        return f"DECIMAL({precision},{scale})"
     return data_type
 
 
@@ -154,15 +209,7 @@ def _top_level(shape: Sequence[tuple[str, str, int]]) -> Iterator[tuple[str, str
             nested += children - 1
             continue
         nested = children
-        yield name, data_type
-
-
-def _unreadable(error: Exception) -> str:
-    text = first_line(error)
-    text = re.sub(r"^[A-Za-z ]+Error: ", "", text)
-    if "magic bytes" in text or "too small" in text:
-        return "not a whole Parquet file; its end is missing, as after a copy that was cut short"
-    return f"cannot be read: {text}"
+        yield name, NESTED if data_type.endswith("[]") else data_type
 
 
 def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import duckdb
 
@@ -12,61 +13,90 @@ from orchestration.base.errors import RefreshRefused
 from orchestration.base.record import EMPTY, Record
 from orchestration.base.settings import Settings
 from orchestration.base.text import counted
+from orchestration.raw_zone.contract import Contract
+from orchestration.raw_zone.drift import drift_lines
 from orchestration.raw_zone.zone import RawFile, RawZone
 
-# Measured: a build and what it publishes take 9 to 14 times the raw files, 21 times in a small one.
-_BUILD_A_BYTE = 14
-_SMALLEST_BUILD = 30_000_000
-_SHOWN = 3
+# What a build and its publication take for each byte and at least for each row of the raw files,
+# and whatever the zone: measured low, since a refusal is worse than a disk that is full in the end
+# (docs/decisions/0001).
+_NEEDED_A_BYTE = 13
+_NEEDED_A_ROW = 100
+_NEEDED_AT_LEAST = 40_000_000
 
 
-def refuse_emptiness(zone: RawZone, settings: Settings, record: Record) -> None:
+def refuse_emptiness(zone: RawZone, contract: Contract, settings: Settings, record: Record) -> None:
     """Raise RefreshRefused where a zone without a row would replace a set that has rows.
 
-    Also where nothing is published, but files lie in the zone that are no Parquet: they were meant
-    to be read. `--allow-empty` lets both pass.
+    Also where nothing is published, but something lies in the zone that is not read: it was meant
+    to be. `--allow-empty` lets both pass.
     """
     if zone.rows or EMPTY in record.accepted:
         return
     rows = _published_rows(settings.published_file)
-    foreign = zone.foreign_files
-    if not rows and not foreign:
+    if not rows and not zone.strangers:
         return
     message = f"The raw zone {zone.raw_dir} has no row"
-    if foreign:
-        more = f" and {len(foreign) - _SHOWN:,} more" if len(foreign) > _SHOWN else ""
-        names = ", ".join(foreign[:_SHOWN]) + more
-        message += f"; it holds {counted(len(foreign), 'file')} of other kinds: {names}"
+    if zone.strangers:
+        message += f"; what lies there is not read: {_in_kinds(zone)}"
     if rows:
-        message += f". What is published has {rows:,} raw rows and stays"
+        message += f". What is published was made from {counted(rows, 'raw row')} and stays"
     raise RefreshRefused(
         f"{message}.",
-        "Write Parquet files to <source>/<table>/ (README.md, Bring your own data), or say "
+        "Put Parquet files into <source>/<table>/ (README.md, Bring your own data), or say "
         "--allow-empty to publish empty marts.",
+        drift_lines(zone.strangers, contract),
     )
 
 
-def refuse_full_disk(new: Sequence[RawFile], settings: Settings) -> None:
-    """Raise RefreshRefused where the disk cannot hold what the refresh is about to write."""
+def refuse_full_disk(new: Sequence[RawFile], settings: Settings, is_anew: bool) -> None:
+    """Raise RefreshRefused where the disk cannot hold what the refresh is about to write.
+
+    `is_anew` says that it removes the present build first.
+    """
     place = settings.data
     while not place.exists():
         place = place.parent
-    free, needed = shutil.disk_usage(place).free, needed_bytes(new, settings)
+    free = shutil.disk_usage(place).free
+    if is_anew:
+        free += _bytes_of(settings.build_file)
+    needed = needed_bytes(new, settings, is_anew)
     if free < needed:
         raise RefreshRefused(
-            f"The disk of {settings.data} has {free / 1e6:,.0f} MB left, and this refresh needs "
+            f"The disk of {settings.data} has {free / 1e6:,.0f} MB for this refresh, which needs "
             f"about {needed / 1e6:,.0f} MB.",
             "Free space there, or set VORONKA_DATA_DIR to a larger disk; then refresh again.",
         )
 
 
-def needed_bytes(new: Sequence[RawFile], settings: Settings) -> int:
-    """About what a refresh writes before it removes anything: new rows, and a set to publish."""
+def needed_bytes(new: Sequence[RawFile], settings: Settings, is_anew: bool) -> int:
+    """About what a refresh writes before it removes anything.
+
+    What the new files become; and, where there is a build that it goes on with, the tables of it
+    that are rewritten and a copy of what is published.
+    """
     if not new:
         return 0
-    fresh = sum(file.bytes for file in new) * _BUILD_A_BYTE
-    published = settings.published_file.stat().st_size if settings.published_file.is_file() else 0
-    return max(fresh, _SMALLEST_BUILD) + published
+    size, rows = sum(file.bytes for file in new), sum(file.rows for file in new)
+    fresh = max(size * _NEEDED_A_BYTE, rows * _NEEDED_A_ROW)
+    build = 0 if is_anew else _bytes_of(settings.build_file)
+    if not build:
+        return fresh + _NEEDED_AT_LEAST
+    return fresh + build // 2 + _bytes_of(settings.published_file)
+
+
+def _in_kinds(zone: RawZone) -> str:
+    """`2 CSV files, 1 folder`."""
+    kinds = Counter(
+        PurePosixPath(item.file).suffix[1:].upper() if item.file else None
+        for item in zone.strangers
+    )
+    folders = kinds.pop(None, 0)
+    parts = [
+        counted(count, f"{kind} file" if kind else "file")
+        for kind, count in sorted(kinds.items(), key=lambda it: str(it[0]))
+    ]
+    return ", ".join(parts + ([counted(folders, "folder")] if folders else []))
 
 
 def _published_rows(file: Path) -> int:
@@ -79,3 +109,7 @@ def _published_rows(file: Path) -> int:
     except duckdb.Error:
         return 0
     return int(found[0]) if found else 0
+
+
+def _bytes_of(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else 0

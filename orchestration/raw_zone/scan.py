@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.base.object_store import OBJECT_STORES, load_object_store
+from orchestration.base.settings import MAX_FILE_ROWS
 from orchestration.raw_zone.contract import Contract, Table
 from orchestration.raw_zone.footers import problems_of_footers, read_footers
 from orchestration.raw_zone.listing import list_directory, list_object_store
@@ -18,7 +19,7 @@ from orchestration.raw_zone.zone import Drift, RawFile, RawTable, RawZone
 _LOADERS_COLUMNS = "_dlt_"
 
 
-def scan(raw_dir: Path | str, contract: Contract, max_rows: int | None = None) -> RawZone:
+def scan(raw_dir: Path | str, contract: Contract, max_rows: int = MAX_FILE_ROWS) -> RawZone:
     """List a raw zone's files and judge their footers against the contract.
 
     Problems are collected in the result, not raised; WrongUse is raised where there is no zone to

@@ -9,7 +9,7 @@ from orchestration.base.cache import forget_build, is_made_by_these_tools
 from orchestration.base.lock import current_run
 from orchestration.base.record import Record, step
 from orchestration.base.settings import Settings
-from orchestration.raw_zone.contents import problems_of_contents
+from orchestration.raw_zone.contents import judged_by_contents
 from orchestration.raw_zone.contract import Contract
 from orchestration.raw_zone.drift import drift_lines
 from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
@@ -34,15 +34,13 @@ def take_in(
         record.accepted = sorted(accept)
         zone = scan(settings.raw_zone, contract, settings.max_file_rows)
         note(record, zone, contract, settings)
-        zone.raise_problems()
-        refuse_emptiness(zone, settings, record)
         is_anew = full or not is_made_by_these_tools(settings)
         read = {} if is_anew else files_read(settings.build_file)
         new = [file for table in zone.tables for file in new_files(table, read)]
-        zone.with_problems(
-            problems_of_contents(zone, new, settings.max_file_rows, settings.memory)
-        ).raise_problems()
-        refuse_full_disk(new, settings)
+        zone = judged_by_contents(zone, new, settings)
+        zone.raise_problems()
+        refuse_emptiness(zone, contract, settings, record)
+        refuse_full_disk(new, settings, is_anew)
         if is_anew:
             forget_build(settings)
         record.new_files = register(zone, settings.raw_zone_file, read)

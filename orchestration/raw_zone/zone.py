@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from orchestration.base.errors import ContractBroken, Problem
 from orchestration.raw_zone.contract import Table
@@ -91,23 +90,14 @@ class RawZone:
         return sum(table.rows for table in self.tables)
 
     @property
-    def bytes(self) -> int:
-        """Bytes of all files."""
-        return sum(file.bytes for file in self.files)
-
-    @property
     def missing_tables(self) -> list[str]:
         """Contract tables without a file: they are empty, which is allowed."""
         return [table.contract.full_name for table in self.tables if not table.files]
 
     @property
-    def foreign_files(self) -> list[str]:
-        """Paths of files that are no Parquet of a table."""
-        return sorted({item.file for item in self.drift if item.file and not item.column})
-
-    def with_problems(self, problems: Iterable[Problem]) -> RawZone:
-        """The zone with more that stops a refresh."""
-        return replace(self, problems=(*self.problems, *problems))
+    def strangers(self) -> list[Drift]:
+        """Files and folders that are not read."""
+        return [item for item in self.drift if item.column is None]
 
     def raise_problems(self) -> None:
         """Raise ContractBroken if anything stops a refresh."""

@@ -1,6 +1,7 @@
 """Zones that are empty or bad all through, and the same zone in another order."""
 
 import hashlib
+import os
 import random
 import shutil
 from pathlib import Path
@@ -114,14 +115,31 @@ def test_a_set_never_gives_way_to_an_empty_one_or_to_half_of_it(tmp_path):
     assert run(40).returncode == 0
     done = run(0)
     assert done.returncode == 1
-    assert "it holds 1 file of other kinds: crm/leads/leads.csv." in done.stderr
-    assert "What is published has 40 raw rows and stays." in done.stderr
+    assert "has no row; what lies there is not read: 1 CSV file." in done.stderr
+    assert "What is published was made from 40 raw rows and stays." in done.stderr
+    assert "crm/leads/leads.csv is no Parquet file: ignored" in done.stderr
     done = run(19)
     assert done.returncode == 1
     assert "marts.fct_leads: 19 rows, 40 before" in done.stderr
     assert query(data / "published/voronka.duckdb", count) == [(40,)]
     assert run(19, "--accept-shrink").returncode == 0
     assert query(data / "published/voronka.duckdb", count) == [(19,)]
+
+
+def test_a_broken_zone_is_refused_by_name_and_doctor_is_not_ready(tmp_path):
+    raw = write_zone(tmp_path / "raw", {"crm.managers": [{"manager_id": "m1", "full_name": "A"}]})
+    os.mkfifo(raw / "crm/managers/pipe.parquet")
+    (raw / "crm/managers/empty.parquet").touch()
+    env = {"VORONKA_DATA_DIR": str(tmp_path / "data")}
+    done = voronka("refresh", "--raw-dir", raw, env=env)
+    seen = voronka("doctor", "--raw-dir", raw, env=env)
+    assert (done.returncode, seen.returncode) == (2, 2)
+    assert not (tmp_path / "data/published").exists()
+    for text in (done.stderr, seen.stdout):
+        assert "crm/managers/pipe.parquet: is a named pipe, not a file" in text
+        assert "crm/managers/empty.parquet: is empty: it has 0 bytes" in text
+        assert "Traceback" not in text
+    assert "Ready" not in seen.stdout
 
 
 def test_a_zone_that_is_not_there_is_wrong_use(place):
@@ -198,7 +216,7 @@ def test_a_deal_that_closed_at_its_last_change_long_ago_has_its_days(place):
             ],
         },
     )
-    _, file = refresh(place, raw)
+    _, file = refresh(place, raw, "--accept-shrink")
     assert query(
         file,
         """select kpi.date_day::varchar, kpi.deals_won, dates.is_working_day
