@@ -71,12 +71,11 @@ def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()
         Record.begin(settings.record_file, run_id)
         try:
             with _logged(settings):
-                _run_steps(settings, full, accept)
+                _run_logged(settings, full, accept)
             record = Record.load(settings.record_file)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the record says it
             record = Record.load(settings.record_file)
             record.failure = Failure.of(error)
-            logging.getLogger(__name__).exception("the refresh ended early")
         record.phases["total"] = round(time.monotonic() - start, 1)
         with contextlib.suppress(OSError):
             record.save(settings.record_file)
@@ -91,6 +90,15 @@ def _nothing_new(settings: Settings, record: Record) -> Record:
     record.phases = {"total": 0.0}
     record.save(settings.record_file)
     return record
+
+
+def _run_logged(settings: Settings, full: bool, accept: Collection[str]) -> None:
+    """The steps; where they end early, the trace goes to the log and not to the person."""
+    try:
+        _run_steps(settings, full, accept)
+    except BaseException:
+        logging.getLogger(__name__).exception("the refresh ended early")
+        raise
 
 
 def _run_steps(settings: Settings, full: bool, accept: Collection[str]) -> None:
