@@ -60,7 +60,7 @@ def _session(world: World, key: str, legs: list[Values]) -> Fact:
         "direction": first["direction"],
         "customer_number": customer_number,
         "line": first["line"],
-        "queue": next((leg["queue"] for leg in legs if leg["queue"]), None),
+        "queue": first["queue"],
         "started_at": started_at,
         "ended_at": ended_at,
         "is_answered": bool(answered),

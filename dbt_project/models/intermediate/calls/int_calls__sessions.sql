@@ -1,5 +1,5 @@
--- One row per conversation: its legs put together, with direction, number and line
--- of the leg that began first, and the first queue that a leg names.
+-- One row per conversation: its legs put together, with direction, number, line and
+-- queue of the leg that began first.
 
 {{ rebuilt_by('session_id', {'int_calls__legs': 'select session_id from changes'}) }}
 
@@ -18,7 +18,7 @@ conversations as (
         max(direction) filter (where leg_no = 1) as direction,
         max(raw_customer_number) filter (where leg_no = 1) as raw_customer_number,
         max(line) filter (where leg_no = 1) as line,
-        min_by(queue, leg_no) filter (where queue is not null) as queue,
+        max(queue) filter (where leg_no = 1) as queue,
         min(started_at) as started_at,
         max(ended_at) as ended_at,
         bool_or(is_answered) as is_answered,
