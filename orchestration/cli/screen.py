@@ -34,6 +34,7 @@ from orchestration.base.lock import (
 from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, Record, TargetOutcome
 from orchestration.base.settings import ORIGIN_DATA, Settings
 from orchestration.base.terminal import escape
+from orchestration.base.text import counted
 from orchestration.dashboard.keep import shown_publication
 from orchestration.publication.published import Kpi, Published, read_published
 
@@ -134,7 +135,7 @@ def _summary_parts(
     parts += [_layer_table(record, published), Text()]
     if published.quarantine:
         parts += [_quarantine_table(published), Text()]
-    parts += [Text.from_markup(line) for line in _check_lines(record)]
+    parts += [Text.from_markup(line) for line in (*_check_lines(record), *_dbt_lines(record))]
     parts.append(Text.from_markup(_file_line(settings, record, published)))
     parts += [Text.from_markup(line) for line in _target_lines(record)]
     parts.append(Text.from_markup(_dashboard_line(record)))
@@ -233,6 +234,16 @@ def _check_lines(record: Record) -> list[str]:
         f"  {_MARKS['note']} {escape(check.asset)}: {escape(check.message or check.name)}"
         for check in noted[:5]
     ]
+
+
+def _dbt_lines(record: Record, shown: int = 3) -> list[str]:
+    """What dbt warned of, in its own words."""
+    lines = [
+        f"  {_MARKS['note']} dbt: {escape(' '.join(text.split()))}"
+        for text in record.dbt_warnings[:shown]
+    ]
+    more = len(record.dbt_warnings) - shown
+    return [*lines, f"  and {counted(more, 'more warning')} of dbt"] if more > 0 else lines
 
 
 def _file_line(settings: Settings, record: Record, published: Published) -> str:
