@@ -20,7 +20,7 @@ from orchestration.base.settings import Settings
 from orchestration.models.dbt import project_fingerprint
 from orchestration.publication.names import LATEST_LINK, PARQUET_LINK
 from orchestration.raw_zone.contract import load_contract
-from orchestration.raw_zone.listing import listed_files
+from orchestration.raw_zone.listing import list_directory, listed_files
 
 _TOOLS = ("dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "metricflow", "voronka")
 
@@ -61,10 +61,14 @@ def _fingerprint(settings: Settings) -> str:
     for name in _TOOLS:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
+    contract = load_contract(settings.root)
+    listing = list_directory(settings.raw_zone, contract)
     postgres = settings.postgres_url.get_secret_value() if settings.postgres_url else ""
     return version_of(
         settings.raw_zone,
-        listed_files(settings.raw_zone, load_contract(settings.root)),
+        listed_files(settings.raw_zone, contract),
+        # What lies beside the files is named by a refresh, and may stop it.
+        [repr(item) for item in (*listing.drift, *listing.problems)],
         project_fingerprint(settings),
         code_version(),
         looks_of([settings.root / "expectations/raw", settings.root / "expectations/marts"]),
