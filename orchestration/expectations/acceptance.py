@@ -97,7 +97,7 @@ def judge(settings: Settings, contract: Contract, accepted: Collection[str]) -> 
                 settings.variables.quarantine_stop_share,
                 accepted,
             ),
-            judge_money(connection, settings.variables.base_currency, accepted),
+            judge_money(connection, accepted),
         ]
 
 
@@ -269,30 +269,24 @@ def _quarantine_of(table: Table) -> str:
     return f"quarantine.{quote(f'{table.source}_{table.name}')}"
 
 
-def judge_money(
-    connection: duckdb.DuckDBPyConnection, base_currency: str, accepted: Collection[str]
-) -> CheckOutcome:
+def judge_money(connection: duckdb.DuckDBPyConnection, accepted: Collection[str]) -> CheckOutcome:
     """Whether payments and won deals have a rate, of all existing rows: see quality.unpriced_money.
 
     Not of new rows alone: a day without rates would be forgotten on the next.
     """
-    figures = connection.execute(
-        "select figure, sum(rows)::bigint, sum(rows_unpriced)::bigint, min(first_unpriced_on), "
-        "list(currency order by rows_unpriced desc, currency) filter (where rows_unpriced > 0) "
-        "from quality.unpriced_money group by figure order by figure"
-    ).fetchall()
-    found = [_Unpriced(*it) for it in figures if it[2] and it[2] >= _UNPRICED_WARNS * it[1]]
+    figures = unpriced_money(connection)
+    found = [it for it in figures if it.unpriced >= _UNPRICED_WARNS * it.rows]
     is_stopping = any(it.unpriced > _UNPRICED_STOPS * it.rows for it in found)
     return MONEY.outcome(
         FAIL if is_stopping else WARN if found else PASS,
         sum(it.unpriced for it in found),
-        [it.said(base_currency) for it in found],
+        [it.text for it in found],
         accepted,
     )
 
 
 @dataclass(frozen=True)
-class _Unpriced:
+class Unpriced:
     """A figure, the rows it is made of, and those it lacks, most frequent currencies first."""
 
     figure: str
@@ -301,13 +295,24 @@ class _Unpriced:
     first_on: date
     currencies: Sequence[str]
 
-    def said(self, base_currency: str) -> str:
+    @property
+    def text(self) -> str:
+        """In words, with the currencies that have no rate."""
         noun = {"revenue": "payment", "won_amount": "won deal"}[self.figure]
         names = [shortened(name, _LONGEST_EXAMPLE) for name in self.currencies[:_SHOWN_CURRENCIES]]
         more = len(self.currencies) - len(names)
         listed = ", ".join(names) + (f" and {more:,} more" if more else "")
         return (
             f"{self.figure} lacks {self.unpriced:,} of {counted(self.rows, noun)} "
-            f"({self.unpriced / self.rows:.1%}): no rate of {listed} to {base_currency}, "
-            f"from {self.first_on} on"
+            f"({self.unpriced / self.rows:.1%}): no rate of {listed}, first on {self.first_on}"
         )
+
+
+def unpriced_money(connection: duckdb.DuckDBPyConnection) -> list[Unpriced]:
+    """The figures that lack money for want of a rate, from a build or a published file."""
+    rows = connection.execute(
+        "select figure, sum(rows)::bigint, sum(rows_unpriced)::bigint, min(first_unpriced_on), "
+        "list(currency order by rows_unpriced desc, currency) filter (where rows_unpriced > 0) "
+        "from quality.unpriced_money group by figure having sum(rows_unpriced) > 0 order by figure"
+    ).fetchall()
+    return [Unpriced(*row) for row in rows]

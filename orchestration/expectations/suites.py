@@ -22,6 +22,7 @@ from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.record import ERROR, FAIL, PASS, WARN, CheckOutcome
 from orchestration.base.text import named_values
 
+KIND = "gx"
 RAW, MARTS = "raw", "marts"
 LAYERS = (RAW, MARTS)
 CRITICAL = "critical"
@@ -83,7 +84,7 @@ class ExpectationResult:
         """The result as the record keeps it."""
         return CheckOutcome(
             name=self.expectation.name,
-            kind="gx",
+            kind=KIND,
             asset=self.suite.full_name,
             severity="error" if self.expectation.is_blocking else "warn",
             status=self.status,

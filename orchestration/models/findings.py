@@ -24,14 +24,15 @@ _SHOWN_MESSAGES = 5
 
 
 def explained(
-    checks: Sequence[CheckOutcome], manifest: Manifest, settings: Settings, target: Path
+    checks: Sequence[CheckOutcome], manifest: Manifest, settings: Settings
 ) -> list[CheckOutcome]:
-    """The outcomes of dbt's tests with messages that name what was found.
+    """The outcomes of the tests of dbt's last run with messages that name what was found.
 
-    `target` is where dbt wrote the results of its run, whose build is only read. A test that
-    cannot be asked again keeps dbt's own message.
+    The build is only read. A test that cannot be asked again keeps dbt's own message.
     """
-    tests = compiled_tests(target) if any(_is_finding(check) for check in checks) else {}
+    tests = (
+        compiled_tests(settings.target_dir) if any(_is_finding(check) for check in checks) else {}
+    )
     if not tests:
         return list(checks)
     columns = {node["name"]: node.get("column_name") for node in manifest["nodes"].values()}

@@ -14,7 +14,7 @@ final as (
         table_name,
         rows_after,
         table_name || ': ' || {{ counted('rows_after', 'row') }} || ' of ' || {{ thousands('rows') }}
-        || ' are after the as-of date ' || cast(as_of_date as string) || ', up to '
+        || case rows_after when 1 then ' is' else ' are' end || ' after the as-of date ' || cast(as_of_date as string) || ', up to '
         || cast(last_event_on as string)
         || coalesce(
             ', with ' || cast(amount_after as string) || ' ' || {{ base_currency() }}, ''

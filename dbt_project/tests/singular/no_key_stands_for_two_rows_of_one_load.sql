@@ -18,12 +18,13 @@ final as (
         case
             when never_changes then
                 table_name || ': ' || {{ counted('keys', 'key') }}
-                || ' stand for different rows of one file, which differ in ' || column_name || ': '
+                || case keys when 1 then ' stands' else ' stand' end
+                || ' for different rows of one file, which differ in ' || column_name || ': '
                 || examples || '. Only one row of each counts: let the exporter make keys unique,'
                 || ' for example of key and ' || column_name
             else
                 table_name || ': ' || {{ counted('keys', 'key') }}
-                || ' have versions that differ in ' || column_name
+                || case keys when 1 then ' has' else ' have' end || ' versions that differ in ' || column_name
                 || ', and neither updated_at nor _loaded_at says which is the newer one: '
                 || examples || '. Let the exporter write updated_at, or make keys unique'
         end as message
