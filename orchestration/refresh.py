@@ -118,7 +118,7 @@ def _run_steps(settings: Settings, full: bool, accept: Collection[str]) -> None:
 
     from orchestration.expectations.step import check
 
-    check(settings, project.suites)
+    check(settings, project.contract, project.suites)
 
     from orchestration.publication.step import publish_build
 

@@ -45,8 +45,8 @@ _MOST_DETAILS = 10
 class CheckOutcome:
     """One check of a refresh.
 
-    `kind` is dbt, metricflow or gx, `severity` warn or error, `status` pass, warn, fail or error:
-    the last says that the check itself broke, which is never a pass and never bad data.
+    `kind` is dbt, metricflow, gx or voronka, `severity` warn or error, `status` pass, warn, fail
+    or error: the last says that the check itself broke, which is never a pass and never bad data.
     `failing_rows` is None where the check does not count rows.
     """
 

@@ -88,20 +88,39 @@ def refresh(
             "--accept-shrink", help="Publish though a fact lost more than half of its rows."
         ),
     ] = False,
+    accept_quarantine: Annotated[
+        bool,
+        typer.Option(
+            "--accept-quarantine",
+            help="Publish though a large share of a table's new rows is in quarantine.",
+        ),
+    ] = False,
+    accept_unpriced: Annotated[
+        bool,
+        typer.Option(
+            "--accept-unpriced",
+            help="Publish though most payments or won deals have no rate to the base currency.",
+        ),
+    ] = False,
 ) -> None:
     """Build, check and [bold]publish[/] the marts: the raw zone in, one file for BI out.
 
     Readers keep the last good version until every blocking check has passed.
     """
     from orchestration.base.lock import keep_temporary_files
-    from orchestration.base.record import EMPTY, SHRINK
+    from orchestration.base.record import EMPTY, QUARANTINE, SHRINK, UNPRICED
     from orchestration.cli.screen import ProgressScreen, show_failure, show_summary
     from orchestration.refresh import interrupt_on_terminate, yield_to_readers
     from orchestration.refresh import refresh as run
 
     console, errors = _consoles()
     settings = _settings(raw_dir, var).checked()
-    given = {EMPTY: allow_empty, SHRINK: accept_shrink}
+    given = {
+        EMPTY: allow_empty,
+        SHRINK: accept_shrink,
+        QUARANTINE: accept_quarantine,
+        UNPRICED: accept_unpriced,
+    }
     accept = [word for word, is_given in given.items() if is_given]
     interrupt_on_terminate()
     yield_to_readers()

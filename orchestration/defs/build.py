@@ -32,7 +32,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *([build_postgres(settings, models)] if settings.postgres_url else []),
             build_dashboard(settings),
         ],
-        asset_checks=[build_expectations(settings, project.suites, sorted(metrics.keys))],
+        asset_checks=[
+            build_expectations(settings, project.contract, project.suites, sorted(metrics.keys))
+        ],
         jobs=[job],
         schedules=schedules,
         sensors=[sensor],

@@ -33,6 +33,12 @@ class ReadOnlyDialect(Dialect):  # type: ignore[misc]  # imported without types
 
     supports_statement_cache = True
 
+    def connect(self, *arguments: Any, **options: Any) -> Any:
+        """A session whose answers do not depend on the machine's time zone."""
+        connection = super().connect(*arguments, **options)
+        connection.execute("set TimeZone = 'UTC'")
+        return connection
+
     def do_begin(self, dbapi_connection: Any) -> None:
         """Nothing is written."""
 

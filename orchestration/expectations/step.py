@@ -1,4 +1,4 @@
-"""The refresh's fourth step: Great Expectations' suites on the raw zone and on the marts."""
+"""The refresh's fourth step: Great Expectations' suites, and the checks that may be accepted."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from orchestration.base import progress
 from orchestration.base.cache import Memory, build_version, zone_version
-from orchestration.base.errors import ChecksFailed
 from orchestration.base.object_store import object_store_extension
-from orchestration.base.record import step
+from orchestration.base.record import CheckOutcome, step
 from orchestration.base.settings import Settings
+from orchestration.expectations.acceptance import ACCEPTANCES, judge, raise_stopping
 from orchestration.expectations.suites import (
     MARTS,
     RAW,
@@ -18,30 +18,33 @@ from orchestration.expectations.suites import (
     kept_results,
     run_suites,
 )
+from orchestration.raw_zone.contract import Contract
 
 STEP = "expectations"
 
 
-def check(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationResult]:
-    """Run the suites on what they have not seen; results in the order of the suites.
+def check(
+    settings: Settings, contract: Contract, suites: Sequence[Suite]
+) -> tuple[list[ExpectationResult], list[CheckOutcome]]:
+    """Run the suites on what they have not seen, and judge what may be accepted.
 
-    Raises ChecksFailed where a blocking expectation failed or broke.
+    Results are in the order of the suites and of ACCEPTANCES. Raises ChecksFailed where a blocking
+    expectation failed or broke, or where a person has to accept what was found and did not.
     """
-    progress.tell(STEP, total=sum(len(suite.expectations) for suite in suites))
+    count = sum(len(suite.expectations) for suite in suites) + len(ACCEPTANCES)
+    progress.tell(STEP, total=count)
     with step(settings.record_file, STEP) as record:
         results = [*_of_marts(settings, suites), *_of_raw_zone(settings, suites)]
         record.merge_checks([result.outcome() for result in results])
         for result in results:
             name = f"{result.suite.full_name}: {result.expectation.name}"
             progress.tell(STEP, name, result.status)
-        stopping = [check for check in record.blocking if check.kind == "gx"]
-        if stopping:
-            raise ChecksFailed(
-                f"{len(stopping)} blocking expectations failed. Nothing was published.",
-                "`voronka status` lists them; correct the data or the models, then refresh again.",
-                [f"{c.asset}: {c.name}: {c.message}" for c in stopping],
-            )
-    return results
+        judged = judge(settings, contract, record.accepted)
+        record.merge_checks(judged)
+        for outcome in judged:
+            progress.tell(STEP, f"{outcome.asset}: {outcome.name}", outcome.status)
+        raise_stopping(record.blocking)
+    return results, judged
 
 
 def _of_marts(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationResult]:

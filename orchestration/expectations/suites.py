@@ -20,13 +20,16 @@ import yaml
 from orchestration.base.cache import Memory, version_of
 from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.record import ERROR, FAIL, PASS, WARN, CheckOutcome
+from orchestration.base.text import named_values
 
+KIND = "gx"
 RAW, MARTS = "raw", "marts"
 LAYERS = (RAW, MARTS)
 CRITICAL = "critical"
 _SEVERITIES = (CRITICAL, "warning", "info")
 _SHOWN_ROWS = 10
 _ROWS_QUERY = "unexpected_rows_expectation"
+_COLUMNS = ("column", "column_A", "column_B")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Expectation:
     def is_blocking(self) -> bool:
         """Whether a failure stops the publication."""
         return self.severity == CRITICAL
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that its arguments name."""
+        return [str(self.kwargs[name]) for name in _COLUMNS if name in self.kwargs]
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class ExpectationResult:
         """The result as the record keeps it."""
         return CheckOutcome(
             name=self.expectation.name,
-            kind="gx",
+            kind=KIND,
             asset=self.suite.full_name,
             severity="error" if self.expectation.is_blocking else "warn",
             status=self.status,
@@ -239,7 +247,8 @@ def _result(suite: Suite, item: Expectation, found: Any) -> ExpectationResult:
     observed = result.get("observed_value")
     count = observed if item.type == _ROWS_QUERY else result.get("unexpected_count")
     count = None if count is None else int(count)
-    message = item.description or item.type
+    message = ", ".join(item.columns) + (": " if item.columns else "")
+    message += item.description or item.type
     if rows:
         message += f" Not so, for example: {rows[0]}"
     elif observed is not None:
@@ -259,9 +268,7 @@ def _rows(result: Mapping[str, Any]) -> list[str]:
 
 
 def _words(row: Any) -> str:
-    if isinstance(row, Mapping):
-        return ", ".join(f"{name} {value}" for name, value in row.items())
-    return str(row)
+    return named_values(row) if isinstance(row, Mapping) else str(row)
 
 
 def _raised(info: Any) -> str:

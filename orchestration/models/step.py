@@ -20,7 +20,9 @@ from orchestration.base.record import (
 )
 from orchestration.base.settings import Settings
 from orchestration.base.sql import literal, quote
+from orchestration.base.text import counted
 from orchestration.models.dbt import Manifest
+from orchestration.models.findings import explained
 from orchestration.models.run import BUILD, NodeResult, run_dbt
 
 STEP = "models"
@@ -43,7 +45,8 @@ def build(
             settings, [*BUILD, *selection], lambda name, status: progress.tell(STEP, name, status)
         )
         record.dbt_warnings = sorted(set(run.warnings))
-        built, checks = outcomes(manifest, run.results, _measured(settings, record))
+        built, found = outcomes(manifest, run.results, _measured(settings, record))
+        checks = explained(found, manifest, settings)
         record.merge_models(built)
         record.merge_checks(checks)
         _judge(settings, built, checks, run.is_success, run.error)
@@ -138,7 +141,7 @@ def _judge(
     stopping = [check for check in checks if check.stops_publication]
     if stopping:
         raise ChecksFailed(
-            f"{len(stopping)} blocking checks failed. Nothing was published.",
+            f"{counted(len(stopping), 'blocking check')} failed. Nothing was published.",
             "`voronka status` lists them; correct the data or the models, then refresh again.",
             [f"{c.name}: {c.message}" for c in stopping[:_SHOWN_FAILURES]],
         )

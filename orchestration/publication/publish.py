@@ -75,7 +75,7 @@ _OWN_TABLES = (
         "Every check of the refresh that made this file.",
         {
             "check_name": "What is checked.",
-            "kind": "Who checks: `dbt`, `metricflow` or `gx` (Great Expectations).",
+            "kind": "Who checks: `dbt`, `metricflow`, `gx` (Great Expectations) or `voronka`.",
             "asset": "The table that is checked.",
             "severity": "`error`: a failure stops the publication; `warn`: it does not.",
             "status": "`pass`, `warn`, `fail`, or `error`: the check itself broke.",

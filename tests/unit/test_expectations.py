@@ -1,5 +1,7 @@
 """Each suite on good and on bad data, and an expectation that breaks."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -14,7 +16,7 @@ from orchestration.expectations.suites import (
     load_suites,
     run_suites,
 )
-from tests.conftest import ROOT
+from tests.conftest import ROOT, clean_environment
 
 BETWEEN = Expectation(
     "rate_is_a_share",
@@ -69,6 +71,60 @@ def test_bad_data_fails_with_the_rows(database):
     assert (rows.status, rows.failing_rows) == ("warn", 1)
     assert rows.rows == ["id b, rate 1.5"]
     assert rows.message == "No rate is above one. Not so, for example: id b, rate 1.5"
+
+
+def test_a_message_names_the_columns_that_it_is_about(database):
+    pair = Expectation(
+        "rate_is_above_itself",
+        "expect_column_pair_values_a_to_be_greater_than_b",
+        {"column_A": "rate", "column_B": "rate"},
+        "warning",
+        "It cannot be.",
+    )
+    between, pair_result = run_suites(database, [suite("bad", BETWEEN, pair)])
+    assert between.message == "rate: A rate is a share. Not so, for example: id b, rate 1.5"
+    assert pair_result.message.startswith("rate, rate: It cannot be. Not so, for example: ")
+
+
+def test_every_expectation_of_raw_values_names_its_column():
+    for suite_ in load_suites(ROOT / "expectations"):
+        for expectation in suite_.expectations:
+            column, is_about, _ = expectation.name.partition("_is_")
+            if suite_.layer == "raw" and is_about:
+                assert column in expectation.description, expectation
+            if expectation.name == "events_are_recent":
+                assert "_loaded_at" in expectation.description, expectation
+
+
+@pytest.mark.parametrize("machine", ["Asia/Tokyo", "America/New_York"])
+def test_what_is_said_does_not_depend_on_the_machines_time_zone(tmp_path, machine):
+    """DuckDB asks for the machine's zone once, when it is loaded: so it is in a new process."""
+    file = tmp_path / "zone.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(
+            "create schema crm; create table crm.payments as select '2026-03-01 23:30:00' as "
+            "paid_at, timestamptz '2026-03-02 00:30:00+00' as _loaded_at"
+        )
+    asked = (
+        "from pathlib import Path\n"
+        "from orchestration.expectations.suites import Expectation, Suite, run_suites\n"
+        "query = 'select _loaded_at, try_cast(paid_at as timestamptz) as paid_at from {batch}'\n"
+        "late = Expectation('late', 'unexpected_rows_expectation', "
+        "{'unexpected_rows_query': query}, 'warning', 'Nothing is late.')\n"
+        "suite = Suite('raw', 'crm', 'payments', (), (late,))\n"
+        f"(found,) = run_suites(Path({str(file)!r}), [suite])\n"
+        "print(found.rows)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**clean_environment(), "TZ": machine},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == str(
+        ["_loaded_at 2026-03-02 00:30:00+00:00, paid_at 2026-03-01 23:30:00+00:00"]
+    )
 
 
 def test_only_critical_expectations_stop_the_publication(database):

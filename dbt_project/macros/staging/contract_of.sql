@@ -25,6 +25,7 @@
             'synonyms': meta.get('synonyms', {}),
             'normalise': meta.get('normalise'),
             'references': meta.get('references'),
+            'never_changes': meta.get('never_changes', false),
         }) -%}
     {%- endfor -%}
     {%- do return({
