@@ -160,7 +160,8 @@ def _membership(access: Access, names: Names) -> Iterator[str]:
     )
     if access.members:
         values = ", ".join(f"({literal(role)}, {literal(key)})" for role, key in access.members)
-        yield f"insert into {managers} values {values}"
+        # Keys that differ by what Postgres cannot hold are one there.
+        yield f"insert into {managers} values {values} on conflict do nothing"
     yield (
         f"create view {_mine(names)} with (security_barrier) as select m.manager_id "
         f"from {managers} as m join pg_catalog.pg_roles as r on r.rolname = m.role_name "

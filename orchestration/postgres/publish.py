@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ from orchestration.postgres.access import (
 from orchestration.postgres.names import Names, find_present
 from orchestration.postgres.swap import drop_half_loaded, drop_replaced, swap
 from orchestration.postgres.tables import Found, Table, read_tables
-from orchestration.postgres.target import CATALOGUE, Target
+from orchestration.postgres.target import CATALOGUE, NUL_SIGN, Target
 
 if TYPE_CHECKING:
     import psycopg
@@ -42,6 +42,8 @@ STEP = "postgres"
 # Seconds that another refresh may take with the same database before we give up.
 LOCK_WAIT = 120.0
 _BUILD = "build_file"
+# Rows of a table that the planner's statistics are made of where its rows are not to be counted.
+_SAMPLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,12 @@ def _load(
     access: Access | None,
     mark: str,
 ) -> int:
-    """Make the new schemas and fill their tables; the number of rows."""
+    """Make the new schemas, fill their tables and index them; the number of rows.
+
+    Where access is limited, the catalogue that everybody reads does not say how many rows there
+    are: nothing counts them. The planner knows the values from a sample, and the size from the
+    file.
+    """
     names = Names(target.prefix)
     schemas = {table.schema for table in tables} | access_schemas(tables, access)
     with server.transaction():
@@ -190,24 +197,53 @@ def _load(
             run(server, f"create schema {name}", f"comment on schema {name} is {literal(mark)}")
         for table in tables:
             columns = ", ".join(f"{quote(column.name)} {column.type}" for column in table.columns)
-            run(server, f"create table {_place(table, access, names)} ({columns})")
+            uncounted = " with (autovacuum_enabled = false)" if access else ""
+            run(server, f"create table {_place(table, access, names)} ({columns}){uncounted}")
     target.attach(files)
+    places = {_place(table, access, names): table for table in tables}
+    listed = ", ".join(places)
+    file = settings.published_file.stem
+    if access:
+        _fill(files, places, file, f" using sample reservoir({_SAMPLE} rows) repeatable (1)")
+        # Emptied, a table keeps what is known of its values. An index counts what it is built on.
+        run(server, f"analyze {listed}", f"truncate {listed}")
+        _index(server, places)
     progress.tell(STEP, total=len(tables))
+    rows = _fill(files, places, file)
+    if not access:
+        _index(server, places)
+        run(server, f"analyze {listed}")
+    return rows
+
+
+def _fill(
+    files: duckdb.DuckDBPyConnection, places: Mapping[str, Table], file: str, sample: str = ""
+) -> int:
+    """Bring the rows of tables, or a sample of them; the number of rows."""
     rows = 0
     # One transaction, so one session: a table takes milliseconds instead of a connection.
     files.execute("begin")
-    for table in tables:
+    for place, table in places.items():
         columns = ", ".join(column.expression for column in table.columns)
-        source = ".".join(
-            quote(part) for part in (settings.published_file.stem, table.schema, table.name)
-        )
+        source = ".".join(quote(part) for part in (file, table.schema, table.name))
         done = files.execute(
-            f"insert into {CATALOGUE}.{_place(table, access, names)} select {columns} from {source}"
+            f"insert into {CATALOGUE}.{place} select {columns} from {source}{sample}"
         ).fetchone()
         rows += int(done[0]) if done else 0
-        progress.tell(STEP, table.full_name, "ok")
+        if not sample:
+            progress.tell(STEP, table.full_name, "ok")
     files.execute("commit")
     return rows
+
+
+def _index(server: psycopg.Connection, places: Mapping[str, Table]) -> None:
+    """Keys and indexes."""
+    for place, table in places.items():
+        if table.key:
+            key = ", ".join(quote(column) for column in table.key)
+            run(server, f"alter table {place} add primary key ({key})")
+        for column in table.indexes:
+            run(server, f"create index on {place} ({quote(column)})")
 
 
 def _complete(
@@ -217,15 +253,7 @@ def _complete(
     names: Names,
     target: Target,
 ) -> None:
-    """Keys, indexes, statistics, masks, grants and comments."""
-    for table in tables:
-        place = _place(table, access, names)
-        if table.key:
-            key = ", ".join(quote(column) for column in table.key)
-            run(server, f"alter table {place} add primary key ({key})")
-        for column in table.indexes:
-            run(server, f"create index on {place} ({quote(column)})")
-    run(server, "analyze " + ", ".join(_place(table, access, names) for table in tables))
+    """Masks, grants and comments."""
     with server.transaction():
         if access:
             run(server, *access_statements(tables, access, names, target.reader))
@@ -251,6 +279,9 @@ def _place(table: Table, access: Access | None, names: Names) -> str:
 
 
 def run(server: psycopg.Connection, *statements: str) -> None:
-    """Run statements in one round trip. They are composed of quoted names and literals alone."""
+    """Run statements in one round trip. They are composed of quoted names and literals alone.
+
+    A NUL would end them where it stands, so literals have what the tables have in its place.
+    """
     if statements:
-        server.execute("; ".join(statements).encode())
+        server.execute("; ".join(statements).replace("\0", NUL_SIGN).encode())

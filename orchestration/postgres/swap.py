@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from orchestration.base.sql import quote
@@ -27,7 +27,7 @@ def swap(
     server: psycopg.Connection,
     names: Names,
     schemas: Iterable[str],
-    live: Iterable[str],
+    live: Collection[str],
     publication_id: str,
 ) -> None:
     """Give the new schemas the names of the live ones, all in one transaction.
@@ -39,15 +39,16 @@ def swap(
     """
     import psycopg
 
+    old = _names_of_replaced(server, names, live, publication_id)
     for attempt in range(_STRICT_TRIES + _PLAIN_TRIES):
         strict = attempt < _STRICT_TRIES
         try:
             with server.transaction():
                 _limit_waits(server, _STRICT_WAIT if strict else _PLAIN_WAIT)
                 if strict:
-                    _lock(server, live)
-                for schema in live:
-                    _rename(server, schema, names.old(schema, publication_id))
+                    _lock(server, old)
+                for schema, name in old.items():
+                    _rename(server, schema, name)
                 for schema in schemas:
                     _rename(server, names.new(schema), names.live(schema))
             return
@@ -55,6 +56,17 @@ def swap(
             if attempt == _STRICT_TRIES + _PLAIN_TRIES - 1:
                 raise
             time.sleep(_PAUSE)
+
+
+def _names_of_replaced(
+    server: psycopg.Connection, names: Names, live: Collection[str], publication_id: str
+) -> dict[str, str]:
+    """Names that no leftover has: who may see what can change within one publication."""
+    taken = {name for (name,) in server.execute("select nspname from pg_namespace").fetchall()}
+    number = 1
+    while not taken.isdisjoint(names.old(schema, publication_id, number) for schema in live):
+        number += 1
+    return {schema: names.old(schema, publication_id, number) for schema in live}
 
 
 def drop_half_loaded(server: psycopg.Connection, schemas: Sequence[str]) -> None:
@@ -74,7 +86,7 @@ def drop_replaced(server: psycopg.Connection, names: Names, mark: str) -> list[s
         try:
             with server.transaction():
                 _limit_waits(server, _DROP_WAIT)
-                _drop(server, version)
+                _drop(server, names, version)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             notes.append("A replaced version is still read; the next refresh removes it.")
         except psycopg.errors.DependentObjectsStillExist as error:
@@ -92,22 +104,23 @@ def _replaced(server: psycopg.Connection, names: Names) -> Mapping[str, list[str
     """Replaced schemas of each version, by its stamp."""
     rows = server.execute(
         "select nspname, obj_description(oid, 'pg_namespace') from pg_namespace "
-        "where nspname like '%%\\_\\_old\\_%%' and pg_has_role(nspowner, 'usage') order by 1",
-        [],
+        "where pg_has_role(nspowner, 'usage') order by 1"
     ).fetchall()
     versions: dict[str, list[str]] = {}
     for schema, comment in rows:
-        if names.is_ours(comment):
-            versions.setdefault(schema.rsplit("__old_", 1)[1], []).append(schema)
+        replacement = names.replaced_by(schema) if names.is_ours(comment) else None
+        if replacement:
+            versions.setdefault(replacement, []).append(schema)
     return versions
 
 
-def _drop(server: psycopg.Connection, schemas: Sequence[str]) -> None:
+def _drop(server: psycopg.Connection, names: Names, schemas: Sequence[str]) -> None:
     """Drop one version without taking along what people built on it.
 
     Policies hold on to the view in the access schema, so that goes last.
     """
-    inner = [schema for schema in schemas if f"{ACCESS}__old_" in schema]
+    access = f"{names.live(ACCESS)}__"
+    inner = [schema for schema in schemas if schema.startswith(access)]
     outer = [schema for schema in schemas if schema not in inner]
     for kind, keyword in (("v", "view"), ("r", "table")):
         relations = _relations(server, outer, kind)

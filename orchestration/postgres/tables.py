@@ -11,6 +11,8 @@ import duckdb
 from orchestration.base.errors import TargetFailed
 from orchestration.base.sql import quote
 from orchestration.models.dbt import PublishedModel
+from orchestration.postgres.target import NUL_SIGN
+from orchestration.publication.publish import RUSSIAN_SCHEMA
 
 # A row of a B-tree takes 2,704 bytes at most.
 _KEY_BYTES = 2_000
@@ -126,10 +128,10 @@ def read_tables(
 
     Raises TargetFailed with every value, type and name that Postgres cannot take.
     """
-    described = {model.full_name: model for model in models}
+    described = {model.full_name: model for model in (*models, *_in_russian(models))}
     dimension_keys = {
         model.grain[0]
-        for model in models
+        for model in described.values()
         if model.name.startswith(_DIMENSION) and len(model.grain) == 1
     }
     found, problems = Found(), list[str]()
@@ -137,10 +139,11 @@ def read_tables(
         problems += _bad_names(table) + _bad_types(table, types)
         if any(column.type == "" for column in table.columns):
             continue
-        seen = _Values.of(connection, catalogue, table, types)
-        problems += seen.problems
         model = described.get(table.full_name)
-        key, note = _key(table, model.grain if model else (), seen)
+        grain = model.grain if model else ()
+        seen = _Values.of(connection, catalogue, table, types, grain)
+        problems += seen.problems
+        key, note = _key(table, grain, seen)
         found.notes += [note] if note else []
         indexes = _indexes(table, types, key, dimension_keys, seen)
         found.tables.append(_with_fitting_names(replace(table, key=key, indexes=indexes)))
@@ -152,6 +155,24 @@ def read_tables(
             problems,
         )
     return found
+
+
+def _in_russian(models: Sequence[PublishedModel]) -> Iterator[PublishedModel]:
+    """The views with Russian names, described as the tables that they show."""
+    for model in models:
+        names = model.russian_names
+        if names:
+            yield replace(
+                model,
+                schema=RUSSIAN_SCHEMA,
+                grain=tuple(names[it] for it in model.grain)
+                if names.keys() >= {*model.grain}
+                else (),
+                columns={names[it]: text for it, text in model.columns.items() if it in names},
+                personal=frozenset(names[it] for it in model.personal if it in names),
+                managers=frozenset(names[it] for it in model.managers if it in names),
+                russian_names={},
+            )
 
 
 def _listed(
@@ -278,6 +299,7 @@ class _Values:
     problems: list[str]
     nulls: Mapping[str, int]
     bytes: Mapping[str, int]
+    has_nul: Mapping[str, bool]
 
     @classmethod
     def of(
@@ -286,16 +308,19 @@ class _Values:
         catalogue: str,
         table: Table,
         types: Mapping[str, str],
+        grain: Sequence[str],
     ) -> _Values:
-        """Count NULLs, bytes of texts, and values that do not fit."""
+        """Count NULLs, bytes of texts, and values that do not fit; look for NUL in the grain."""
         names = [column.name for column in table.columns]
         parts = []
         for name in names:
             column = quote(name)
-            size = f"max(strlen({column}))" if types[name] == "VARCHAR" else "0"
+            is_text = types[name] == "VARCHAR"
+            size = f"max(strlen({column}))" if is_text else "0"
+            nul = f"bool_or(contains({column}, chr(0)))" if is_text and name in grain else "false"
             bad = _misfit(column, types[name])
             parts.append(
-                f"count(*) - count({column}), coalesce({size}, 0), "
+                f"count(*) - count({column}), coalesce({size}, 0), coalesce({nul}, false), "
                 + (f"count(*) filter (where {bad})" if bad else "0")
             )
         row = connection.execute(
@@ -303,14 +328,14 @@ class _Values:
             f"from {quote(catalogue)}.{quote(table.schema)}.{quote(table.name)}"
         ).fetchone()
         assert row is not None
-        nulls, sizes, misfits = (dict(zip(names, row[i::3], strict=True)) for i in range(3))
+        nulls, sizes, nuls, misfits = (dict(zip(names, row[i::4], strict=True)) for i in range(4))
         problems = [
             f"{table.full_name}.{name}: {count:,} values of {types[name]} are "
             + ("beyond 38 digits" if "INT" in types[name] else "infinite or before 4713 BC")
             for name, count in misfits.items()
             if count
         ]
-        return cls(problems, nulls, sizes)
+        return cls(problems, nulls, sizes, nuls)
 
 
 def _misfit(column: str, data_type: str) -> str:
@@ -331,6 +356,11 @@ def _key(table: Table, grain: Sequence[str], seen: _Values) -> tuple[tuple[str, 
     nullable = [name for name in grain if seen.nulls.get(name, 1)]
     if nullable:
         return (), f"{table.full_name} has no primary key: {', '.join(nullable)} may be NULL."
+    if any(seen.has_nul[name] for name in grain):
+        return (
+            (),
+            f"{table.full_name} has no primary key: its values hold NUL, shown as {NUL_SIGN}.",
+        )
     if sum(seen.bytes[name] for name in grain) > _KEY_BYTES:
         return (), f"{table.full_name} has no primary key: its values are too long for an index."
     return tuple(grain), ""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _EXTENSION = "postgres_scanner"
 CATALOGUE = "target"
+# Postgres has no NUL in texts: every text that goes there has this in its place, keys too.
+NUL_SIGN = "␀"
 _INSTALL = "uv pip install 'psycopg[binary]' duckdb-extension-postgres-scanner==1.5.5"
 # A server that is gone is noticed within a minute or two; all of them may stand in the URL.
 _DEFAULTS = {
@@ -78,14 +80,15 @@ class Target:
         connection: psycopg.Connection = _driver().connect(self.conninfo, autocommit=True)
         connection.execute("set client_encoding = 'UTF8'")
         connection.execute("set client_min_messages = 'warning'")
+        # Our literals have no backslash escapes, whatever the server's default is.
+        connection.execute("set standard_conforming_strings = on")
         return connection
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the database writable in a DuckDB session as `target`."""
         connection.execute(f"load {literal(str(extension()))}")
         connection.execute(f"attach {literal(self.conninfo)} as {CATALOGUE} (type postgres)")
-        # Postgres has no NUL in texts; raw rows in quarantine may.
-        connection.execute("set pg_null_byte_replacement = '␀'")
+        connection.execute(f"set pg_null_byte_replacement = {literal(NUL_SIGN)}")
 
     @contextmanager
     def failures(self) -> Iterator[None]:

@@ -323,6 +323,73 @@ def test_a_schema_of_somebody_else_is_refused_and_a_prefix_goes_around_it(target
     assert ask(settings, "select x from marts.theirs") == [(1,)]
 
 
+@pytest.mark.parametrize("prefix", ["x__old_", "x__new", "a__old_20260101t000000001z"])
+def test_a_prefix_may_look_like_what_comes_and_goes(target, prefix):
+    settings = target(postgres_prefix=prefix[:20])
+    live = {f"{prefix[:20]}{name}" for name in LIVE}
+    for number in (1, 2, 3):
+        write_published(settings, f"20260101T00000000{number}Z-{number}")
+        assert publish_to_postgres(settings, MODELS).rows > 0
+        assert schemas(settings) == live
+    assert ask(settings, f"select * from {prefix[:20]}quality.publication") == [
+        ("20260101T000000003Z-3",)
+    ]
+    assert publish_to_postgres(settings, MODELS).rows == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["own__new", "own__old_20260101t000000001z", "a_schema_of_40_characters_" + "x" * 14],
+)
+def test_a_schema_that_could_not_be_replaced_is_refused(target, name):
+    settings = target()
+    write_published(settings, "20260101T000000001Z-a")
+    publish_to_postgres(settings, MODELS)
+    write_published(
+        settings, "20260101T000000002Z-b",
+        more=f"create schema {name}; create table {name}.t as select 1 as x;",
+    )  # fmt: skip
+    with pytest.raises(TargetFailed, match=f"{name} cannot be a schema in Postgres"):
+        publish_to_postgres(settings, MODELS)
+    assert ask(settings, SHOWN) == [("20260101T000000001Z-a",)]
+
+
+def test_a_publication_that_is_replaced_by_itself_twice_waits_for_no_reader(target):
+    """Other grants are another version of the same publication."""
+    settings = target()
+    write_published(settings, "20260101T000000001Z-a")
+    publish_to_postgres(settings, MODELS)
+    with connect(settings) as reader, reader.transaction():
+        reader.execute("select * from marts.fct_deals")
+        for role in ("other", "third"):
+            publish_to_postgres(target(postgres_reader=role), MODELS)
+        # The one between them nobody reads, so it is gone.
+        assert len(schemas(settings)) == 2 * len(LIVE)
+    assert publish_to_postgres(settings, MODELS).notes == []
+    assert schemas(settings) == LIVE
+
+
+def test_keys_with_nul_join_and_are_no_primary_key_where_they_could_be_equal(target):
+    settings = target()
+    write_published(
+        settings, "20260101T000000001Z-a",
+        more="""
+        insert into marts.dim_manager values
+            ('m' || chr(0) || '2', 'NUL', null, 'North'), ('m␀2', 'sign', null, 'North');
+        update marts.fct_deals set manager_id = 'm' || chr(0) || '2' where deal_id = 'd1';
+        """,
+    )  # fmt: skip
+    assert publish_to_postgres(settings, MODELS).notes == [
+        "marts.dim_manager has no primary key: its values hold NUL, shown as ␀."
+    ]
+    found = ask(
+        settings,
+        "select manager_name from marts.fct_deals join marts.dim_manager using (manager_id) "
+        "where deal_id = 'd1' order by 1",
+    )
+    assert found == [("NUL",), ("sign",)]
+
+
 def test_two_loaders_take_turns(target, monkeypatch):
     settings = target()
     write_published(settings, "20260101T000000001Z-a")
@@ -405,7 +472,7 @@ def test_without_postgres_the_file_stays_published_and_the_next_refresh_catches_
     )  # fmt: skip
     done = published_by_a_refresh(down)
 
-    def refresh(settings: Settings, full: bool = False) -> Record:
+    def refresh(settings: Settings, **options: object) -> Record:
         """The last step of one."""
         lock = dg.ResourceDefinition.none_resource()
         asset = build_postgres(settings, THINGS)

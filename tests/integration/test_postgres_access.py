@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
 import psycopg
 import pytest
@@ -21,13 +23,24 @@ STAGES = PublishedModel("marts", "dim_stage", ("stage_id",), "", {})
 CALLS = PublishedModel(
     "marts", "fct_call_sessions", (), "", {}, personal=frozenset({"customer_number", "age"})
 )
-ALL = [*MODELS, MEETINGS, COMPANY, STAGES, CALLS]
+IN_RUSSIAN = {
+    "dim_manager": {"manager_id": "Сотрудник", "manager_name": "Имя", "email": "Почта"},
+    "fct_deals": {"deal_id": "Сделка", "manager_id": "Сотрудник", "amount": "Сумма"},
+}
+ALL = [
+    *(replace(it, russian_names=IN_RUSSIAN.get(it.name, {})) for it in MODELS),
+    *(MEETINGS, COMPANY, STAGES, CALLS),
+]
 MORE = """
 create table marts.fct_meetings as select * from (values
     ('a', 'm1', 'm3'), ('b', 'm2', 'm1'), ('c', 'm3', 'm3')) as t(meeting_id, set_by, held_by);
 create table marts.kpi_company_period as select 100 as revenue;
 create table marts.dim_stage as select 's1' as stage_id;
 create table marts.fct_call_sessions as select '+79120001122' as customer_number, 44 as age, 1 as n;
+create view marts_ru.dim_manager as select manager_id as "Сотрудник", manager_name as "Имя",
+    email as "Почта" from voronka.marts.dim_manager;
+create view marts_ru.fct_deals as select deal_id as "Сделка", manager_id as "Сотрудник",
+    amount as "Сумма" from voronka.marts.fct_deals;
 """
 # The roles belong to the whole server, and no other test uses these names.
 PEOPLE = ("anna", "north", "head", "officer", "nobody_yet")
@@ -70,6 +83,10 @@ def sees(settings: Settings, role: str, sql: str) -> list[tuple]:
     url = settings.postgres_url.get_secret_value().replace("postgres:s3cret", f"{role}:s3cret")
     with psycopg.connect(url) as connection:
         return connection.execute(sql).fetchall()
+
+
+def admin(settings: Settings) -> psycopg.Connection:
+    return psycopg.connect(settings.postgres_url.get_secret_value())
 
 
 def is_refused(settings: Settings, role: str, table: str) -> bool:
@@ -139,20 +156,91 @@ def test_what_cannot_be_limited_is_not_shown_to_limited_roles(limited):
         role: {
             table
             for table in ("marts.kpi_company_period", "marts.dim_stage", "quarantine.crm_deals",
-                          'marts_ru."сделки"', "marts.fct_call_sessions")
+                          'marts_ru."сделки"', "marts.fct_call_sessions",
+                          "marts_ru.fct_deals", "marts_ru.dim_manager")
             if not is_refused(limited, role, table)
         }
         for role in PEOPLE
     }  # fmt: skip
-    open_to_all = {"marts.kpi_company_period", "marts.dim_stage", "marts.fct_call_sessions"}
+    limited_to_own = {"marts.dim_stage", "marts_ru.fct_deals", "marts_ru.dim_manager"}
+    open_to_all = {"marts.kpi_company_period", "marts.fct_call_sessions"} | limited_to_own
     assert seen == {
         "nobody_yet": set(),
-        "anna": {"marts.dim_stage"},
-        "north": {"marts.dim_stage"},
+        "anna": limited_to_own,
+        "north": limited_to_own,
         "head": open_to_all,
-        # Nobody said what is personal in marts_ru, and quarantine is as a whole.
+        # Nobody said what is personal in a view of somebody's own, and quarantine is as a whole.
         "officer": open_to_all | {"quarantine.crm_deals", 'marts_ru."сделки"'},
     }
+
+
+def test_marts_under_russian_names_have_the_rows_and_masks_of_the_marts(limited):
+    publish_to_postgres(limited, ALL)
+    managers = 'select "Сотрудник", "Имя", "Почта" from marts_ru.dim_manager order by 1'
+    masked = [("m1", "Анна", "***"), ("m2", "Борис", None), ("m3", "Вера", "***")]
+    assert sees(limited, "head", managers) == masked
+    assert sees(limited, "north", managers) == masked[:2]
+    assert sees(limited, "anna", managers) == masked[:1]
+    assert sees(limited, "officer", managers)[0] == ("m1", "Анна", "anna@ours.ru")
+    assert is_refused(limited, "head", "marts_ru_personal.dim_manager")
+    for role in ("head", "anna", "north"):
+        rows = 'select sum("Сумма"), count(distinct "Сотрудник") from marts_ru.fct_deals'
+        same = "select sum(amount), count(distinct manager_id) from marts.fct_deals"
+        assert sees(limited, role, rows) == sees(limited, role, same)
+    with admin(limited) as connection:
+        found = connection.execute(
+            "select indexdef from pg_indexes where schemaname = 'marts_ru' order by 1"
+        ).fetchall()
+    assert [text.partition("USING ")[2] for (text,) in found] == [
+        'btree ("Сотрудник")', 'btree ("Сделка")'
+    ]  # fmt: skip
+
+
+def test_the_catalogue_does_not_say_how_many_rows_there_are(limited):
+    """Everybody reads pg_class; the planner still knows the values."""
+    publish_to_postgres(limited, ALL)
+    counted = (
+        "select nspname || '.' || relname, reltuples from pg_class as c "
+        "join pg_namespace as n on n.oid = relnamespace "
+        "where nspname !~ '^(pg_|information)' and reltuples > 0"
+    )
+    assert sees(limited, "anna", counted) == []
+    stats = "select count(*) from pg_stats where schemaname = 'marts'"
+    assert sees(limited, "anna", stats + " and tablename = 'fct_deals'") == [(0,)]
+    with admin(limited) as connection:
+        of_deals = connection.execute(
+            "select attname, n_distinct from pg_stats where schemaname = 'marts' "
+            "and tablename = 'fct_deals' and attname in ('manager_id', 'deal_id') order by 1"
+        ).fetchall()
+        unwatched = connection.execute(
+            "select bool_and('autovacuum_enabled=false' = any(reloptions)) from pg_class as c "
+            "join pg_namespace as n on n.oid = relnamespace "
+            "where nspname in ('marts', 'quarantine') and relkind = 'r'"
+        ).fetchall()
+    assert of_deals == [("deal_id", -1.0), ("manager_id", pytest.approx(-0.15))]
+    assert unwatched == [(True,)]
+
+
+def test_a_manager_whose_key_holds_nul_is_seen_by_his_team(limited):
+    write_published(
+        limited, "20260101T000000001Z-a",
+        more=MORE + """
+        insert into marts.dim_manager values ('m' || chr(0) || '2', 'NUL', 'x@y', 'North'),
+            ('m␀2', 'sign', 'y@z', 'North'), ('m\\'';select', 'quotes', null, 'North');
+        update marts.fct_deals set manager_id = 'm' || chr(0) || '2' where deal_id = 'd2';
+        """,
+    )  # fmt: skip
+    publish_to_postgres(limited, ALL)
+    deals = (
+        "select deal_id, manager_id, manager_name from marts.fct_deals "
+        "join marts.dim_manager using (manager_id) where deal_id = 'd2' order by 3"
+    )
+    both = [("d2", "m␀2", "NUL"), ("d2", "m␀2", "sign")]
+    assert sees(limited, "north", deals) == both
+    assert sees(limited, "head", deals) == both
+    assert sees(limited, "anna", deals) == []
+    quotes = "select manager_id from marts.dim_manager where manager_name = 'quotes'"
+    assert sees(limited, "north", quotes) == [("m\\';select",)]
 
 
 def test_a_change_of_the_mapping_is_another_version(limited):
