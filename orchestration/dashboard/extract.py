@@ -14,9 +14,11 @@ from typing import Any
 import duckdb
 
 from orchestration.base.sql import quote
+from orchestration.base.variables import Variables
 from orchestration.dashboard.encode import encode, encode_figures
 from orchestration.dashboard.formulas import formula
-from orchestration.metrics.catalogue import LANGUAGES, Catalogue
+from orchestration.metrics.catalogue import GRAINS, LANGUAGES, Catalogue
+from orchestration.metrics.needs import MANAGER, Needs, empty_tables
 from orchestration.publication.published import quarantine_reasons
 
 # Rows of kpi_daily in a page: what a browser still filters at once, about 1 MB.
@@ -24,22 +26,26 @@ MAX_DAILY_ROWS = 60_000
 # Days of which the page has the pipeline day by day; before them it has ends of weeks and months.
 PIPELINE_DAYS = 62
 MAX_PRESALE = 200
-AGE_LIMITS = (7, 14, 30, 60)
 # Cubes whose columns add up over days, so that metrics can be formed of them.
-ADDED_UP = ("daily", "ads", "missed", "response", "lost")
+ADDED_UP = ("daily", "ads", "missed", "waits", "response", "lost", "gaps", "company")
 
 _GRAINS = "('day', 'week', 'month', 'quarter', 'year')"
 _COMPANY = (
     *("ad_spend", "sales_cost", "cac", "active_customers", "churned_customers", "churn_rate"),
     *("retention_rate", "arpc", "clv", "sessions", "median_response_minutes"),
-    "median_cycle_days",
+    *("median_cycle_days", "responded_in_5min_rate"),
 )
-_MEDIANS = ("median_response_minutes", "median_cycle_days")
+# A state of the company that the page divides by.
+_STATES = ("active_customers",)
+# Figures of managers that the page cannot form of sums: medians, and what has sums by month only.
+_STATED = ("median_response_minutes", "median_cycle_days", "responded_in_5min_rate")
 _ADS = ("ad_spend", "impressions", "clicks")
 _MISSED = (
     *("missed_calls", "recovered_by_agent", "recovered_by_client", "missed_calls_lost"),
-    *("missed_calls_open", "recovery_seconds"),
+    *("missed_calls_lost_unnumbered", "missed_calls_open", "recovery_seconds"),
 )
+_WAITS = ("answer_waits", "answer_wait_seconds", "missed_waits", "missed_wait_seconds")
+_GAPS = ("payments_unpriced", "deals_won_unpriced", "deals_lost_unpriced", "ad_costs_unpriced")
 _RESPONSE = (
     *("leads_answered", "leads_answered_in_5min", "response_seconds"),
     "response_working_seconds",
@@ -65,20 +71,25 @@ class Extract:
         self.window = self._window(max_rows)
         self._managers = self._rows("select manager_id from marts.dim_manager order by all")
         self._sources = self._rows("select source_id from marts.dim_source order by all")
+        self._bands = self._rows(
+            "select distinct age_from_days, age_to_days from marts.open_deals order by all"
+        )
         self._positions = {
             "manager_id": _positions(self._managers),
             "source_id": _positions(self._sources),
             "stage_id": _positions(self._rows(_STAGES)),
             "pipeline_id": _positions(self._rows(_PIPELINES)),
+            "age_from_days": _positions(self._bands),
         }
 
-    def data(self, catalogue: Catalogue, currency: str) -> dict[str, Any]:
-        """Everything that the page needs, ready for JSON."""
+    def data(self, catalogue: Catalogue, variables: Variables) -> dict[str, Any]:
+        """Everything that the page needs, ready for JSON; `variables` are dbt's."""
         cubes = self._cubes()
         columns = {name for cube in ADDED_UP for name in cubes[cube]["columns"]}
+        needs = Needs(catalogue, empty_tables(self._connection))
         return {
-            "about": self._about(currency),
-            "metrics": _metrics(catalogue, columns),
+            "about": self._about(variables),
+            "metrics": _metrics(catalogue, needs, {*columns, *_STATES}),
             "managers": self._records(
                 "select manager_id as id, manager_name as name, team, role, is_deleted as gone "
                 "from marts.dim_manager order by manager_id"
@@ -94,7 +105,7 @@ class Extract:
             "stages": self._stages(),
             "cubes": cubes,
             "company": self._company(),
-            "medians": self._medians(),
+            "stated": self._stated(),
             "plans": self._plans(),
             "diagnosis": self._diagnosis(),
             "cohorts": self._table(
@@ -154,16 +165,30 @@ class Extract:
                 {"day": "date_day", "manager": "manager_id", "source": "source_id"},
                 _RESPONSE,
             ),
+            "waits": self._cube(
+                "from marts.call_waiting", {"day": "date_day", "source": "source_id"}, _WAITS
+            ),
+            "gaps": self._cube(
+                "from marts.unpriced_daily",
+                {"day": "date_day", "manager": "manager_id", "source": "source_id"},
+                _GAPS,
+            ),
+            "company": self._cube(
+                "from (select period_start as date_day, "
+                "case when period_grain = 'day' then sessions else 0 end as sessions, "
+                "case when period_grain = 'month' then sales_cost else 0 end as sales_cost "
+                "from marts.kpi_company_period where period_grain in ('day', 'month'))",
+                {"day": "date_day"},
+                ("sessions", "sales_cost"),
+            ),
             "hours": self._cube(
-                "from (select *, date_trunc('month', session_started_on)::date as date_day, "
-                "isodow(session_started_on) as weekday, hour(session_started_hour) as hour_of_day, "
-                "1 as hour_calls, is_answered::int as hour_answered, "
-                "(direction = 'in' and not is_answered)::int as hour_missed from marts.fct_calls)",
+                "from (select * replace (date_trunc('month', date_day)::date as date_day) "
+                f"from marts.calls_by_hour where date_day <= date '{self.window.end}')",
                 {
                     **{"day": "date_day", "weekday": "weekday", "hour": "hour_of_day"},
                     "manager": "manager_id",
                 },
-                ("hour_calls", "hour_answered", "hour_missed"),
+                ("calls", "calls_answered", "calls_missed"),
             ),
             "pipeline": self._cube(
                 "from (from marts.fct_pipeline_days where date_day > date '"
@@ -174,7 +199,7 @@ class Extract:
                     "manager": "manager_id",
                     "source": "source_id",
                 },
-                ("open_deals", "open_amount"),
+                ("open_deals", "open_amount", "open_deals_without_amount"),
             ),
             "funnel": self._cube(
                 "from (select *, cohort_month as date_day from marts.funnel_conversion)",
@@ -241,16 +266,14 @@ class Extract:
         return [int(v) if positions is None else positions.get(v, -1) for v in values]
 
     def _ageing(self) -> dict[str, Any]:
-        """Open deals by how long they have been where they are; `age` counts AGE_LIMITS passed."""
-        age = " + ".join(f"(days >= {limit})::int" for limit in AGE_LIMITS)
+        """Open deals by how long they have been where they are."""
         return self._cube(
-            f"from (select *, {age} as age, 1 as aged_deals, coalesce(amount, 0) as aged_amount "
-            f"from ({_OPEN_STAYS.format(as_of=self.window.end)}))",
+            "from (select *, 1 as aged_deals from marts.open_deals)",
             {
                 **{"pipeline": "pipeline_id", "stage": "stage_id", "manager": "manager_id"},
-                **{"source": "source_id", "age": "age"},
+                **{"source": "source_id", "age": "age_from_days"},
             },
-            ("aged_deals", "aged_amount"),
+            ("aged_deals",),
             is_dated=False,
         )
 
@@ -266,7 +289,7 @@ class Extract:
 
     # Rows as the marts have them
 
-    def _about(self, currency: str) -> dict[str, Any]:
+    def _about(self, variables: Variables) -> dict[str, Any]:
         row = self._records(
             "select publication_id, project_version as version, as_of_date as as_of, "
             "strftime(published_at at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ') as published_at, "
@@ -275,13 +298,33 @@ class Extract:
         )[0]
         return {
             **row,
-            "currency": currency,
+            "currency": variables.base_currency,
+            # What a figure has to fall below, as a share of the one before.
+            "drop": variables.diagnostic_drop,
             "start": self.window.start.isoformat(),
             "end": self.window.end.isoformat(),
             "is_whole": self.window.is_whole,
             "has_sources": self.window.has_sources,
-            "age_limits": list(AGE_LIMITS),
+            "age_bands": [list(band) for band in self._bands],
+            "later": self._later(),
+            "empty": sorted(empty_tables(self._connection)),
         }
+
+    def _later(self) -> dict[str, int | float]:
+        """What there is after the as-of date, by figure: no period of the page holds it."""
+        later: dict[str, int | float] = {}
+        for columns, source in (
+            (self._additive(), "marts.kpi_daily"),
+            (
+                _ADS,
+                "(select *, period_start as date_day from marts.kpi_source_period "
+                "where period_grain = 'day')",
+            ),
+        ):
+            sums = ", ".join(f"sum({quote(name)})::double" for name in columns)
+            found = self._one(f"select {sums} from {source} where date_day > '{self.window.end}'")
+            later |= {name: value for name, value in zip(columns, found, strict=True) if value}
+        return later
 
     def _stages(self) -> list[dict[str, Any]]:
         stages = self._records(
@@ -297,19 +340,19 @@ class Extract:
             f"from marts.kpi_company_period where {self._in_window()} order by all"
         )
 
-    def _medians(self) -> dict[str, Any]:
-        """Medians of managers, days apart: nobody reads the median of a day."""
-        found = " or ".join(f"{name} is not null" for name in _MEDIANS)
+    def _stated(self) -> dict[str, Any]:
+        """Such figures of managers, days apart: nobody reads the median of a day."""
+        found = " or ".join(f"{name} is not null" for name in _STATED)
         return self._table(
-            f"select period_grain, period_start, manager_id, {', '.join(_MEDIANS)} "
+            f"select period_grain, period_start, manager_id, {', '.join(_STATED)} "
             f"from marts.kpi_manager_period where {self._in_window()} "
             f"and period_grain <> 'day' and ({found}) order by all"
         )
 
     def _plans(self) -> dict[str, Any]:
         return self._table(
-            "select metric, period as period_grain, period_start, manager_id, target, actual, "
-            "target_to_date from marts.quota_attainment "
+            "select metric, period as period_grain, period_start, manager_id, target, "
+            "actual_to_date as actual, target_to_date from marts.quota_attainment "
             f"where period_start >= date '{self.window.start.replace(day=1)}' order by all"
         )
 
@@ -322,8 +365,8 @@ class Extract:
 
     def _presale(self) -> dict[str, Any]:
         return self._table(
-            "select deal_id, stage_id, manager_id, source_id, amount, days from "
-            f"({_OPEN_STAYS.format(as_of=self.window.end)}) where stage_kind = 'presale' "
+            "select deal_id, stage_id, manager_id, source_id, amount, days_in_stage as days, "
+            "is_entry_uncertain as is_at_least from marts.open_deals where stage_kind = 'presale' "
             f"order by amount desc nulls last, deal_id limit {MAX_PRESALE}"
         )
 
@@ -402,8 +445,11 @@ class Extract:
         return table
 
 
-def _metrics(catalogue: Catalogue, columns: set[str]) -> dict[str, Any]:
-    """Names, units and formulas of the catalogue's metrics."""
+def _metrics(catalogue: Catalogue, needs: Needs, columns: set[str]) -> dict[str, Any]:
+    """Names, units and formulas of the catalogue's metrics, and what they lack.
+
+    What is empty is left out: most metrics lack nothing.
+    """
     found: dict[str, Any] = {}
     for metric in catalogue.public:
         entry: dict[str, Any] = {
@@ -417,7 +463,20 @@ def _metrics(catalogue: Catalogue, columns: set[str]) -> dict[str, Any]:
             entry["num"] = parts.numerator
             if parts.denominator is not None:
                 entry["den"] = parts.denominator
-        found[metric.name] = entry
+            if parts.having is not None:
+                entry["having"] = parts.having
+        absence = needs.absence(metric.name)
+        by_manager = needs.absence(metric.name, (MANAGER,))
+        more: dict[str, Any] = {
+            "missing": absence.missing,
+            "missing_by_manager": by_manager.missing[len(absence.missing) :],
+            "partly": absence.partly,
+            "lacks": needs.lacks(metric.name),
+            "blind": metric.blind,
+            "price": metric.is_price,
+            "grains": metric.all_grains if set(metric.all_grains) < set(GRAINS) else (),
+        }
+        found[metric.name] = entry | {name: value for name, value in more.items() if value}
     return found
 
 
@@ -433,12 +492,3 @@ def _months_before(day: date, months: int) -> date:
 
 _STAGES = "select stage_id from marts.dim_stage order by stage_id"
 _PIPELINES = "select pipeline_id from marts.dim_pipeline order by pipeline_id"
-# The present stay of every open deal.
-_OPEN_STAYS = """
-    select
-        deals.deal_id, deals.pipeline_id, deals.manager_id, deals.source_id, deals.amount,
-        stays.stage_id, stays.stage_kind, greatest(date '{as_of}' - stays.entered_on, 0) as days
-    from marts.fct_deals as deals
-    inner join marts.fct_stage_entries as stays on deals.deal_id = stays.deal_id
-    where deals.outcome = 'open' and stays.exited_at is null
-"""

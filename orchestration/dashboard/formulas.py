@@ -11,19 +11,24 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from orchestration.metrics.catalogue import Catalogue
+from orchestration.metrics.catalogue import OF_MEMBERS, Catalogue
 
 Sum = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Formula:
-    """`numerator` / `denominator`, each a sum of columns times factors; no denominator: a sum."""
+    """`numerator` / `denominator`, each a sum of columns times factors; no denominator: a sum.
+
+    `having` names a dimension and a column: only members whose sum of that column in the period is
+    not 0 are added up.
+    """
 
     numerator: Sum
     denominator: Sum | None = None
+    having: tuple[str, str] | None = None
 
 
 def formula(catalogue: Catalogue, name: str, columns: Collection[str]) -> Formula | None:
@@ -33,6 +38,10 @@ def formula(catalogue: Catalogue, name: str, columns: Collection[str]) -> Formul
     if name not in catalogue.metrics:
         return None
     definition = catalogue.definition(name)
+    members = ((definition.get("config") or {}).get("meta") or {}).get(OF_MEMBERS)
+    if members:
+        whole = formula(catalogue, members["sum"], columns)
+        return whole and replace(whole, having=(members["over"], members["having"]))
     params = definition["type_params"]
     if definition["type"] == "ratio":
         parts = [params["numerator"], params["denominator"]]
@@ -83,7 +92,9 @@ def _evaluate(node: ast.expr, known: dict[str, Formula | None]) -> Formula | Non
         for column, factor in right.numerator.items():
             total[column] = total.get(column, 0.0) + sign * factor
         # A constant beside sums has no place in a quotient of sums.
-        return None if "" in total and len(total) > 1 else Formula(total)
+        if "" in total and len(total) > 1:
+            return None
+        return Formula(total, having=left.having or right.having)
     return None
 
 
@@ -93,9 +104,7 @@ def _divide(above: Formula | None, below: Formula | None) -> Formula | None:
     if set(below.numerator) == {""}:
         factor = 1.0 / below.numerator[""]
         scaled = {column: value * factor for column, value in above.numerator.items()}
-        return Formula(scaled, above.denominator)
-    return (
-        None
-        if above.denominator or "" in above.numerator
-        else Formula(above.numerator, below.numerator)
-    )
+        return replace(above, numerator=scaled)
+    if above.denominator or "" in above.numerator:
+        return None
+    return Formula(above.numerator, below.numerator, above.having or below.having)

@@ -46,7 +46,7 @@ def write_dashboard(
         with duckdb.connect(str(source), True, settings.session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
             catalogue = Catalogue(_semantic_manifest(connection))
-            data = Extract(connection, max_rows).data(catalogue, settings.variables.base_currency)
+            data = Extract(connection, max_rows).data(catalogue, settings.variables)
     except duckdb.Error as error:
         raise WrongUse(
             f"The dashboard cannot be read from {source}: {first_line(error)}",

@@ -25,6 +25,8 @@ LANGUAGES = (ENGLISH, RUSSIAN)
 GROUPS = tuple(item.value for item in Group)
 # The key of `at_grain` for questions without a grain.
 ALL_TIME = "all"
+# `config.meta` of a sum over some members only: {sum: revenue, over: source, having: ad_spend}.
+OF_MEMBERS = "of_members"
 # How a longer period's figure comes from its parts: it is their sum, the last one, or neither.
 SUM, LAST, NEITHER = "sum", "last", "none"
 
@@ -36,8 +38,9 @@ class Metric:
     `is_zero_of_nothing`: where nothing happened it is 0, as a count is; a quotient is unknown.
     `is_bounded`: it counts rows or truths, which 64 bits always hold; sums of given numbers may be
     more. `is_price`: it divides a cost, and 0 says that nothing was paid, not that it was cheap:
-    people are shown a dash. `at_grain` names the metrics that stand for it at other grains than
-    `grains`, `variant_of` the one that it stands for.
+    people are shown a dash. `blind` names the metric that counts what the denominator holds without
+    that anybody could know its outcome. `at_grain` names the metrics that stand for it at other
+    grains than `grains`, `variant_of` the one that it stands for.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Metric:
     at_grain: Mapping[str, str]
     variant_of: str | None
     is_price: bool = False
+    blind: str | None = None
 
     @property
     def sql_type(self) -> str:
@@ -189,6 +193,7 @@ def _metric(item: Mapping[str, Any], summed: AbstractSet[str]) -> Metric:
         at_grain=meta.get("at_grain") or {},
         variant_of=meta.get("variant_of"),
         is_price=bool(meta.get("is_price")),
+        blind=meta.get("blind"),
     )
 
 

@@ -3,7 +3,8 @@
 `config.meta.needs` of a semantic model or of a metric says which: a list of raw tables, where a
 list inside the list names tables of which one will do. `config.meta.needs_by` of a semantic model
 names what a dimension needs besides: who called is known by the extensions. A metric without needs
-of its own has those of its inputs.
+of its own has those of its inputs. `config.meta.lacks` of a sum of money names the metric that
+counts the rows which it lacks, since nobody knows their amount in base currency.
 """
 
 from __future__ import annotations
@@ -14,9 +15,15 @@ from typing import Any
 
 import duckdb
 
-from orchestration.metrics.catalogue import MANIFEST_TABLE, SCHEMA, Catalogue, inputs_of
+from orchestration.metrics.catalogue import (
+    MANIFEST_TABLE,
+    OF_MEMBERS,
+    SCHEMA,
+    Catalogue,
+    inputs_of,
+)
 
-NEEDS, NEEDS_BY = "needs", "needs_by"
+NEEDS, NEEDS_BY, LACKS = "needs", "needs_by", "lacks"
 MANAGER = "manager"
 # Tables of which at least one must have rows.
 Clause = tuple[str, ...]
@@ -87,6 +94,15 @@ class Needs:
             if clauses:
                 found.setdefault((clauses, more), []).append(metric.name)
         return [Group(*needs, tuple(names)) for needs, names in found.items()]
+
+    def lacks(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Sums of money that a metric holds, each with the metric that counts what it lacks."""
+        definition = self._catalogue.definition(name)
+        said = _meta(definition).get(LACKS)
+        own = [(name, said)] if said else []
+        members = _meta(definition).get(OF_MEMBERS)
+        parts = [members["sum"]] if members else inputs_of(definition)
+        return tuple(dict.fromkeys([*own, *(pair for part in parts for pair in self.lacks(part))]))
 
     def _clauses(self, name: str) -> Iterable[Clause]:
         """What a metric says, else what it is measured on, else what its inputs need."""

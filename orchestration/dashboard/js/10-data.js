@@ -49,9 +49,9 @@ function records(table) {
 
 const COMPANY = new Map();
 for (const row of records(DATA.company)) COMPANY.set(`${row.period_grain}|${row.period_start}`, row);
-const MEDIANS = new Map();
-for (const row of records(DATA.medians)) {
-  MEDIANS.set(`${row.period_grain}|${row.period_start}|${row.manager_id}`, row);
+const STATED = new Map();
+for (const row of records(DATA.stated)) {
+  STATED.set(`${row.period_grain}|${row.period_start}|${row.manager_id}`, row);
 }
 const PLANS = records(DATA.plans);
 const DIAGNOSIS = records(DATA.diagnosis);

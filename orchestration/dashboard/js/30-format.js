@@ -51,6 +51,10 @@ function onAxis(value, unit) {
   return thin(format({ notation: Math.abs(value) >= 10000 ? "compact" : "standard", maximumFractionDigits: Math.abs(value) < 10 ? 1 : Math.abs(value) < 1e7 ? 1 : 0 }).format(value));
 }
 
+// Raw tables as people call them: “payments (crm.payments)”; of some one will do.
+const tableName = (name) => `${wordFor("table", name.replace(".", "_"))} (${name})`;
+const tableNames = (clauses) => clauses.map((clause) => clause.map(tableName).join(` ${t("or")} `)).join(", ");
+
 // By how much a figure changed: percent, for ratios percentage points.
 function changeText(now, before, unit) {
   if (!isGiven(now) || !isGiven(before)) return null;

@@ -29,10 +29,36 @@ function titled(text, mark) {
   return h("h3", {}, words.length ? `${words.join(" ")} ` : "", h("span", { class: "nowrap" }, last, mark));
 }
 
-// A card with a title; the foot says which chosen filter it cannot follow.
-function card({ title, names = [], about, filters, note, wide = false, tools = null, id = null }, ...children) {
+// What the figures of a card do not hold in the shown periods, in words.
+function remarksOf(names, periods) {
+  const metrics = names.map((name) => DATA.metrics[name] || {});
+  const known = names.filter((name) => !lackOf(name).length);
+  const partly = [...new Set(known.flatMap((name) => DATA.metrics[name]?.partly || []))];
+  const gaps = new Map(known.flatMap((name) => (DATA.metrics[name]?.lacks || []).map(([, gap]) => [gap, filtersOf(name)])));
+  const count = (gap, filters) => (gap in STATES ? figures(gap, periods.slice(-1))[0] : sums(gap, periods, null, filters)[0].reduce((sum, value) => sum + value, 0));
+  const blind = [...new Set(metrics.map((metric) => metric.blind).filter(Boolean))];
+  const last = periods[periods.length - 1];
+  const late = last && last.running ? known.filter((name) => ABOUT.later[name]) : [];
+  return [
+    partly.length ? t("partly", { tables: partly.map(tableName).join(", ") }) : null,
+    ...[...gaps].map(([gap, filters]) => [gap, count(gap, filters)]).filter(([, rows]) => rows).map(([gap, rows]) => plural(`gap_${gap}`, rows)),
+    ...blind.map((gap) => [gap, figures(gap, periods).reduce((sum, value) => sum + value, 0)]).filter(([, rows]) => rows).map(([gap, rows]) => plural(`blind_${gap}`, rows)),
+    late.length ? t("later_not_in", { day: dayLabel(ABOUT.end), figures: late.map((name) => `${label(name)} ${inUnit(ABOUT.later[name], unitOf(name), true)}`).join(", ") }) : null,
+  ].filter(Boolean);
+}
+
+// The tables without which none of the figures can be known, in words; null where one can.
+function notLoaded(names, by = null) {
+  const lacks = names.map((name) => lackOf(name, by));
+  if (!names.length || lacks.some((clauses) => !clauses.length)) return null;
+  const all = new Map(lacks.flat().map((clause) => [clause.join(), clause]));
+  return tableNames([...all.values()]);
+}
+
+// A card with a title; the foot says which chosen filter it cannot follow, and what it lacks.
+function card({ title, names = [], figuresOf = names, about, filters, note, wide = false, tools = null, id = null }, ...children) {
   const ignored = filters ? activeFilters().filter((name) => !filters.includes(name)) : [];
-  const notes = [note, ignored.length ? t("not_filtered", { filters: ignored.map((name) => t(`filter_${name}`)).join(", ") }) : null].filter(Boolean);
+  const notes = [note, ...remarksOf(figuresOf, shown()), ignored.length ? t("not_filtered", { filters: ignored.map((name) => t(`filter_${name}`)).join(", ") }) : null].filter(Boolean);
   return h("section", { class: `card${wide ? " wide" : ""}`, "data-card": id },
     title ? h("header", {}, titled(title, about ? info(about) : names.length ? infoOf(names) : null), tools) : null,
     children,
@@ -40,6 +66,13 @@ function card({ title, names = [], about, filters, note, wide = false, tools = n
 }
 
 const empty = (text = t("nothing_here")) => h("p", { class: "empty" }, text);
+// Nothing to show: because nothing was loaded, or because there is nothing.
+function emptyOf(names, by = null) {
+  const lack = notLoaded(names, by);
+  if (lack) return empty(`${t("not_loaded")}. ${t("needs", { tables: lack })}`);
+  const isUnpriced = names.length && names.every((name) => unitOf(name) === "currency") && remarksOf(names.filter((name) => DATA.metrics[name].lacks), shown()).length;
+  return empty(t(isUnpriced ? "unpriced_all" : "nothing_here"));
+}
 const section = (title, lead, ...children) => h("div", { class: "section" }, h("h2", {}, title), lead ? h("p", { class: "lead" }, lead) : null, ...children);
 const grid = (...cards) => h("div", { class: "grid" }, ...cards);
 
@@ -76,8 +109,8 @@ function spark(values, periods, unit, width = 96, height = 26) {
 function changeOf(now, before, name) {
   const text = changeText(now, before, unitOf(name));
   if (text === null) return null;
-  const verdict = verdictOf(now, before, goodOf(name));
-  const arrow = Math.abs(now - before) < 1e-9 ? "→" : now > before ? "▲" : "▼";
+  const verdict = /^[+−]?0[^\d,.]/.test(text) ? "" : verdictOf(now, before, goodOf(name));
+  const arrow = /^[+−]?0[^\d,.]/.test(text) ? "→" : now > before ? "▲" : "▼";
   return h("span", { class: `change ${verdict}`, title: verdict ? t(verdict === "good" ? "is_better" : "is_worse") : null }, `${arrow} ${text}`);
 }
 
@@ -92,15 +125,24 @@ function kpi(name) {
   const planned = plan(name, [period]);
   const target = planned && planned[0];
   const ignored = activeFilters().filter((filter) => !filtersOf(name).includes(filter));
+  const lack = notLoaded([name]);
+  if (lack) {
+    return h("article", { class: "kpi", "data-metric": name, "data-value": "", "data-lack": "" },
+      titled(label(name), infoOf([name])),
+      h("div", { class: "figure lacking" }, t("not_loaded")),
+      h("footer", {}, t("needs", { tables: lack })));
+  }
+  const notes = [...remarksOf([name], [period]), ...(!isGiven(value) && isLate(period) ? [t("later_unknown", { day: dayLabel(ABOUT.end) })] : [])];
+  if (ignored.length) notes.push(t("not_filtered", { filters: ignored.map((filter) => t(`filter_${filter}`)).join(", ") }));
   return h("article", { class: "kpi", "data-metric": name, "data-value": isGiven(value) ? value : "" },
     titled(label(name), infoOf([name])),
     h("div", { class: "figure", title: inUnit(value, unit) }, inUnit(value, unit, true)),
     h("div", { class: "against" },
       changeOf(value, earlier, name),
       isGiven(earlier) ? h("span", { class: "muted" }, `${before.cut ? t("same_days") : t("before")} ${inUnit(earlier, unit, true)}`) : h("span", { class: "muted" }, t("no_comparison"))),
-    target && target.target ? planBar(target, unit, period.running, value) : null,
+    target && target.target && isGiven(value) ? planBar(target, unit, period.running, value) : null,
     spark(figures(name, history), history, unit, 220, 34),
-    ignored.length ? h("footer", {}, t("not_filtered", { filters: ignored.map((filter) => t(`filter_${filter}`)).join(", ") })) : null);
+    notes.length ? h("footer", {}, notes.join(" ")) : null);
 }
 
 function planBar(target, unit, isRunning, value) {
@@ -123,7 +165,8 @@ function table({ columns, rows, sort, id }) {
   const body = h("tbody");
   const heads = columns.map((column) =>
     h("th", { scope: "col", class: column.text ? "text" : null },
-      column.value ? h("button", { type: "button", title: column.about || null, onclick: () => { isUp = key === column.key ? !isUp : Boolean(column.text); key = column.key; fill(); } }, column.label) : column.label));
+      column.value ? h("button", { type: "button", title: column.about || null, onclick: () => { isUp = key === column.key ? !isUp : Boolean(column.text); key = column.key; fill(); } }, column.label) : column.label,
+      column.lack ? h("small", { class: "lacking" }, t("not_loaded")) : null));
   function fill() {
     const by = columns.find((column) => column.key === key);
     const sorted = [...rows].sort((a, b) => {
@@ -142,7 +185,9 @@ function table({ columns, rows, sort, id }) {
 function metricColumn(name, by, periods) {
   const lists = figures(name, [periods[periods.length - 1]], by);
   const unit = unitOf(name);
-  return { key: name, label: label(name), about: aboutOf(name), value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name }, inUnit(lists[row.at][0], unit, true)) };
+  const lack = notLoaded([name], by);
+  const about = lack ? `${t("not_loaded")}. ${t("needs", { tables: lack })}` : aboutOf(name);
+  return { key: name, label: label(name), about, lack, value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name }, inUnit(lists[row.at][0], unit, true)) };
 }
 function sparkColumn(name, by, periods) {
   const lists = figures(name, periods, by);

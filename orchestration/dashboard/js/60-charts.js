@@ -5,8 +5,9 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const color = (at) => css(`--series-${(at % 8) + 1}`);
 
 // A card with a chart in it, and the same figures as a table.
-function chartCard({ title, names, about, filters, note, wide, height = 280, tools, id }, made) {
-  if (!made) return card({ title, names, about, filters, note, wide, tools, id }, empty());
+function chartCard({ title, names = [], figuresOf = names, about, filters, note, wide, height = 280, tools, id, by = null }, made) {
+  const lack = notLoaded(figuresOf, by);
+  if (!made || lack) return card({ title, names, figuresOf, about, filters, note, wide, tools, id }, emptyOf(figuresOf, by));
   const place = h("div", { class: "chart", style: `height:${made.height || height}px`, role: "img", "aria-label": title, "data-chart": id });
   const numbers = h("div", { class: "numbers scroll", hidden: true });
   const button = h("button", {
@@ -19,7 +20,7 @@ function chartCard({ title, names, about, filters, note, wide, height = 280, too
     },
   }, "☰");
   drawn.push({ place, option: made.option });
-  return card({ title, names, about, filters, note, wide, id, tools: h("div", { class: "tools" }, tools, button) }, place, numbers);
+  return card({ title, names, figuresOf, about, filters, note, wide, id, tools: h("div", { class: "tools" }, tools, button) }, place, numbers);
 }
 
 const plainTable = ({ head, rows }) =>
@@ -55,9 +56,8 @@ const tooltip = (formatter, trigger = "axis") => ({
 });
 const escaped = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 const tipLine = (marker, name, text) => `<div class="tip-line">${marker}<span>${escaped(name)}</span><b>${escaped(text)}</b></div>`;
-const legend = (names) => (names.length > 1 ? { type: "plain", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, itemGap: 14, data: names, textStyle: { color: css("--ink"), fontSize: 12 }, inactiveColor: css("--faint") } : { show: false });
+const legend = (names, text = (name) => name) => ({ type: "plain", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, itemGap: 14, data: names, formatter: text, textStyle: { color: css("--ink"), fontSize: 12 }, inactiveColor: css("--faint") });
 const legendLines = (names, width) => {
-  if (names.length < 2) return 0;
   let [lines, used] = [1, 0];
   for (const name of names) {
     const need = 32 + name.length * 7.2;
@@ -75,26 +75,28 @@ const chartWidth = (wide) => {
 
 // Series over periods. Each: name, values, unit, kind (bar or line), stack, color, dashed.
 function timeChart(periods, series, { unit, wide = false, max = null, tick = periodTick, name = periodLabel, stackName = null } = {}) {
-  const filled = series.filter((item) => item.values.some((value) => isGiven(value) && value !== 0));
-  if (!filled.length || !periods.length) return null;
-  const names = filled.map((item) => item.name);
-  const most = Math.max(...filled.flatMap((item) => item.values.filter(isGiven)));
+  if (!periods.length || !series.some((item) => item.values.some((value) => isGiven(value) && value !== 0))) return null;
+  const names = series.map((item) => item.name);
+  // What has no figure stays in the legend and says why, so that nothing else is taken for it.
+  const blank = new Map(series.filter((item) => !item.values.some(isGiven)).map((item) => [item.name, t(item.isLacking ? "not_loaded_short" : "no_figures")]));
+  const named = (text) => (blank.has(text) ? `${text} — ${blank.get(text)}` : text);
+  const most = Math.max(...series.flatMap((item) => item.values.filter(isGiven)));
   // A share that comes near the whole ends there.
   const limit = max ?? (unit === "ratio" && most > 0.8 && most <= 1 ? 1 : null);
-  const top = 14 + 20 * legendLines(names, chartWidth(wide));
+  const top = 14 + 20 * legendLines(names.map(named), chartWidth(wide));
   const option = {
-    legend: legend(names),
+    legend: legend(names, named),
     grid: { left: 4, right: 10, top, bottom: 0, containLabel: true },
     tooltip: tooltip((points) => {
       const period = periods[points[0].dataIndex];
-      const lines = points.filter((point) => isGiven(point.value)).map((point) => tipLine(point.marker, point.seriesName, inUnit(point.value, filled[point.seriesIndex].unit || unit)));
-      const stacked = filled.filter((item) => item.stack);
+      const lines = points.filter((point) => isGiven(point.value)).map((point) => tipLine(point.marker, point.seriesName, inUnit(point.value, series[point.seriesIndex].unit || unit)));
+      const stacked = series.filter((item) => item.stack);
       if (stackName && stacked.length > 1) lines.push(tipLine("", stackName, inUnit(stacked.reduce((sum, item) => sum + (item.values[points[0].dataIndex] || 0), 0), unit)));
       return `<div class="tip-head">${escaped(name(period))}${period.running ? ` · ${t("running")}` : ""}</div>${lines.join("")}`;
     }),
     xAxis: { type: "category", boundaryGap: true, data: periods.map((period, at) => tick(period, at)), axisLine: { lineStyle: { color: css("--line") } }, axisTick: { show: false }, axisLabel: axisText() },
     yAxis: { type: "value", max: limit, interval: limit === 1 ? 0.25 : undefined, splitNumber: 4, axisLabel: { ...axisText(), formatter: (value) => onAxis(value, unit) }, splitLine: { lineStyle: { color: css("--grid") } }, minInterval: unit === "count" ? 1 : 0 },
-    series: filled.map((item, at) => {
+    series: series.map((item, at) => {
       const shade = item.color || color(at);
       if (item.kind === "line") {
         return {
@@ -105,7 +107,7 @@ function timeChart(periods, series, { unit, wide = false, max = null, tick = per
           areaStyle: item.area ? { opacity: 0.75 } : undefined, stack: item.stack,
         };
       }
-      const isTop = !filled.slice(at + 1).some((other) => other.stack === item.stack && other.kind !== "line");
+      const isTop = !series.slice(at + 1).some((other) => other.stack === item.stack && other.kind !== "line");
       return {
         name: item.name, type: "bar", stack: item.stack || undefined, color: shade, barMaxWidth: 38, barCategoryGap: "32%", emphasis: { focus: "none" },
         itemStyle: { borderRadius: !item.stack || isTop ? [3, 3, 0, 0] : 0 },
@@ -114,11 +116,11 @@ function timeChart(periods, series, { unit, wide = false, max = null, tick = per
       };
     }),
   };
-  const tableRows = periods.map((period, at) => [name(period) + (period.running ? ` (${t("running")})` : ""), ...filled.map((item) => inUnit(item.values[at], item.unit || unit))]);
-  return { option, table: { head: [t("period"), ...names], rows: tableRows } };
+  const tableRows = periods.map((period, at) => [name(period) + (period.running ? ` (${t("running")})` : ""), ...series.map((item) => inUnit(item.values[at], item.unit || unit))]);
+  return { option, table: { head: [t("period"), ...names.map(named)], rows: tableRows } };
 }
 
-const metricSeries = (name, periods, more = {}) => ({ name: label(name), values: figures(name, periods), unit: unitOf(name), ...more });
+const metricSeries = (name, periods, more = {}) => ({ name: label(name), values: figures(name, periods), unit: unitOf(name), isLacking: lackOf(name).length > 0, ...more });
 function planSeries(name, periods) {
   const planned = plan(name, periods);
   const fact = figures(name, periods);
@@ -132,10 +134,11 @@ function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = t
   const filled = rows.filter((row) => row.values.some((value) => isGiven(value) && value !== 0));
   if (!filled.length) return null;
   const names = series.map((item) => item.name);
-  const top = series.length > 1 ? 8 + 20 * legendLines(names, chartWidth(wide)) : 2;
   const isStacked = series.length > 1;
+  // Bars of one series are named by the card's title.
+  const top = isStacked ? 8 + 20 * legendLines(names, chartWidth(wide)) : 2;
   const option = {
-    legend: legend(names),
+    legend: isStacked ? legend(names) : { show: false },
     grid: { left: 4, right: labels ? 86 : 16, top, bottom: 0, containLabel: true },
     tooltip: tooltip((points) => {
       const row = filled[points[0].dataIndex];

@@ -13,7 +13,7 @@ function funnel() {
     section(t("funnel_period"), t("funnel_period_lead", { period: periodLabel(current()) }), grid(wayCard(), wayRatesCard())),
     section(t("funnel_cohort"), t("funnel_cohort_lead", { range }),
       pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((at) => [at, nameOf(DATA.pipelines[at])]), funnelPipeline, (at) => { funnelPipeline = at; show(); }) : null,
-      pipelines.length ? [grid(stagesCard(months), lostHereCard(months)), grid(reasonsCard(), cohortsCard(months)), grid(funnelTable("manager", months), funnelTable("source", months))] : empty()),
+      pipelines.length ? [grid(stagesCard(months), lostHereCard(months)), grid(reasonsCard(), cohortsCard(months)), grid(funnelTable("manager", months), funnelTable("source", months))] : emptyOf(["reached"])),
   ];
 }
 
@@ -25,8 +25,9 @@ const monthsText = ([from, to]) => {
 function wayCard() {
   const period = [current()];
   const values = WAY.map((name) => figures(name, period)[0]);
+  const lacking = WAY.filter((name) => lackOf(name).length);
   const rows = WAY.map((name, at) => ({ name: label(name), values: [values[at]], text: number(values[at]), details: [] }));
-  return chartCard({ id: "way", title: t("title_way"), names: WAY, filters: filtersOf("leads_created"), note: t("way_note") }, rowChart(rows, [{ name: periodLabel(current()), color: color(0) }], { unit: "count", rowHeight: 42 }));
+  return chartCard({ id: "way", title: t("title_way"), names: WAY, filters: filtersOf("leads_created"), note: [t("way_note"), lacking.length ? t("not_loaded_of", { names: lacking.map(label).join(", "), tables: notLoaded(lacking) }) : ""].join(" ") }, rowChart(rows, [{ name: periodLabel(current()), color: color(0) }], { unit: "count", rowHeight: 42 }));
 }
 
 function wayRatesCard() {

@@ -17,13 +17,13 @@ function people() {
     return DATA.managers.map((manager, at) => ({ manager, at })).filter(({ manager, at }) => roleOf(manager) === role && isChosen("manager", at) && lists.some((list) => list[at].some((value) => value)));
   };
   const roles = Object.keys(ROLES).filter((role) => rowsOf(role).length);
-  if (!roles.length) return [empty()];
+  if (!roles.length) return [emptyOf([...new Set(Object.values(ROLES).flatMap((role) => role.names))], "manager")];
   if (!roles.includes(chosenRole)) chosenRole = roles[0];
   const { names, main, plans, charts } = ROLES[chosenRole];
   const rows = rowsOf(chosenRole);
   return [
     choice(t("role"), roles.map((role) => [role, t(`role_${role}`)]), chosenRole, (role) => { chosenRole = role; show(); }),
-    card({ id: "people", wide: true, title: `${t(`role_${chosenRole}`)} · ${periodLabel(current())}`, filters: filtersOf(main) }, table({
+    card({ id: "people", wide: true, title: `${t(`role_${chosenRole}`)} · ${periodLabel(current())}`, filters: filtersOf(main), figuresOf: names }, table({
       id: "people", rows, sort: [main, false],
       columns: [
         { key: "name", label: t("manager"), text: true, value: (row) => nameOf(row.manager), cell: (row) => person(row.manager) },
@@ -43,13 +43,13 @@ function byPerson(name, rows, periods) {
   const total = (at) => lists[at].reduce((sum, value) => sum + (value || 0), 0);
   const best = [...rows].sort((a, b) => total(b.at) - total(a.at)).slice(0, 8).sort((a, b) => a.at - b.at);
   const series = best.map((row) => ({ name: shortName(row.manager), values: lists[row.at], kind: "line" }));
-  return chartCard({ id: `people_${name}`, title: label(name), names: [name], filters: filtersOf(name), note: rows.length > 8 ? t("eight_shown") : null }, timeChart(periods, series, { unit: unitOf(name) }));
+  return chartCard({ id: `people_${name}`, title: label(name), names: [name], by: "manager", filters: filtersOf(name), note: rows.length > 8 ? t("eight_shown") : null }, timeChart(periods, series, { unit: unitOf(name) }));
 }
 
 // Plan and fact of the chosen period.
 function planTable(rows, names) {
   const period = [current()];
-  const found = rows.flatMap((row) => names.map((name) => ({ row, name, planned: (plan(name, period, row.at) || [])[0] })).filter((item) => item.planned && item.planned.target));
+  const found = rows.flatMap((row) => names.map((name) => ({ row, name, planned: (plan(name, period, row.at) || [])[0] })).filter((item) => item.planned && item.planned.target && isGiven(figures(item.name, period, "manager")[item.row.at][0])));
   const share = (item) => item.planned.actual / item.planned.target;
   return card({ id: "plans", title: t("plan_and_fact"), about: aboutOf("attainment"), note: state.source ? t("plan_no_source") : null }, found.length ? table({
     id: "plans", rows: found, sort: ["share", false],
@@ -60,5 +60,5 @@ function planTable(rows, names) {
       { key: "actual", label: t("fact"), value: (item) => item.planned.actual, cell: (item) => inUnit(item.planned.actual, unitOf(item.name), true) },
       { key: "share", label: label("attainment"), about: aboutOf("attainment"), value: share, cell: (item) => h("span", { class: "meter" }, h("span", { class: "bar" }, h("i", { class: share(item) >= 1 ? "good" : share(item) < 0.9 ? "bad" : "", style: `width:${Math.min(100, 100 * share(item))}%` })), percent(share(item), 0)) },
     ],
-  }) : empty(t("no_plans")));
+  }) : notLoaded(names, "manager") || lackOf("attainment").length ? emptyOf(lackOf("attainment").length ? ["attainment"] : names, "manager") : empty(t("no_plans")));
 }

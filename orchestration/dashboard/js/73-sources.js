@@ -19,8 +19,8 @@ function sources() {
   const lists = names.map((name) => figures(name, periods, "source"));
   const rows = DATA.sources.map((source, at) => ({ source, at })).filter(({ at }) => isChosen("source", at) && lists.some((list) => list[at].some((value) => value)));
   if (!ABOUT.has_sources) return [empty(t("no_sources"))];
-  if (!rows.length) return [empty()];
-  const byVolume = [...rows].sort((a, b) => lists[0][b.at].reduce((x, y) => x + y, 0) - lists[0][a.at].reduce((x, y) => x + y, 0));
+  if (!rows.length) return [emptyOf(names)];
+  const byVolume = [...rows].sort((a, b) => lists[0][b.at].reduce((x, y) => x + (y || 0), 0) - lists[0][a.at].reduce((x, y) => x + (y || 0), 0));
   const bySource = (name, kind, count = 7) => byVolume.slice(0, count).map((row) => ({ name: nameOf(row.source), values: figures(name, periods, "source")[row.at], kind, stack: kind ? undefined : "sum", color: sourceColor(row.at) }));
   const last = [current()];
   const bars = (name, good) => {
@@ -31,7 +31,7 @@ function sources() {
   };
   return [
     kpis("leads_created", "target_lead_rate", "ad_spend", "cpl", "cac", "romi"),
-    card({ id: "sources", wide: true, title: `${t("screen_sources")} · ${periodLabel(current())}`, filters: filtersOf("cpl"), note: t("sources_note") }, table({
+    card({ id: "sources", wide: true, title: `${t("screen_sources")} · ${periodLabel(current())}`, filters: filtersOf("cpl"), note: t("sources_note"), figuresOf: names }, table({
       id: "sources", rows, sort: ["leads_created", false],
       columns: [
         { key: "name", label: t("source"), text: true, value: (row) => nameOf(row.source), cell: (row) => nameOf(row.source) },

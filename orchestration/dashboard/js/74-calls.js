@@ -1,6 +1,6 @@
 // Calls: when they come, what is missed and won back, how well people talk.
 
-let heatShows = "hour_calls";
+let heatShows = "calls";
 
 function calls() {
   const periods = shown();
@@ -9,19 +9,21 @@ function calls() {
   const heard = figures("evaluated_calls", [current()], "manager");
   const outcomes = [["recovered_by_agent", color(2)], ["recovered_by_client", color(0)], ["missed_calls_lost", css("--bad-fill")], ["missed_calls_open", css("--series-quiet")]];
   return [
-    kpis("calls", "answer_rate", "calls_60s", "talk_minutes", "missed_recovery_rate", "missed_calls_lost", "responded_in_5min_rate", "median_response_minutes"),
+    kpis("calls", "answer_rate", "calls_60s", "talk_minutes", "avg_answer_wait_seconds", "avg_missed_wait_seconds", "missed_recovery_rate", "missed_calls_lost", "responded_in_5min_rate", "median_response_minutes"),
     hoursCard(),
     grid(
       chartCard({ id: "calls_answered", title: label("calls"), names: ["calls", "calls_answered"], filters: filtersOf("calls") }, timeChart(periods, [
         metricSeries("calls_answered", periods, { stack: "sum" }),
-        { name: t("not_answered"), values: figures("calls", periods).map((all, at) => all - figures("calls_answered", periods)[at]), stack: "sum", color: css("--series-quiet") },
+        { name: t("not_answered"), values: figures("calls", periods).map((all, at) => (isGiven(all) ? all - figures("calls_answered", periods)[at] : null)), stack: "sum", color: css("--series-quiet") },
       ], { unit: "count", stackName: label("calls") })),
       chartCard({ id: "missed", title: t("title_missed"), names: outcomes.map(([name]) => name), filters: filtersOf("missed_calls") },
         timeChart(periods, outcomes.map(([name, shade]) => metricSeries(name, periods, { stack: "sum", color: shade })), { unit: "count", stackName: label("missed_calls") })),
+      chartCard({ id: "waiting", title: t("title_waiting"), names: ["avg_answer_wait_seconds", "avg_missed_wait_seconds"], filters: filtersOf("avg_answer_wait_seconds") },
+        timeChart(periods, ["avg_answer_wait_seconds", "avg_missed_wait_seconds"].map((name) => metricSeries(name, periods, { kind: "line" })), { unit: "seconds" })),
       chartCard({ id: "quality", title: t("title_quality"), names: quality.slice(2), filters: filtersOf("next_step_rate") }, timeChart(periods, quality.slice(2).map((name) => metricSeries(name, periods, { kind: "line" })), { unit: "ratio", max: 1 })),
       chartCard({ id: "speed", title: label("median_response_minutes"), names: ["median_response_minutes"], filters: filtersOf("median_response_minutes") }, timeChart(periods, [metricSeries("median_response_minutes", periods, { kind: "line" })], { unit: "minutes" })),
     ),
-    card({ id: "quality_by_manager", wide: true, title: `${t("title_quality_people")} · ${periodLabel(current())}`, filters: filtersOf("next_step_rate") }, table({
+    card({ id: "quality_by_manager", wide: true, title: `${t("title_quality_people")} · ${periodLabel(current())}`, filters: filtersOf("next_step_rate") }, notLoaded(quality, "manager") ? emptyOf(quality, "manager") : table({
       id: "quality", sort: ["avg_call_score", false],
       rows: people.filter(({ at }) => isChosen("manager", at) && heard[at][0]),
       columns: [
@@ -35,22 +37,22 @@ function calls() {
 
 function hoursCard() {
   const months = shownMonths();
-  const found = cubeSums("hours", ["hour_calls", "hour_answered", "hour_missed"], (at) => `${at("hour")}|${at("weekday")}`, () => true, months);
+  const found = cubeSums("hours", ["calls", "calls_answered", "calls_missed"], (at) => `${at("hour")}|${at("weekday")}`, () => true, months);
   const hours = [...new Set([...found.keys()].map((key) => Number(key.split("|")[0])))].sort((a, b) => a - b);
-  const value = (entry) => (!entry ? null : heatShows === "answer_rate" ? entry.hour_answered / entry.hour_calls : entry[heatShows]);
+  const value = (entry) => (!entry ? null : heatShows === "answer_rate" ? entry.calls_answered / entry.calls : entry[heatShows]);
   // Ends of the day with hardly a call would only widen the map.
-  const total = [...found.values()].reduce((sum, entry) => sum + entry.hour_calls, 0);
-  const busy = hours.filter((hour) => [1, 2, 3, 4, 5, 6, 7].reduce((sum, day) => sum + ((found.get(`${hour}|${day}`) || {}).hour_calls || 0), 0) > total / 2000);
+  const total = [...found.values()].reduce((sum, entry) => sum + entry.calls, 0);
+  const busy = hours.filter((hour) => [1, 2, 3, 4, 5, 6, 7].reduce((sum, day) => sum + ((found.get(`${hour}|${day}`) || {}).calls || 0), 0) > total / 500);
   const range = busy.length ? Array.from({ length: busy[busy.length - 1] - busy[0] + 1 }, (_, at) => busy[0] + at) : [];
   const cells = range.flatMap((hour, x) => [1, 2, 3, 4, 5, 6, 7].map((day, y) => [x, y, value(found.get(`${hour}|${day}`))]));
   const days = t("weekdays").split(",");
-  const options = [["hour_calls", label("calls")], ["answer_rate", label("answer_rate")], ["hour_missed", label("calls_missed")]];
+  const options = [["calls", label("calls")], ["answer_rate", label("answer_rate")], ["calls_missed", label("calls_missed")]];
   const isRate = heatShows === "answer_rate";
   const made = heatChart(range.map((hour) => `${hour}:00`), days, cells, {
     unit: isRate ? "ratio" : "count", max: isRate ? 1 : null, labels: innerWidth > 760,
     tip: ([x, y]) => {
       const entry = found.get(`${range[x]}|${y + 1}`);
-      return `<div class="tip-head">${days[y]}, ${range[x]}:00–${range[x] + 1}:00</div>${tipLine("", label("calls"), number(entry.hour_calls))}${tipLine("", label("calls_answered"), number(entry.hour_answered))}${tipLine("", label("calls_missed"), number(entry.hour_missed))}`;
+      return `<div class="tip-head">${days[y]}, ${range[x]}:00–${range[x] + 1}:00</div>${tipLine("", label("calls"), number(entry.calls))}${tipLine("", label("calls_answered"), number(entry.calls_answered))}${tipLine("", label("calls_missed"), number(entry.calls_missed))}`;
     },
   });
   return chartCard({ id: "hours", wide: true, title: t("title_hours"), names: ["calls", "answer_rate", "calls_missed"], filters: ["manager"], note: t("whole_months", { range: monthsText(months) }), tools: choice(t("title_hours"), options, heatShows, (chosen) => { heatShows = chosen; show(); }) }, made);

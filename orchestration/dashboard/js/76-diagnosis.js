@@ -6,6 +6,41 @@ const CHIEF = {
   meetings_without_payments: ["set_meetings_held", "set_meetings_paid"],
 };
 
+// The checks of each situation, in the mart's order: seeds/reference/diagnostic_checks.csv.
+const CHECKS = {"meetings_without_payments": ["target_lead_rate", "new_source_share", "call_quality"], "meetings_not_held": ["target_lead_rate", "new_source_share", "call_quality", "meeting_confirmation_rate", "confirmed_to_held_rate"], "few_meetings_set": ["calls_60s", "talk_minutes", "leads_taken", "target_lead_rate"]};
+// What the checks look at that are no metrics.
+const CHECKED = { call_quality: ["needs_found_rate", "next_step_rate"], new_source_share: ["meetings_set"] };
+const diagnosisGrain = () => (["week", "month"].includes(state.grain) ? state.grain : "month");
+
+// The tables without which a situation cannot be judged: its figures', and people to judge.
+const situationLack = (situation) => [
+  ...(ABOUT.empty.includes("crm.managers") ? [["crm.managers"]] : []),
+  ...(CHIEF[situation] || []).flatMap((name) => lackOf(name, "manager")),
+];
+
+// What the diagnosis could not judge and why, in sentences.
+function unjudged(grain) {
+  const ended = choices(grain).filter((period) => !period.running);
+  if (ended.length < 2) return [t("unjudged_history", { grain: t(`two_${grain}s`) })];
+  const byTables = new Map();
+  const add = (text, clauses) => {
+    const tables = tableNames([...new Map(clauses.map((clause) => [clause.join(), clause])).values()]);
+    if (clauses.length) byTables.set(tables, new Set([...(byTables.get(tables) || []), text]));
+  };
+  const judged = Object.keys(CHIEF).filter((situation) => {
+    add(t("quoted", { text: t(`situation_${situation}`) }), situationLack(situation));
+    return !situationLack(situation).length;
+  });
+  const checks = new Set(judged.flatMap((situation) => CHECKS[situation]));
+  for (const check of checks) {
+    const lacks = (CHECKED[check] || [check]).map((name) => lackOf(name, "manager"));
+    // Of two figures that a check looks at, one will do.
+    if (lacks.every((clauses) => clauses.length)) add(t("unjudged_check", { check: label(CHECKED[check]?.[0] || check) }), lacks[0]);
+  }
+  return [...byTables].map(([tables, texts]) => t("unjudged_tables", { what: [...texts].join(", "), tables }));
+}
+const silentNote = (sentences) => (sentences.length ? h("div", { class: "silent", "data-unjudged": sentences.length }, h("b", {}, t("unjudged")), h("ul", {}, sentences.map((text) => h("li", {}, text)))) : null);
+
 // The mart's rows by situation, the newest first; each with its checks in their order.
 function situations(grain) {
   const periods = shown();
@@ -14,9 +49,10 @@ function situations(grain) {
   for (const row of DIAGNOSIS) {
     const period = periodAt(new Date(row.period_start), grain);
     if (row.period_grain !== grain || period.to <= from || period.from >= to || !isChosen("manager", row.manager_id)) continue;
+    if (situationLack(row.situation).length) continue;
     const key = `${row.period_start}|${row.manager_id}|${row.situation}`;
     const item = found.get(key) || { period, manager: DATA.managers[row.manager_id], at: row.manager_id, situation: row.situation, checks: [] };
-    item.checks.push(row);
+    item.checks.push(lackOf(row.metric, "manager").length ? { ...row, verdict: "not_loaded", current_value: null, previous_value: null } : row);
     found.set(key, item);
   }
   return [...found.values()].map((item) => ({ ...item, causes: item.checks.filter((row) => row.verdict === "cause") })).sort((a, b) => b.period.from - a.period.from || a.at - b.at);
@@ -25,12 +61,13 @@ function situations(grain) {
 const causeText = (row) => `${label(row.metric)} ${inUnit(row.previous_value, unitOf(row.metric))} → ${inUnit(row.current_value, unitOf(row.metric))}`;
 
 function diagnosis() {
-  const grain = ["week", "month"].includes(state.grain) ? state.grain : "month";
+  const grain = diagnosisGrain();
   const found = situations(grain);
+  const silent = silentNote(unjudged(grain));
   const quiet = state.grain === grain ? null : h("p", { class: "lead" }, t("diagnosis_grain"));
   const lead = h("p", { class: "lead" }, t("diagnosis_lead"));
-  if (!found.length) return [lead, quiet, empty(t("diagnosis_none"))];
-  return [lead, quiet, h("div", { class: "cases" }, found.map(caseCard))];
+  if (!found.length) return [lead, quiet, silent, empty(t(!Object.keys(CHIEF).some((situation) => !situationLack(situation).length) ? "diagnosis_nothing" : silent ? "diagnosis_none_judged" : "diagnosis_none"))];
+  return [lead, quiet, silent, h("div", { class: "cases" }, found.map(caseCard))];
 }
 
 function caseCard(item) {

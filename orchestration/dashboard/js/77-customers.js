@@ -5,13 +5,14 @@ function customers() {
   const line = (names, unit) => timeChart(periods, names.map((name) => metricSeries(name, periods, { kind: "line" })), { unit });
   const bars = (names) => timeChart(periods, names.map((name) => metricSeries(name, periods)), { unit: "count" });
   return [
-    kpis("active_customers", "new_customers", "churned_customers", "churn_rate", "arpc", "clv"),
+    kpis("active_customers", "new_customers", "churned_customers", "churn_rate", "arpc", "clv", "csat", "surveys"),
     cohortMap(),
     grid(
       chartCard({ id: "active", title: label("active_customers"), names: ["active_customers"], filters: [] }, line(["active_customers"], "count")),
       chartCard({ id: "come_and_go", title: t("title_come_and_go"), names: ["new_customers", "churned_customers"], filters: [] }, bars(["new_customers", "churned_customers"])),
       chartCard({ id: "retention", title: t("title_retention"), names: ["retention_rate", "churn_rate"], filters: [] }, line(["retention_rate", "churn_rate"], "ratio")),
-      chartCard({ id: "clv", title: label("clv"), names: ["clv", "arpc"], filters: [], note: state.grain === "month" ? null : t("clv_month") }, line(["clv", "arpc"], "currency")),
+      chartCard({ id: "clv", title: t("title_clv"), names: ["clv", "arpc"], filters: [], note: state.grain === "month" ? null : t("clv_month") }, line(["clv", "arpc"], "currency")),
+      chartCard({ id: "csat", title: label("csat"), names: ["csat"], filters: filtersOf("csat") }, line(["csat"], "ratio")),
       cumulativeCard(),
       customersBySource(),
     ),
@@ -32,7 +33,7 @@ function cohortMap() {
       return `<div class="tip-head">${escaped(monthName(months[y]))}, ${t("months_later", { months: x + 1 })}</div>${tipLine("", t("paid_again"), `${number(row.active)} ${t("of")} ${number(row.customers)} (${percent(value)})`)}${tipLine("", label("revenue"), money(row.revenue))}`;
     },
   });
-  return chartCard({ id: "cohort_map", wide: true, title: t("title_cohort_map"), about: t("cohort_map_about"), filters: [], note: t("cohort_map_note") }, made);
+  return chartCard({ id: "cohort_map", wide: true, title: t("title_cohort_map"), figuresOf: ["active"], about: t("cohort_map_about"), filters: [], note: t("cohort_map_note") }, made);
 }
 
 // What a customer of a month has brought by now, month after month.
@@ -45,14 +46,14 @@ function cumulativeCard() {
     values: steps.map(({ at }) => { const row = COHORTS.find((item) => item.cohort_month === month && item.months_since === at); return row && row.customers ? row.cumulative_revenue / row.customers : null; }),
   }));
   const step = ({ at }) => t("months_later", { months: at });
-  return chartCard({ id: "cumulative", title: t("title_cumulative"), about: aboutOf("cumulative_revenue"), filters: [] }, timeChart(steps, series, { unit: "currency", tick: step, name: step }));
+  return chartCard({ id: "cumulative", title: t("title_cumulative"), figuresOf: ["active"], about: aboutOf("cumulative_revenue"), filters: [] }, timeChart(steps, series, { unit: "currency", tick: step, name: step }));
 }
 
 function customersBySource() {
   const cube = CUBES.customers;
   const rows = Array.from({ length: cube.rows }, (_, row) => ({ at: cube.keys.source[row], ...Object.fromEntries(Object.keys(cube.columns).map((name) => [name, cube.columns[name][row]])) })).filter((row) => DATA.sources[row.at] && isChosen("source", row.at));
   const column = (key, text, read, write) => ({ key, label: text, value: read, cell: (row) => write(read(row)) });
-  return card({ id: "customers_by_source", title: t("title_customers_by_source"), filters: ["source"], note: t("all_history") }, table({
+  return card({ id: "customers_by_source", title: t("title_customers_by_source"), filters: ["source"], note: t("all_history") }, !rows.length ? emptyOf(["active"]) : table({
     id: "customers_by_source", rows, sort: ["customer_revenue", false],
     columns: [
       { key: "name", label: t("source"), text: true, value: (row) => nameOf(DATA.sources[row.at]), cell: (row) => nameOf(DATA.sources[row.at]) },

@@ -22,6 +22,7 @@ function quality() {
       fact(t("checks_warned"), number(ABOUT.checks_warned), ABOUT.checks_warned ? "warn" : "good"),
       fact(t("checks_failed"), number(bad), bad ? "bad" : "good")),
     ABOUT.is_whole ? null : h("p", { class: "lead" }, t("not_whole", { day: dayLabel(ABOUT.start) })),
+    notLoadedCard(),
     grid(
       card({ id: "checks", title: t("title_checks"), about: t("checks_about") },
         checks.length ? h("ul", { class: "remarks" }, checks.map((row) => h("li", {}, h("b", {}, row.asset || row.check_name), " ", h("span", {}, row.message || row.check_name)))) : empty(t("checks_fine")),
@@ -32,8 +33,21 @@ function quality() {
     ),
     card({ id: "tables", wide: true, title: t("title_tables"), about: t("tables_about") }, table({
       id: "tables", rows: tables, sort: ["rows_read", false],
-      columns: [column("table_name", t("table"), true), column("files", t("files_column")), column("rows_read", t("rows_read")), column("rows_kept", t("rows_kept")), column("rows_quarantined", t("quarantined"))],
+      columns: [{ key: "table_name", label: t("table"), text: true, value: (row) => row.table_name, cell: (row) => h("span", {}, row.table_name, row.rows_kept ? null : h("small", { class: "lacking" }, ` ${t("not_loaded")}`)) }, column("files", t("files_column")), column("rows_read", t("rows_read")), column("rows_kept", t("rows_kept")), column("rows_quarantined", t("quarantined"))],
     })),
     drift.length ? card({ id: "drift", wide: true, title: t("title_drift"), about: t("drift_about") }, table({ id: "drift", rows: drift, sort: ["table_name", true], columns: [column("table_name", t("table"), true), column("column_name", t("column"), true), column("data_type", t("type"), true), column("files", t("files_column"))] })) : null,
   ];
+}
+
+// Which tables have no rows, and what nobody can know without them.
+function notLoadedCard() {
+  const groups = new Map();
+  for (const name of Object.keys(DATA.metrics)) {
+    if (!(DATA.metrics[name].missing || []).length) continue;
+    const lack = tableNames(DATA.metrics[name].missing);
+    groups.set(lack, [...(groups.get(lack) || []), name]);
+  }
+  if (!groups.size) return null;
+  return card({ id: "not_loaded", wide: true, title: t("title_not_loaded"), about: t("not_loaded_about") },
+    h("ul", { class: "remarks" }, [...groups].map(([tables, names]) => h("li", {}, h("b", {}, tables), `: ${names.map(label).join(", ")}`))));
 }

@@ -59,6 +59,14 @@ function heading() {
     h("button", { type: "button", class: "print", onclick: () => print() }, t("print")));
 }
 
+// Events after the day that counts as today: they are in no period of the page.
+const LATER = ["revenue", "won_amount", "deals_won", "meetings_held", "leads_created", "calls"];
+function laterNotice() {
+  const names = LATER.filter((name) => ABOUT.later[name]);
+  if (!Object.keys(ABOUT.later).length) return null;
+  return h("p", { class: "notice", "data-later": "" }, t("later", { day: dayLabel(ABOUT.end), figures: (names.length ? names : Object.keys(ABOUT.later).slice(0, 4)).map((name) => `${label(name)} ${inUnit(ABOUT.later[name], unitOf(name), true)}`).join(", ") }));
+}
+
 function show() {
   readAddress();
   document.documentElement.lang = state.lang;
@@ -72,7 +80,7 @@ function show() {
   const parts = current() ? screen.make() : [empty(t("no_data"))];
   document.getElementById("app").replaceChildren(
     navigation(),
-    h("main", { "data-screen": screen.id }, heading(), screen.id === "quality" || !current() ? null : filterBar(), parts.flat(Infinity).filter(Boolean),
+    h("main", { "data-screen": screen.id }, heading(), laterNotice(), screen.id === "quality" || !current() ? null : filterBar(), parts.flat(Infinity).filter(Boolean),
       h("footer", { class: "about" }, t("footer", { id: ABOUT.publication_id }))));
   draw();
   if (focused) document.getElementById(focused)?.focus();
