@@ -131,7 +131,10 @@ def _summary_parts(
 ) -> list[RenderableType]:
     parts: list[RenderableType] = [Text.from_markup(_raw_line(record)), Text()]
     if published.kpis:
-        parts += [_kpi_table(published), Text()]
+        parts.append(_kpi_table(published))
+        if later := _later_line(published):
+            parts.append(Text.from_markup(later))
+        parts.append(Text())
     parts += [_layer_table(record, published), Text()]
     if published.quarantine:
         parts += [_quarantine_table(published), Text()]
@@ -176,17 +179,30 @@ def _kpi_table(published: Published) -> Table:
         if kpi.not_loaded:
             table.add_row(kpi.title, "[yellow]not loaded[/]", "", f"[dim]no {kpi.not_loaded}[/]")
             continue
+        note = f"[yellow]{_plural(kpi.unpriced, 'row')} without a rate not in it[/]"
         table.add_row(
             kpi.title,
             f"[bold]{_number(kpi.value)}[/]",
             _number(kpi.previous),
-            _change(kpi),
+            f"{_change(kpi)} {note if kpi.unpriced else ''}".strip(),
         )
     return table
 
 
+def _later_line(published: Published) -> str:
+    """What no figure of the summary holds, because it comes after the as-of date."""
+    found = [
+        f"{kpi.title.lower()} {_number(kpi.later)}"
+        for kpi in published.kpis
+        if kpi.later and not kpi.not_loaded
+    ]
+    if not found:
+        return ""
+    return f"[yellow]After {published.as_of_date} there is more: {', '.join(found)}[/]"
+
+
 def _change(kpi: Kpi) -> str:
-    if not kpi.previous:
+    if kpi.value is None or not kpi.previous:
         return ""
     share = float((kpi.value - kpi.previous) / abs(kpi.previous))
     color = "green" if share > 0 else "red" if share < 0 else "dim"
@@ -431,7 +447,9 @@ def show_findings(console: Console, findings: Sequence[Finding]) -> bool:
     return is_good
 
 
-def _number(value: Decimal | float) -> str:
+def _number(value: Decimal | float | None) -> str:
+    if value is None:
+        return "–"
     return f"{value:,.0f}".replace(",", " ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -27,15 +28,19 @@ HEADLINES = {
 class Kpi:
     """A headline figure of the last full month and of the month before; months by first day.
 
-    `not_loaded` names the empty raw tables without which the figure is unknown.
+    A figure is None where all its money is without a rate. `not_loaded` names the empty raw tables
+    without which it is unknown, `unpriced` counts the month's rows whose money it lacks, and
+    `later` is what there is after the as-of date.
     """
 
     title: str
     month: date
-    value: Decimal
+    value: Decimal | None
     previous_month: date
-    previous: Decimal
+    previous: Decimal | None
     not_loaded: str = ""
+    unpriced: int = 0
+    later: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -142,19 +147,41 @@ def _kpis(connection: duckdb.DuckDBPyConnection, as_of: date | None) -> list[Kpi
     after = (as_of + timedelta(days=1)).replace(day=1)
     month = (after - timedelta(days=1)).replace(day=1)
     previous = (month - timedelta(days=1)).replace(day=1)
-    sums = ", ".join(f"coalesce(sum({column}), 0)::decimal(38, 2)" for column in HEADLINES)
-    values = [
-        connection.execute(
-            f"select {sums} from marts.kpi_daily "
-            f"where date_day >= date '{start}' and date_day < date '{end}'"
-        ).fetchone()
-        for start, end in ((month, after), (previous, month))
-    ]
-    assert values[0] is not None and values[1] is not None
+    in_month = f"date_day >= date '{month}' and date_day < date '{after}'"
+    in_previous = f"date_day >= date '{previous}' and date_day < date '{month}'"
     needs = needs_of(connection)
-    return [
-        Kpi(title, month, value, previous, before, needs.absence(name).text)
-        for (name, title), value, before in zip(
-            HEADLINES.items(), values[0], values[1], strict=True
+    lacks = {name: [gap for _, gap in needs.lacks(name)] for name in HEADLINES}
+    columns = sorted({gap for found in lacks.values() for gap in found})
+    later = _sums(connection, "kpi_daily", HEADLINES, f"date_day > date '{as_of}'")
+    figures, gaps = [], []
+    for where in (in_month, in_previous):
+        sums = _sums(connection, "kpi_daily", HEADLINES, where)
+        unpriced = _sums(connection, "unpriced_daily", columns, where)
+        gaps.append({name: sum(int(unpriced[gap]) for gap in lacks[name]) for name in sums})
+        figures.append(
+            {n: value if value or not gaps[-1][n] else None for n, value in sums.items()}
         )
+    return [
+        Kpi(
+            title,
+            month,
+            figures[0][name],
+            previous,
+            figures[1][name],
+            needs.absence(name).text,
+            gaps[0][name],
+            later[name],
+        )
+        for name, title in HEADLINES.items()
     ]
+
+
+def _sums(
+    connection: duckdb.DuckDBPyConnection, mart: str, columns: Iterable[str], where: str
+) -> dict[str, Decimal]:
+    """The sums of a mart's columns."""
+    names = list(columns)
+    sums = ", ".join(f"coalesce(sum({quote(name)}), 0)::decimal(38, 2)" for name in names)
+    found = connection.execute(f"select {sums} from marts.{mart} where {where}").fetchone()
+    assert found is not None
+    return dict(zip(names, found, strict=True))

@@ -6,14 +6,14 @@ Needs a Chromium or Chrome on this machine; nothing is downloaded.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orchestration.metrics.catalogue import Catalogue
-from tests import needs
 from tests.conftest import query, voronka
 
 if TYPE_CHECKING:
@@ -87,16 +87,27 @@ class Browser:
         return [text.replace("\u202f", " ").replace("\u00a0", " ") for text in texts]
 
 
-@pytest.fixture(scope="module")
-def browser(demo_publication: Path) -> Iterator[Browser]:
+@contextmanager
+def launched() -> Iterator[Callable[[Path], Browser]]:
+    """What shows a page in a browser; skips where this machine has none."""
     executable = needs.chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
-        page = chromium.new_page(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
-        yield Browser(page, demo_publication.with_name("dashboard.html"))
+
+        def show(file: Path) -> Browser:
+            viewport: Any = {"width": 1360, "height": 900}
+            return Browser(chromium.new_page(viewport=viewport, reduced_motion="reduce"), file)
+
+        yield show
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser(demo_publication: Path) -> Iterator[Browser]:
+    with launched() as show:
+        yield show(demo_publication.with_name("dashboard.html"))
 
 
 def row(publication: Path, mart: str, where: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import re
@@ -20,6 +21,9 @@ from orchestration.dashboard.extract import Extract
 from orchestration.dashboard.formulas import Formula, formula
 from orchestration.dashboard.page import PARTS, echarts, own_script, render, write_dashboard
 from orchestration.metrics.catalogue import Catalogue
+from orchestration.metrics.glossary import read_metrics
+from orchestration.metrics.needs import MANAGER, Needs
+from tests.conftest import ROOT
 
 # The file that Apache released as echarts 6.0.0, dist/echarts.min.js.
 ECHARTS_SHA256 = "baa8dfe7e1d9336b98e8986ba7e20ea15e7cdbea1ef42a59d59478632fa45a1d"
@@ -59,6 +63,11 @@ METRICS = [
     ),
     derived("state", "coalesce(won, 0) - coalesce(lost, 0)", "won", "lost"),
     derived("kept", "1 - win_rate", "win_rate"),
+    metric("revenue_of_paid")
+    | {"config": {"meta": {"of_members": {"sum": "revenue", "over": "s", "having": "spend"}}}},
+    derived(
+        "return", "(revenue_of_paid - spend)::double / nullif(spend, 0)", "revenue_of_paid", "spend"
+    ),
     ratio("of_median", "median", "won"),
 ]
 COLUMNS = {"won", "lost", "spend", "revenue", "seconds"}
@@ -77,6 +86,8 @@ def catalogue() -> Catalogue:
         ("win_rate", Formula({"won": 1}, {"won": 1, "lost": 1})),
         ("romi", Formula({"revenue": 1, "spend": -1}, {"spend": 1})),
         ("minutes", Formula({"seconds": 1 / 60})),
+        ("revenue_of_paid", Formula({"revenue": 1}, having=("s", "spend"))),
+        ("return", Formula({"revenue": 1, "spend": -1}, {"spend": 1}, ("s", "spend"))),
         ("avg", Formula({"seconds": 1 / 60}, {"won": 1})),
     ],
 )
@@ -132,6 +143,47 @@ def test_both_languages_say_the_same_things() -> None:
     assert used <= set(texts["ru"])
 
 
+def test_every_table_of_the_contract_has_a_name_for_people() -> None:
+    texts = json.loads((PARTS / "texts.json").read_text(encoding="utf-8"))
+    catalogue = read_metrics(ROOT)
+    needs = Needs(catalogue, ())
+    named = {
+        table
+        for metric in catalogue.public
+        for clause in needs.of(metric.name, (MANAGER,))
+        for table in clause
+    }
+    for table in {*named, "crm.managers"}:
+        assert f"table_{table.replace('.', '_')}" in texts["ru"]
+
+
+def test_what_a_sum_of_money_lacks_has_words_and_is_counted() -> None:
+    texts = json.loads((PARTS / "texts.json").read_text(encoding="utf-8"))
+    catalogue = read_metrics(ROOT)
+    needs = Needs(catalogue, ())
+    lacks = {metric.name: needs.lacks(metric.name) for metric in catalogue.public}
+    for gap in {gap for pairs in lacks.values() for _, gap in pairs}:
+        assert f"gap_{gap}" in texts["ru"] and gap in catalogue.metrics
+    assert lacks["romi"] == (("revenue", "payments_unpriced"), ("ad_spend", "ad_costs_unpriced"))
+    assert lacks["avg_deal_size"] == (("won_amount", "deals_won_unpriced"),)
+    assert lacks["new_customers"] == ()
+    for metric in catalogue.public:
+        assert metric.blind is None or f"blind_{metric.blind}" in texts["ru"]
+
+
+def test_the_pages_checks_are_the_diagnosis() -> None:
+    found = re.search(r"const CHECKS = ({.*?});", own_script())
+    assert found
+    with (ROOT / "seeds/reference/diagnostic_checks.csv").open(
+        encoding="utf-8", newline=""
+    ) as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: int(row["check_no"]))
+    expected: dict[str, list[str]] = {}
+    for row in rows:
+        expected.setdefault(row["situation"], []).append(row["metric"])
+    assert json.loads(found[1]) == expected
+
+
 def tiny_marts(days: list[date], managers: int, sources: int) -> duckdb.DuckDBPyConnection:
     """As much of a published file as decides how much history a page has."""
     connection = duckdb.connect()
@@ -145,6 +197,7 @@ def tiny_marts(days: list[date], managers: int, sources: int) -> duckdb.DuckDBPy
         f"from (select unnest({[str(day) for day in days]}::date[]) as date_day), "
         f"range({managers}) as m (manager_id), range({sources}) as s (source_id)"
     )
+    connection.execute("create table marts.open_deals (age_from_days integer, age_to_days integer)")
     for name in ("manager", "source", "stage", "pipeline"):
         connection.execute(f"create table marts.dim_{name} as select '0' as {name}_id")
     return connection

@@ -42,9 +42,10 @@ function hoursCard() {
   const value = (entry) => (!entry ? null : heatShows === "answer_rate" ? entry.calls_answered / entry.calls : entry[heatShows]);
   // Ends of the day with hardly a call would only widen the map.
   const total = [...found.values()].reduce((sum, entry) => sum + entry.calls, 0);
-  const busy = hours.filter((hour) => [1, 2, 3, 4, 5, 6, 7].reduce((sum, day) => sum + ((found.get(`${hour}|${day}`) || {}).calls || 0), 0) > total / 500);
+  const busy = hours.filter((hour) => [1, 2, 3, 4, 5, 6, 7].reduce((sum, day) => sum + ((found.get(`${hour}|${day}`) || {}).calls || 0), 0) > total / 2000);
   const range = busy.length ? Array.from({ length: busy[busy.length - 1] - busy[0] + 1 }, (_, at) => busy[0] + at) : [];
   const cells = range.flatMap((hour, x) => [1, 2, 3, 4, 5, 6, 7].map((day, y) => [x, y, value(found.get(`${hour}|${day}`))]));
+  const leftOut = [...found].filter(([key]) => !range.includes(Number(key.split("|")[0]))).reduce((sum, [, entry]) => sum + entry.calls, 0);
   const days = t("weekdays").split(",");
   const options = [["calls", label("calls")], ["answer_rate", label("answer_rate")], ["calls_missed", label("calls_missed")]];
   const isRate = heatShows === "answer_rate";
@@ -55,5 +56,5 @@ function hoursCard() {
       return `<div class="tip-head">${days[y]}, ${range[x]}:00–${range[x] + 1}:00</div>${tipLine("", label("calls"), number(entry.calls))}${tipLine("", label("calls_answered"), number(entry.calls_answered))}${tipLine("", label("calls_missed"), number(entry.calls_missed))}`;
     },
   });
-  return chartCard({ id: "hours", wide: true, title: t("title_hours"), names: ["calls", "answer_rate", "calls_missed"], filters: ["manager"], note: t("whole_months", { range: monthsText(months) }), tools: choice(t("title_hours"), options, heatShows, (chosen) => { heatShows = chosen; show(); }) }, made);
+  return chartCard({ id: "hours", wide: true, title: t("title_hours"), names: ["calls", "answer_rate", "calls_missed"], filters: ["manager"], note: t("whole_months", { range: monthsText(months) }) + (leftOut ? ` ${plural("hours_left_out", leftOut)}` : ""), tools: choice(t("title_hours"), options, heatShows, (chosen) => { heatShows = chosen; show(); }) }, made);
 }
