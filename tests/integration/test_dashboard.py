@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestration.metrics.catalogue import Catalogue
+from tests import needs
 from tests.conftest import query, voronka
 
 if TYPE_CHECKING:
