@@ -7,14 +7,14 @@ the record of the last one: at once where DAGSTER_HOME is set, else when `make d
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 
-from orchestration.base.errors import VoronkaError
+from orchestration.base.errors import VoronkaError, first_line
 from orchestration.base.files import write_bytes
 from orchestration.base.lock import ending, running_refresh
 from orchestration.base.record import ERROR, PASS, STEPS, CheckOutcome, Failure, Record
@@ -53,6 +53,19 @@ def report_refresh(settings: Settings, instance: dg.DagsterInstance) -> int:
     # Last of all: it says that all before it is there.
     instance.report_runless_asset_event(_observation(record, failure))
     return len(events) + 1
+
+
+def report_at_once(settings: Settings, say: Callable[[str], None]) -> None:
+    """Bring the refresh that has just ended to DAGSTER_HOME; `say` hears where that failed.
+
+    What was refreshed stands, whatever becomes of the history.
+    """
+    try:
+        with dg.DagsterInstance.get() as instance:
+            report_refresh(settings, instance)
+    # Whatever is wrong there, the command has done its work.
+    except Exception as error:  # noqa: BLE001
+        say(f"Dagster's history does not have this refresh: {first_line(error)}")
 
 
 def _is_known(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -105,6 +105,15 @@ def ending(settings: Settings) -> tuple[Record, Failure | None]:
     return record, record.failure
 
 
+def note_stopped(settings: Settings) -> None:
+    """Write down that somebody stopped the refresh, where no step could."""
+    record = Record.load(settings.record_file)
+    if record.run_id == current_run(settings) and record.failure is None:
+        record.failure = Failure.of(KeyboardInterrupt())
+        with suppress(VoronkaError, OSError):
+            record.save(settings.record_file)
+
+
 def is_space_missing(settings: Settings) -> bool:
     """Whether there was not even space to write down who began to refresh."""
     file = settings.holder_file

@@ -15,6 +15,7 @@ from orchestration.metrics.choices import Comparison, Format, Grain, Group, Lang
 
 if TYPE_CHECKING:
     from orchestration.base.errors import VoronkaError
+    from orchestration.base.record import Record
     from orchestration.base.settings import Settings
     from orchestration.base.terminal import Screen
 
@@ -109,7 +110,7 @@ def refresh(
     """
     from orchestration.base.lock import keep_temporary_files
     from orchestration.base.record import EMPTY, QUARANTINE, SHRINK, UNPRICED
-    from orchestration.cli.screen import ProgressScreen, show_failure, show_summary
+    from orchestration.cli.screen import ProgressScreen
     from orchestration.refresh import interrupt_on_terminate, yield_to_readers
     from orchestration.refresh import refresh as run
 
@@ -127,6 +128,20 @@ def refresh(
     keep_temporary_files(settings)
     with ProgressScreen(console):
         record = run(settings, full=full, accept=accept)
+    try:
+        _show_end(settings, record)
+    finally:
+        if settings.dagster_home is not None:
+            from orchestration.history import report_at_once
+
+            report_at_once(settings, lambda text: errors.print(text, style="yellow"))
+
+
+def _show_end(settings: Settings, record: Record) -> None:
+    """How a refresh ended, and the exit code where it did not end well."""
+    from orchestration.cli.screen import show_failure, show_summary
+
+    console, errors = _consoles()
     if record.failure is not None:
         show_failure(errors, record.failure)
         raise typer.Exit(record.failure.exit_code)

@@ -7,6 +7,7 @@ import dagster as dg
 from orchestration.base.errors import ChecksFailed
 from orchestration.base.record import ERROR, PASS, CheckOutcome, Record
 from orchestration.base.settings import Settings
+from orchestration.defs.failures import plain_failures
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.expectations.acceptance import ACCEPTANCES, Acceptance
 from orchestration.expectations.acceptance import KIND as ACCEPTED
@@ -36,7 +37,8 @@ def build_expectations(
             for outcome in Record.load(settings.record_file).checks:
                 if outcome.kind in (GX, ACCEPTED):
                     yield _outcome_result(outcome)
-            raise
+            with plain_failures():
+                raise
         for result in results:
             yield _check_result(result)
         for outcome in judged:

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.base.settings import Settings
+from orchestration.defs.failures import plain_failures
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.metrics.catalogue import SCHEMA
 from orchestration.metrics.layer import MetricsLayer
@@ -45,7 +46,8 @@ def build_metrics(settings: Settings, layer: MetricsLayer) -> dg.AssetsDefinitio
         allow_arbitrary_check_specs=True,
     )
     def metrics() -> Iterator[Any]:
-        done = measure(settings, layer)
+        with plain_failures():
+            done = measure(settings, layer)
         for export, rows in done.tables:
             yield dg.MaterializeResult(
                 asset_key=dg.AssetKey([SCHEMA, export.name]),

@@ -8,6 +8,7 @@ from dagster_dbt import DagsterDbtTranslator
 
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
+from orchestration.defs.failures import plain_failures
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.models.dbt import Manifest
 from orchestration.models.run import NodeResult
@@ -43,7 +44,8 @@ def build_models(settings: Settings, manifest: Manifest) -> dg.AssetsDefinition:
     )
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         selection = _selection(context, manifest, translator) if context.is_subset else ()
-        results = build(settings, manifest, selection)
+        with plain_failures():
+            results = build(settings, manifest, selection)
         record = Record.load(settings.record_file)
         rows = {(model.schema, model.name): model.rows for model in record.models}
         for result in results:

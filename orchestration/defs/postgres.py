@@ -3,6 +3,7 @@
 import dagster as dg
 
 from orchestration.base.settings import Settings
+from orchestration.defs.failures import plain_failures
 from orchestration.defs.publication import KEY as PUBLISHED_KEY
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.models.dbt import PublishedModel
@@ -23,7 +24,8 @@ def build_postgres(settings: Settings, models: list[PublishedModel]) -> dg.Asset
         description="The schemas of the published file in Postgres, swapped in one transaction.",
     )
     def postgres() -> dg.MaterializeResult[None]:
-        done = bring_to_postgres(settings, models)
+        with plain_failures():
+            done = bring_to_postgres(settings, models)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": done.rows,

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from orchestration.base.settings import Settings
+from orchestration.defs.failures import plain_failures
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.raw_zone.contract import Contract
 from orchestration.raw_zone.drift import drift_lines
@@ -37,7 +38,8 @@ def build_raw_zone(settings: Settings, contract: Contract) -> dg.AssetsDefinitio
 
     @dg.multi_asset(specs=specs, name="raw_zone", required_resource_keys={REFRESH_LOCK})
     def raw_zone(config: RefreshConfig) -> Iterator[dg.MaterializeResult[None]]:
-        zone = take_in(settings, contract, config.full, config.accept)
+        with plain_failures():
+            zone = take_in(settings, contract, config.full, config.accept)
         for table in zone.tables:
             yield dg.MaterializeResult(
                 asset_key=dg.AssetKey([table.contract.source, table.contract.name]),

@@ -133,3 +133,73 @@ def test_the_sensor_asks_for_a_refresh_once_for_each_set_of_files(tmp_path):
     assert (requests, changed != cursor) == (1, True)
     (leads / "2.parquet").rename(tmp_path / "2.parquet")
     assert evaluate(changed) == (1, cursor)
+
+
+def test_a_failed_run_says_what_is_wrong_and_what_to_do(failed_run):
+    """In Dagster's event as on the screen: the sentence, the remedy and the findings."""
+    from orchestration.defs.failures import as_dagsters
+
+    result, record = failed_run
+    (event,) = (it for it in result.all_events if it.is_step_failure)
+    failure = event.step_failure_data.user_failure_data
+    said = record.failure
+    assert failure.description == f"{said.message}\n{said.remedy}"
+    assert said.message == "The raw zone breaks the contract: 1 problem."
+    assert "crm/leads/1.parquet" in failure.metadata["details"].value
+    assert failure.metadata["what to do"].value == said.remedy
+    assert as_dagsters(said).allow_retries is False
+
+
+def test_a_refresh_that_dagster_hosts_has_the_runs_id(failed_run):
+    result, record = failed_run
+    assert record.run_id == result.run_id
+
+
+@pytest.fixture(scope="module")
+def failed_run(tmp_path_factory):
+    """A run of the whole job on a zone with a file that is none, and its record."""
+    import dagster as dg
+
+    from orchestration.base.record import Record
+    from orchestration.base.settings import Settings
+    from orchestration.defs.build import build_definitions
+
+    place = tmp_path_factory.mktemp("failed")
+    file = place / "raw/crm/leads/1.parquet"
+    file.parent.mkdir(parents=True)
+    file.write_text("no Parquet")
+    settings = Settings(raw_dir=str(place / "raw"), data_dir=place / "data")
+    job = build_definitions(settings).resolve_job_def("refresh")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    return result, Record.load(settings.record_file)
+
+
+@pytest.mark.parametrize(
+    ("is_terminated", "message"), [(True, "The refresh was stopped."), (False, "")]
+)
+def test_a_run_that_is_terminated_between_two_steps_was_stopped(tmp_path, is_terminated, message):
+    import dagster as dg
+
+    from orchestration.base.lock import current_run, killed_refresh
+    from orchestration.base.record import Record
+    from orchestration.base.settings import Settings
+    from orchestration.defs.resources import REFRESH_LOCK, build_refresh_lock
+
+    settings = Settings(data_dir=tmp_path / "data")
+
+    @dg.op(required_resource_keys={REFRESH_LOCK})
+    def begin(context) -> None:
+        Record.begin(settings.record_file, current_run(settings))
+        if is_terminated:
+            context.instance.report_run_canceling(context.run)
+
+    @dg.job(resource_defs={REFRESH_LOCK: build_refresh_lock(settings)})
+    def refresh():
+        begin()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        refresh.execute_in_process(instance=instance, raise_on_error=False)
+    failure = Record.load(settings.record_file).failure
+    assert (failure.message if failure else "") == message
+    assert killed_refresh(settings) is None

@@ -43,7 +43,8 @@ def test_dbt_runs_with_the_projects_settings_and_holds_the_lock(settings):
         text=True,
         cwd=settings.data,
     )
-    while (holder := running_refresh(settings)) is None and running.poll() is None:
+    # The lock is there an instant before the name of who holds it.
+    while not ((holder := running_refresh(settings)) and holder.pid) and running.poll() is None:
         time.sleep(0.02)
     assert holder is not None and (holder.task, holder.pid) == ("dbt show", running.pid)
     refused = voronka("refresh", env=environment(settings))

@@ -8,7 +8,7 @@ import yaml
 from orchestration.base.lock import only_refresh
 from orchestration.base.record import STEPS, CheckOutcome, Failure, ModelOutcome, Record
 from orchestration.base.settings import Settings
-from orchestration.history import PUBLISHED, prepare_home, report_refresh
+from orchestration.history import PUBLISHED, prepare_home, report_at_once, report_refresh
 from orchestration.raw_zone.contract import load_contract
 from tests.conftest import ROOT
 
@@ -175,6 +175,30 @@ def test_a_killed_refresh_is_told(settings, instance):
     assert report_refresh(settings, instance) == 1
     (found,) = observed(instance)
     assert found.description.startswith("The refresh was killed before its first step was done")
+
+
+def test_a_refresh_is_told_at_once_where_dagster_has_a_home(settings, tmp_path, monkeypatch):
+    prepare_home(tmp_path / "home")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    published(settings)
+    said: list[str] = []
+    report_at_once(settings, said.append)
+    with dg.DagsterInstance.get() as instance:
+        assert latest(instance, "marts", "kpi_daily")["dagster/row_count"] == 12
+        assert report_refresh(settings, instance) == 0
+    assert said == []
+
+
+def test_a_history_that_cannot_be_written_is_said_and_stops_nothing(
+    settings, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "missing"))
+    published(settings)
+    said: list[str] = []
+    report_at_once(settings, said.append)
+    (text,) = said
+    assert text.startswith("Dagster's history does not have this refresh: ")
+    assert len(text.splitlines()) == 1
 
 
 def test_dagsters_home_opens_with_the_project_and_keeps_what_is_there(tmp_path):
