@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from orchestration.postgres.inspect import inspect
 from orchestration.postgres.publish import publish_to_postgres
 from orchestration.postgres.target import Target
 from orchestration.publication.publish import Publication, publish
-from tests.conftest import clean_environment
+from tests.conftest import ROOT, clean_environment
 from tests.integration.conftest import DEALS, MODELS, write_published
 from tests.postgres import Server
 from tests.unit import test_publication as unit
@@ -465,6 +466,7 @@ def test_without_postgres_the_file_stays_published_and_the_next_refresh_catches_
     from orchestration.defs.postgres import build_postgres
     from orchestration.defs.resources import REFRESH_LOCK
 
+    shutil.copy(ROOT / "dbt_project.yml", tmp_path)
     # A port that nobody listens on stands for a server that is down.
     down = Settings(
         project_dir=tmp_path, data_dir=tmp_path / "data",
@@ -512,7 +514,7 @@ def test_without_postgres_the_file_stays_published_and_the_next_refresh_catches_
     assert ask(up, SHOWN) == [(done.publication_id,)]
     assert ask(up, "select count(*) from marts.fct_things") == [(1_000,)]
     code, said = run("status", up)
-    assert (code, "has the same version" in said) == (0, True)
+    assert (code, "has the same version" in said) == (0, True), said
 
 
 def published_by_a_refresh(settings: Settings) -> Publication:
@@ -525,6 +527,7 @@ def published_by_a_refresh(settings: Settings) -> Publication:
     done = publish(settings, THINGS, record, "1")
     record.started_at, record.finished_steps = utc_now(), list(STEPS)
     record.save(settings.record_file)
+    settings.dashboard_file.write_text("a page")
     return done
 
 
