@@ -224,7 +224,7 @@ def test_a_truncated_file_stops_before_anything_is_touched(company, first):
     finally:
         cut.unlink()
     assert done.returncode == 2
-    assert "crm.leads: crm/leads/2026-03-02.parquet: not a whole Parquet file" in done.stderr
+    assert "crm.leads: crm/leads/2026-03-02.parquet: is not a whole Parquet file" in done.stderr
     assert (doctor.returncode, "2026-03-02.parquet" in doctor.stdout) == (2, True)
     assert company.state() == before
 
