@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from orchestration.base.errors import EXIT_GOOD, EXIT_STOPPED, EXIT_WRONG_USE
+from orchestration.base.errors import (
+    EXIT_GOOD,
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    EXIT_WRONG_USE,
+)
 from orchestration.metrics.choices import Comparison, Format, Grain, Group, Language
 
 if TYPE_CHECKING:
@@ -419,6 +424,10 @@ def _leave(code: str | int | None) -> NoReturn:
     except BrokenPipeError:
         # As `head` does; there is nobody to tell, and Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code == EXIT_INTERRUPTED:
+        # Python would end by SIGINT where the interruption hit one of its own `exec` of a text, and
+        # wait for threads that still ask the database.
+        os._exit(EXIT_INTERRUPTED)
     sys.exit(code)
 
 
