@@ -335,26 +335,26 @@ def test_a_model_that_fails_leaves_the_sql_that_ran(company, first):
 
 def test_a_model_that_moves_or_becomes_a_view_is_there_once(company, first):
     found = (
-        "select schema_name, 'table' from duckdb_tables() where table_name = 'raw_reconciliation' "
+        "select schema_name, 'table' from duckdb_tables() where table_name = 'key_clashes' "
         "union all "
-        "select schema_name, 'view' from duckdb_views() where view_name = 'raw_reconciliation'"
+        "select schema_name, 'view' from duckdb_views() where view_name = 'key_clashes'"
     )
     build = company.data / "build/voronka_build.duckdb"
-    project = company.project / "dbt_project/models/quality/raw_reconciliation.yml"
+    project = company.project / "dbt_project/models/quality/key_clashes.yml"
     as_it_was = project.read_text()
     moved = as_it_was.replace("schema: quality", "schema: marts\n      materialized: view")
     assert moved != as_it_was
-    rows = query(company.published, "from quality.raw_reconciliation order by all")
+    rows = query(company.published, "from quality.key_clashes order by all")
     project.write_text(moved)
     try:
         assert company.run("refresh").returncode == 0
     finally:
         project.write_text(as_it_was)
     assert query(build, found) == [("marts", "view")]
-    assert query(company.published, "from marts.raw_reconciliation order by all") == rows
+    assert query(company.published, "from marts.key_clashes order by all") == rows
     assert company.run("refresh").returncode == 0
     assert query(build, found) == [("quality", "table")]
-    assert query(company.published, "from quality.raw_reconciliation order by all") == rows
+    assert query(company.published, "from quality.key_clashes order by all") == rows
 
 
 def test_a_killed_refresh_leaves_the_published_file_and_the_next_one_works(company, first):
