@@ -30,14 +30,14 @@ def build_expectations(
 
     @dg.multi_asset_check(specs=specs, name="expectations", required_resource_keys={REFRESH_LOCK})
     def expectations() -> Iterator[dg.AssetCheckResult]:
-        try:
-            results, judged = check(settings, contract, suites)
-        except ChecksFailed:
-            # What stopped the publication shows at its table, before the run fails with it.
-            for outcome in Record.load(settings.record_file).checks:
-                if outcome.kind in (GX, ACCEPTED):
-                    yield _outcome_result(outcome)
-            with plain_failures():
+        with plain_failures():
+            try:
+                results, judged = check(settings, contract, suites)
+            except ChecksFailed:
+                # What stopped the publication shows at its table, before the run fails with it.
+                for outcome in Record.load(settings.record_file).checks:
+                    if outcome.kind in (GX, ACCEPTED):
+                        yield _outcome_result(outcome)
                 raise
         for result in results:
             yield _check_result(result)
