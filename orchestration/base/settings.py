@@ -235,6 +235,11 @@ class Settings(BaseSettings):
         return self.build_dir / "target"
 
     @property
+    def executable_target_dir(self) -> Path:
+        """The same of the executable that `dbt` names."""
+        return self.build_dir / "target_of_executable"
+
+    @property
     def refresh_memory(self) -> Path:
         """What the last good refresh saw and left."""
         return self.build_dir / "fingerprint.json"
@@ -311,10 +316,11 @@ class Settings(BaseSettings):
             "PYTHONUNBUFFERED": "1",
         }
 
-    def dbt_arguments(self) -> list[str]:
-        """Arguments of every dbt command."""
+    def dbt_arguments(self, target: Path | None = None) -> list[str]:
+        """Arguments of every dbt command; `target` is where it writes, by default `target_dir`."""
+        place = str(target or self.target_dir)
         arguments = ["--project-dir", str(self.root), "--profiles-dir", str(self.root)]
-        arguments += ["--target-path", str(self.target_dir), "--log-path", str(self.target_dir)]
+        arguments += ["--target-path", place, "--log-path", place]
         if self.dbt_overrides:
             arguments += ["--vars", json.dumps(self.dbt_overrides, sort_keys=True)]
         return arguments

@@ -14,7 +14,7 @@ from typing import Any
 from orchestration.base.errors import BuildFailed
 from orchestration.base.files import read_json, write_json
 from orchestration.base.settings import Settings
-from orchestration.models.run import run_dbt
+from orchestration.models.run import parse
 
 MANAGER_KEY = "manager_id"
 QUARANTINE = "quarantine"
@@ -71,18 +71,23 @@ def load_manifest(settings: Settings) -> Manifest:
 
     Raises BuildFailed where the project is not valid.
     """
-    import orjson
-
     fingerprint = project_fingerprint(settings)
     if not is_manifest_current(settings, fingerprint):
-        done = run_dbt(settings, ["parse"], lambda name, status: None)
+        done = parse(settings)
         if not done.is_success:
             raise BuildFailed(
                 f"dbt cannot read the project: {done.error.strip()}",
                 "Correct the model or its YAML, then refresh again.",
             )
         mark_manifest(settings, fingerprint)
-    manifest = orjson.loads((settings.target_dir / "manifest.json").read_bytes())
+    return read_manifest(settings.target_dir)
+
+
+def read_manifest(target: Path) -> Manifest:
+    """The manifest in one of dbt's target folders."""
+    import orjson
+
+    manifest = orjson.loads((target / "manifest.json").read_bytes())
     return with_described_quarantine(with_attached_tests(manifest))
 
 

@@ -24,15 +24,14 @@ _SHOWN_MESSAGES = 5
 
 
 def explained(
-    checks: Sequence[CheckOutcome], manifest: Manifest, settings: Settings
+    checks: Sequence[CheckOutcome], manifest: Manifest, settings: Settings, target: Path
 ) -> list[CheckOutcome]:
     """The outcomes of the tests of dbt's last run with messages that name what was found.
 
-    The build is only read. A test that cannot be asked again keeps dbt's own message.
+    `target` is the folder that the run wrote into. The build is only read. A test that cannot be
+    asked again keeps dbt's own message.
     """
-    tests = (
-        compiled_tests(settings.target_dir) if any(_is_finding(check) for check in checks) else {}
-    )
+    tests = compiled_tests(target) if any(_is_finding(check) for check in checks) else {}
     if not tests:
         return list(checks)
     columns = {node["name"]: node.get("column_name") for node in manifest["nodes"].values()}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from orchestration.base.errors import BuildFailed, process_ended
@@ -17,6 +19,7 @@ from orchestration.base.settings import Settings
 # A whole refresh: seeds, models and data tests, each as soon as what it needs is there.
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 _QUIET = ("--quiet", "--no-use-colors", "--log-level-file", "warn")
+_SECONDS_TO_STOP = 5
 _RESULTS = frozenset({"LogModelResult", "LogSeedResult", "LogTestResult"})
 
 
@@ -38,6 +41,8 @@ class DbtRun:
     is_success: bool
     results: tuple[NodeResult, ...]
     warnings: tuple[str, ...]
+    # Where it wrote its manifest and the SQL that ran.
+    target: Path
     error: str = ""
 
 
@@ -53,6 +58,17 @@ def run_dbt(settings: Settings, arguments: Sequence[str], listener: Listener) ->
     if settings.dbt is not None:
         return _run_executable(settings, settings.dbt, arguments, listener)
     return _run_here(settings, arguments, listener)
+
+
+def parse(settings: Settings) -> DbtRun:
+    """Let the locked dbt write its manifests, whichever dbt builds: the metrics layer reads them.
+
+    Where that fails, once more without what dbt remembers of an older version of the project.
+    """
+    done = _run_here(settings, ["parse"], lambda name, status: None)
+    if done.is_success:
+        return done
+    return _run_here(settings, ["parse", "--no-partial-parse"], lambda name, status: None)
 
 
 def _run_here(settings: Settings, arguments: Sequence[str], listener: Listener) -> DbtRun:
@@ -89,16 +105,19 @@ def _run_here(settings: Settings, arguments: Sequence[str], listener: Listener) 
         for item in found
     )
     error = str(done.exception) if done.exception else ""
-    return DbtRun(bool(done.success), results, tuple(warnings), error)
+    return DbtRun(bool(done.success), results, tuple(warnings), settings.target_dir, error)
 
 
 def _run_executable(
     settings: Settings, executable: str, arguments: Sequence[str], listener: Listener
 ) -> DbtRun:
-    results_file = settings.target_dir / "run_results.json"
+    # Apart from the locked dbt's: each reads there what it wrote itself.
+    target = settings.executable_target_dir
+    target.mkdir(parents=True, exist_ok=True)
+    results_file = target / "run_results.json"
     # Of an earlier run; this one may die before it writes its own.
     results_file.unlink(missing_ok=True)
-    command = [executable, *arguments, *settings.dbt_arguments(), "--log-format", "json"]
+    command = [executable, *arguments, *settings.dbt_arguments(target), "--log-format", "json"]
     try:
         process = subprocess.Popen(
             command,
@@ -117,7 +136,7 @@ def _run_executable(
         ) from error
     warnings, errors = [], []
     assert process.stdout is not None
-    with process:
+    with _stopping(process):
         for line in process.stdout:
             info, data = _event(line)
             if info.get("level") == "warn":
@@ -140,7 +159,23 @@ def _run_executable(
         )
         for item in read_json(results_file).get("results", [])
     )
-    return DbtRun(code == 0, results, tuple(warnings), "\n".join(errors) if code else "")
+    said = "\n".join(errors) or f"It ended with exit code {code}."
+    return DbtRun(code == 0, results, tuple(warnings), target, said if code else "")
+
+
+@contextlib.contextmanager
+def _stopping(process: subprocess.Popen[str]) -> Iterator[None]:
+    """End the process where the refresh is stopped; it may not hear in the middle of a query."""
+    with process:
+        try:
+            yield
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=_SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
 
 
 def _event(line: str) -> tuple[dict[str, Any], dict[str, Any]]:

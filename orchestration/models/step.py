@@ -21,9 +21,9 @@ from orchestration.base.record import (
 from orchestration.base.settings import Settings
 from orchestration.base.sql import literal, quote
 from orchestration.base.text import counted
-from orchestration.models.dbt import Manifest
+from orchestration.models.dbt import Manifest, read_manifest
 from orchestration.models.findings import explained
-from orchestration.models.run import BUILD, NodeResult, run_dbt
+from orchestration.models.run import BUILD, DbtRun, NodeResult, run_dbt
 
 STEP = "models"
 # What our materializations answer where a node did not have to be built.
@@ -45,12 +45,15 @@ def build(
             settings, [*BUILD, *selection], lambda name, status: progress.tell(STEP, name, status)
         )
         record.dbt_warnings = sorted(set(run.warnings))
-        built, found = outcomes(manifest, run.results, _measured(settings, record))
-        checks = explained(found, manifest, settings)
+        # The executable's nodes are those of its own manifest: it may name tests otherwise.
+        known = manifest if settings.dbt is None else read_manifest(run.target)
+        results = [it for it in run.results if _is_built(known["nodes"].get(it.unique_id, {}))]
+        built, found = outcomes(known, results, _measured(settings, record))
+        checks = explained(found, known, settings, run.target)
         record.merge_models(built)
         record.merge_checks(checks)
-        _judge(settings, built, checks, run.is_success, run.error)
-    return run.results
+        _judge(run, built, checks)
+    return results
 
 
 def outcomes(
@@ -59,9 +62,7 @@ def outcomes(
     """What dbt answered as models and checks of the record; `rows` by schema and name."""
     models, checks = [], []
     for result in results:
-        node = manifest["nodes"].get(result.unique_id)
-        if node is None:
-            continue
+        node = manifest["nodes"][result.unique_id]
         message = " ".join(result.message.split())
         if node["resource_type"] == "test":
             attached = manifest["nodes"].get(node.get("attached_node") or "")
@@ -96,7 +97,8 @@ def outcomes(
 
 
 def _is_built(node: Mapping[str, str]) -> bool:
-    return node["resource_type"] in ("model", "seed", "test")
+    """Not so of hooks, and of saved queries, which dbt leaves to its platform."""
+    return node.get("resource_type") in ("model", "seed", "test")
 
 
 def _measured(settings: Settings, record: Record) -> dict[tuple[str, str], int]:
@@ -121,13 +123,7 @@ def _measured(settings: Settings, record: Record) -> dict[tuple[str, str], int]:
     return {(schema, name): rows for schema, name, rows in found}
 
 
-def _judge(
-    settings: Settings,
-    built: Sequence[ModelOutcome],
-    checks: Sequence[CheckOutcome],
-    is_success: bool,
-    error: str,
-) -> None:
+def _judge(run: DbtRun, built: Sequence[ModelOutcome], checks: Sequence[CheckOutcome]) -> None:
     """Raise what does not allow to go on."""
     broken = [model for model in built if model.status == ERROR]
     if broken:
@@ -135,7 +131,7 @@ def _judge(
             f"dbt could not build {broken[0].schema}.{broken[0].name}"
             + (f" and {len(broken) - 1} more" if len(broken) > 1 else "")
             + ". Nothing was published.",
-            f"The compiled SQL is in {settings.target_dir / 'run'}; correct the model or the data.",
+            f"The compiled SQL is in {run.target / 'run'}; correct the model or the data.",
             [f"{m.schema}.{m.name}: {m.message}" for m in broken[:_SHOWN_FAILURES]],
         )
     stopping = [check for check in checks if check.stops_publication]
@@ -145,9 +141,9 @@ def _judge(
             "`voronka status` lists them; correct the data or the models, then refresh again.",
             [f"{c.name}: {c.message}" for c in stopping[:_SHOWN_FAILURES]],
         )
-    if not is_success:
+    if not run.is_success:
         raise BuildFailed(
             "dbt could not build the models. Nothing was published.",
-            f"See {settings.target_dir / 'dbt.log'}; then refresh again.",
-            [line.strip() for line in error.splitlines() if line.strip()][:_SHOWN_FAILURES],
+            f"See {run.target / 'dbt.log'}; then refresh again.",
+            [line.strip() for line in run.error.splitlines() if line.strip()][:_SHOWN_FAILURES],
         )

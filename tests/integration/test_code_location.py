@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import ROOT, clean_environment, write_zone
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +203,40 @@ def test_a_run_that_is_terminated_between_two_steps_was_stopped(tmp_path, is_ter
     failure = Record.load(settings.record_file).failure
     assert (failure.message if failure else "") == message
     assert killed_refresh(settings) is None
+
+
+def test_what_is_asked_for_is_built_and_checked_alone(tmp_path):
+    import dagster as dg
+
+    from orchestration.base.record import Record
+    from orchestration.base.settings import Settings
+    from orchestration.defs.models import build_models
+    from orchestration.defs.resources import REFRESH_LOCK, build_refresh_lock
+    from orchestration.models.dbt import load_manifest
+    from orchestration.raw_zone.contract import load_contract
+    from orchestration.raw_zone.step import take_in
+
+    source = {"source_id": "s1", "name": "Search", "channel": "yandex_direct"}
+    raw = write_zone(tmp_path / "raw", {"crm.sources": [source]})
+    settings = Settings(project_dir=ROOT, raw_dir=str(raw), data_dir=tmp_path / "data")
+    take_in(settings, load_contract(ROOT))
+    models = build_models(settings, load_manifest(settings))
+    asked = [dg.AssetKey(["staging", f"{layer}_crm__sources"]) for layer in ("base", "stg")]
+    tested = dg.AssetKey(["reference", "access_roles"])
+    check = min(key for key in models.check_keys if key.asset_key == tested)
+    done = dg.materialize(
+        [models],
+        resources={REFRESH_LOCK: build_refresh_lock(settings)},
+        selection=dg.AssetSelection.assets(*asked, tested).without_checks()
+        | dg.AssetSelection.checks(check),
+    )
+    built = {event.asset_key for event in done.get_asset_materialization_events()}
+    assert built == {*asked, tested}
+    assert [it.check_name for it in done.get_asset_check_evaluations()] == [check.name]
+    record = Record.load(settings.record_file)
+    assert {(it.name, it.rows) for it in record.models} == {
+        ("access_roles", 0),
+        ("base_crm__sources", 1),
+        ("stg_crm__sources", 1),
+    }
+    assert [it.name for it in record.checks] == [check.name]
