@@ -360,7 +360,7 @@ def test_a_model_that_moves_or_becomes_a_view_is_there_once(company, first):
 def test_a_killed_refresh_leaves_the_published_file_and_the_next_one_works(company, first):
     before = company.state()
     running = subprocess.Popen(
-        [sys.executable, "-m", "orchestration.cli", "refresh"],
+        [sys.executable, "-m", "orchestration.cli", "refresh", "--full"],
         env={**clean_environment(), **company.env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
