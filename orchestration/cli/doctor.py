@@ -7,13 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from orchestration.base.cache import is_made_by_these_tools
-from orchestration.base.errors import RefreshRefused, VoronkaError
+from orchestration.base.errors import RefreshRefused, VoronkaError, WrongUse
 from orchestration.base.object_store import OBJECT_STORES, find_extension
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
@@ -175,6 +176,7 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
     yield from _drift(zone, contract)
     if not zone.problems and zone.files:
         yield from _sample(zone, contract)
+        yield from _money(zone, settings)
 
 
 def _figures(settings: Settings, zone: RawZone) -> Finding:
@@ -261,6 +263,23 @@ def _sample(zone: RawZone, contract: Contract) -> Iterator[Finding]:
         )
     else:
         yield Finding("good", "Every required value is there in a sample of each table")
+
+
+def _money(zone: RawZone, settings: Settings) -> Iterator[Finding]:
+    """Money that no sum would hold. A wrong variable is found before."""
+    from orchestration.raw_zone.sample import currencies_without_rates
+
+    with suppress(WrongUse):
+        base_currency = settings.variables.base_currency
+        lines = currencies_without_rates(zone, base_currency)
+        if lines:
+            yield Finding(
+                "note",
+                f"Money in a sample has no rate to {base_currency}; no sum will hold it",
+                "Set the variable base_currency to the currency of the amounts, or add rates to "
+                "finance.exchange_rates. Where more than half has none, a refresh stops.",
+                lines,
+            )
 
 
 def _shortened(lines: list[str]) -> list[str]:

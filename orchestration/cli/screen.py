@@ -151,10 +151,10 @@ def _raw_line(record: Record) -> str:
     origin = {ORIGIN_DATA: " (found in data/raw)"}.get(record.raw_origin, "")
     line = (
         f"From [bold]{name}[/]{origin} {escape(record.raw_dir)}: "
-        f"{_plural(record.raw_files, 'file')}, {record.raw_rows:,} rows"
+        f"{counted(record.raw_files, 'file')}, {counted(record.raw_rows, 'row')}"
     )
     if record.new_files < record.raw_files:
-        line += f"; {record.new_files or 'no'} new {'file' if record.new_files == 1 else 'files'}"
+        line += f"; {counted(record.new_files, 'new file') if record.new_files else 'no new files'}"
     if record.is_demo:
         line += "\n[dim]Bring your own: voronka refresh --raw-dir DIR[/]"
     if record.killed_before:
@@ -179,7 +179,7 @@ def _kpi_table(published: Published) -> Table:
         if kpi.not_loaded:
             table.add_row(kpi.title, "[yellow]not loaded[/]", "", f"[dim]no {kpi.not_loaded}[/]")
             continue
-        note = f"[yellow]{_plural(kpi.unpriced, 'row')} without a rate not in it[/]"
+        note = f"[yellow]{counted(kpi.unpriced, 'row')} without a rate not in it[/]"
         table.add_row(
             kpi.title,
             f"[bold]{_number(kpi.value)}[/]",
@@ -221,8 +221,8 @@ def _layer_table(record: Record, published: Published) -> Table:
         rows = sum(model.rows or 0 for model in models)
         kept = sum(model.status == "kept" for model in models)
         table.add_row(schema, str(len(models)), f"{rows:,}", f"{kept or ''}")
-    count = sum(row.rows for row in published.quarantine)
-    table.add_row("quarantine", str(published.quarantine_tables), f"{count:,}", "")
+    quarantined = f"{published.rows_quarantined:,}"
+    table.add_row("quarantine", str(published.quarantine_tables), quarantined, "")
     return table
 
 
@@ -233,10 +233,10 @@ def _quarantine_table(published: Published, shown: int = 8) -> Table:
     table.add_column("rows", justify="right")
     for row in published.quarantine[:shown]:
         table.add_row(escape(row.reason), row.table, f"{row.rows:,}")
-    rest = published.quarantine[shown:]
-    if rest:
-        count = sum(row.rows for row in rest)
-        table.add_row(f"[dim]and {len(rest)} more reasons[/]", "", f"{count:,}")
+    rest = len(published.quarantine) - shown
+    if rest > 0:
+        # Rows of several reasons would be added up several times.
+        table.add_row(f"[dim]and {counted(rest, 'more reason')}[/]", "", "")
     return table
 
 
@@ -281,7 +281,9 @@ def _target_lines(record: Record) -> list[str]:
         if target.failure is not None:
             lines.append(f"[red]{title}: not loaded[/], it shows the version before")
         else:
-            lines.append(f"{title}: [bold]{escape(target.address)}[/], {target.tables} tables")
+            lines.append(
+                f"{title}: [bold]{escape(target.address)}[/], {counted(target.tables, 'table')}"
+            )
         lines += [f"  {_MARKS['note']} {escape(note)}" for note in target.notes[:5]]
     return lines
 
@@ -334,13 +336,16 @@ def show_status(console: Console, settings: Settings) -> bool:
     demo = " (the demo company)" if published.is_demo else ""
     console.print(
         f"  from       {escape(published.raw_dir)}{demo}: "
-        f"{_plural(published.raw_files, 'file')}, {published.raw_rows:,} rows"
+        f"{counted(published.raw_files, 'file')}, {counted(published.raw_rows, 'row')}"
     )
     console.print(f"  checks     {_counts(published)}")
     for line in published.warnings[:10]:
         console.print(f"    {_MARKS['note']} {escape(line)}", soft_wrap=True)
-    total = sum(row.rows for row in published.quarantine)
-    console.print(f"  quarantine {total:,} rows")
+    for unpriced in published.unpriced:
+        console.print(f"  money      {escape(unpriced.text)}", soft_wrap=True)
+    reasons = counted(len(published.quarantine), "reason") if published.quarantine else ""
+    rows = counted(published.rows_quarantined, "row")
+    console.print(f"  quarantine {rows}" + (f", for {reasons}" if reasons else ""))
     for row in published.quarantine[:5]:
         console.print(f"    {row.rows:>7,}  {row.table}: {escape(row.reason)}")
     parts = (
@@ -451,10 +456,6 @@ def _number(value: Decimal | float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}".replace(",", " ")
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _age(age: Any) -> str:

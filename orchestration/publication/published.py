@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 
 from orchestration.base.errors import WrongUse, first_line
-from orchestration.base.sql import quote
+from orchestration.base.sql import literal, quote
+from orchestration.expectations.acceptance import Unpriced, unpriced_money
 from orchestration.metrics.needs import needs_of
 
 # Columns of marts.kpi_daily and their names for people.
@@ -54,7 +55,11 @@ class QuarantineReason:
 
 @dataclass(frozen=True)
 class Published:
-    """The published file in figures; `checks` are passed, warned and failed."""
+    """The published file in figures; `checks` are passed, warned and failed.
+
+    `rows_quarantined` are rows; `quarantine` has their reasons, of which a row may have several.
+    `unpriced` are the figures that lack money for want of a rate.
+    """
 
     publication_id: str
     version: str
@@ -66,8 +71,10 @@ class Published:
     raw_rows: int
     checks: tuple[int, int, int]
     warnings: list[str]
+    rows_quarantined: int
     quarantine: list[QuarantineReason]
     quarantine_tables: int
+    unpriced: list[Unpriced]
     kpis: list[Kpi]
 
 
@@ -86,8 +93,8 @@ def read_published(file: Path) -> Published:
 def _read(connection: duckdb.DuckDBPyConnection) -> Published:
     row = connection.execute(
         "select publication_id, project_version, as_of_date, epoch_us(published_at), raw_dir, "
-        "is_demo, raw_files, raw_rows, checks_passed, checks_warned, checks_failed "
-        "from quality.publication"
+        "is_demo, raw_files, raw_rows, checks_passed, checks_warned, checks_failed, "
+        "rows_quarantined from quality.publication"
     ).fetchone()
     assert row is not None
     warnings = connection.execute(
@@ -106,8 +113,14 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Published:
         raw_rows=row[7],
         checks=(row[8], row[9], row[10]),
         warnings=[text for (text,) in warnings],
+        rows_quarantined=row[11],
         quarantine=quarantine_reasons(connection),
         quarantine_tables=len(tables),
+        unpriced=(
+            unpriced_money(connection)
+            if _has_table(connection, "quality", "unpriced_money")
+            else []
+        ),
         kpis=_kpis(connection, row[2]),
     )
 
@@ -137,11 +150,7 @@ def quarantine_reasons(connection: duckdb.DuckDBPyConnection) -> list[Quarantine
 
 def _kpis(connection: duckdb.DuckDBPyConnection, as_of: date | None) -> list[Kpi]:
     """The headline figures, if the mart is there and there is a day to count from."""
-    has_mart = connection.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'marts' "
-        "and table_name = 'kpi_daily'"
-    ).fetchone()
-    if as_of is None or not has_mart or not has_mart[0]:
+    if as_of is None or not _has_table(connection, "marts", "kpi_daily"):
         return []
     # The last month that ended by the as-of date.
     after = (as_of + timedelta(days=1)).replace(day=1)
@@ -185,3 +194,12 @@ def _sums(
     found = connection.execute(f"select {sums} from marts.{mart} where {where}").fetchone()
     assert found is not None
     return dict(zip(names, found, strict=True))
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    """Whether the file has it: one of an older version may not."""
+    found = connection.execute(
+        f"select count(*) from duckdb_tables() where schema_name = {literal(schema)} "
+        f"and table_name = {literal(name)}"
+    ).fetchone()
+    return bool(found and found[0])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from orchestration.base.sql import quote
+from orchestration.base.sql import literal, quote
+from orchestration.base.text import counted, shortened
 from orchestration.raw_zone.views import register
 from orchestration.raw_zone.zone import RawZone
 
 SAMPLE_ROWS = 10_000
+_SHOWN_CURRENCIES = 5
 
 
 def empty_required(zone: RawZone) -> list[str]:
@@ -20,27 +24,62 @@ def empty_required(zone: RawZone) -> list[str]:
     Looks at SAMPLE_ROWS rows of a table. Whether values read as their types is staging's to say.
     """
     lines = []
+    with _looked_into(zone) as connection:
+        for table in zone.tables:
+            required = [c.name for c in table.contract.columns if c.must_be_there]
+            if not table.rows or not required:
+                continue
+            counts = ", ".join(
+                f"count(*) filter (where trim({quote(name)}::varchar) is null "
+                f"or trim({quote(name)}::varchar) = '')"
+                for name in required
+            )
+            source = f"{quote(table.contract.source)}.{quote(table.contract.name)}"
+            found = connection.execute(
+                f"select count(*), {counts} from (select * from {source} limit {SAMPLE_ROWS})"
+            ).fetchone()
+            assert found is not None
+            lines += [
+                f"{table.contract.full_name}: {name} is missing in {count:,} of {found[0]:,}"
+                for name, count in zip(required, found[1:], strict=True)
+                if count
+            ]
+    return lines
+
+
+def currencies_without_rates(zone: RawZone, base_currency: str) -> list[str]:
+    """Currencies in the first rows of payments and deals that no exchange rate is given for.
+
+    One line for each table; whether a rate is early enough is only known when all is loaded.
+    """
+    lines = []
+    code = "upper(trim(currency::varchar, ' \t\r\n'))"
+    with _looked_into(zone) as connection:
+        for table in ("crm.payments", "crm.deals"):
+            rows, unpriced, names = connection.execute(
+                f"with sample as (select {code} as code from {table} limit {SAMPLE_ROWS}), "
+                f"rates as (select distinct {code} as code from finance.exchange_rates "
+                "where currency is not null), "
+                f"unpriced as (select code from sample where code <> {literal(base_currency)} "
+                "and code <> '' and code not in (select code from rates)) "
+                "select (select count(*) from sample), (select count(*) from unpriced), "
+                "(select list(distinct code order by code) from unpriced)"
+            ).fetchone() or (0, 0, [])
+            if unpriced:
+                shown = ", ".join(shortened(name) for name in names[:_SHOWN_CURRENCIES])
+                more = len(names) - _SHOWN_CURRENCIES
+                lines.append(
+                    f"{table}: {unpriced:,} of {counted(rows, 'row')} in {shown}"
+                    + (f" and {more:,} more" if more > 0 else "")
+                )
+    return lines
+
+
+@contextmanager
+def _looked_into(zone: RawZone) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A session with views over the raw tables."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "sample.duckdb"
         register(zone, file)
         with duckdb.connect(str(file), read_only=True) as connection:
-            for table in zone.tables:
-                required = [c.name for c in table.contract.columns if c.must_be_there]
-                if not table.rows or not required:
-                    continue
-                counts = ", ".join(
-                    f"count(*) filter (where trim({quote(name)}::varchar) is null "
-                    f"or trim({quote(name)}::varchar) = '')"
-                    for name in required
-                )
-                source = f"{quote(table.contract.source)}.{quote(table.contract.name)}"
-                found = connection.execute(
-                    f"select count(*), {counts} from (select * from {source} limit {SAMPLE_ROWS})"
-                ).fetchone()
-                assert found is not None
-                lines += [
-                    f"{table.contract.full_name}: {name} is missing in {count:,} of {found[0]:,}"
-                    for name, count in zip(required, found[1:], strict=True)
-                    if count
-                ]
-    return lines
+            yield connection

@@ -7,6 +7,9 @@ import pytest
 
 from orchestration.base.settings import Settings
 from orchestration.cli.doctor import Finding, examine, locked_packages
+from orchestration.raw_zone.contract import load_contract
+from orchestration.raw_zone.sample import currencies_without_rates
+from orchestration.raw_zone.scan import scan
 from tests.conftest import ROOT
 
 LOCK = """\
@@ -72,3 +75,25 @@ def test_packages_that_differ_are_named_with_what_mends_it(tmp_path):
 def test_the_projects_own_lock_is_what_is_installed():
     (found,) = (it for it in examine(Settings()) if "requirements.lock" in it.text)
     assert (found.grade, found.details) == ("good", [])
+
+
+def test_currencies_without_a_rate_are_named_before_a_refresh_stops_at_them(zone):
+    paid = {"paid_at": "2026-02-02", "amount": "1", "kind": "payment"}
+    raw = zone(
+        {
+            "crm.payments": [
+                {"payment_id": str(number), "currency": code, **paid}
+                for number, code in enumerate((" usd", "USD", "EUR", "RUB", None, " "))
+            ],
+            "finance.exchange_rates": [
+                {"rate_date": "2026-01-01", "currency": "eur", "rate": "100"},
+            ],
+        }
+    )
+    found = scan(str(raw), load_contract(ROOT))
+    assert currencies_without_rates(found, "RUB") == ["crm.payments: 2 of 6 rows in USD"]
+    assert currencies_without_rates(found, "USD") == ["crm.payments: 1 of 6 rows in RUB"]
+    said = [it for it in examine(Settings(raw_dir=str(raw))) if "no rate to RUB" in it.text]
+    assert [(it.grade, it.details) for it in said] == [
+        ("note", ["crm.payments: 2 of 6 rows in USD"])
+    ]

@@ -13,7 +13,9 @@ from orchestration.base.lock import only_refresh
 from orchestration.base.record import STEPS, Failure, Record, step
 from orchestration.base.settings import Settings
 from orchestration.cli.screen import show_status
+from orchestration.models.dbt import PublishedModel
 from orchestration.publication.publish import publish
+from orchestration.publication.published import read_published
 from tests.unit import test_publication as unit
 
 DONE = list(STEPS)
@@ -145,3 +147,49 @@ def test_a_full_disk_is_said_after_the_command_has_ended(settings):
     is_good, text = status(settings)
     assert not is_good
     assert "The last refresh could not begin:" in text and "The disk is full" in text
+
+
+def add(settings: Settings, sql: str) -> None:
+    """Publish a build with more in it."""
+    with duckdb.connect(str(settings.build_file)) as connection:
+        connection.execute(sql)
+    publish(settings, [unit.FACTS, unit.BAD, MONEY], unit.checked(), "1")
+
+
+MONEY = PublishedModel("quality", "unpriced_money", ("figure", "currency"), "Money.", {})
+UNPRICED = """
+    create schema quality;
+    create table quality.unpriced_money as
+    select 'revenue' as figure, 'USD' as currency, 4::bigint as rows, 3::bigint as rows_unpriced,
+        date '2026-02-05' as first_unpriced_on
+"""
+TWO_REASONS = """
+    create or replace table staging.base as
+    select 'x' as thing_id, ['amount: range', 'paid_at: type'] as reasons
+    union all select 'y', ['amount: range']
+"""
+
+
+def test_rows_in_quarantine_are_rows_and_their_reasons_stand_beside_them(settings):
+    add(settings, UNPRICED + ";" + TWO_REASONS)
+    published = read_published(settings.published_file)
+    assert published.rows_quarantined == 2
+    assert [(it.reason, it.rows) for it in published.quarantine] == [
+        ("amount: range", 2),
+        ("paid_at: type", 1),
+    ]
+    _, text = status(settings)
+    assert "quarantine 2 rows, for 2 reasons" in text
+
+
+def test_one_row_is_one_row(settings):
+    assert "quarantine 1 row, for 1 reason\n" in status(settings)[1]
+
+
+def test_money_without_a_rate_is_said(settings):
+    assert "money " not in status(settings)[1]
+    add(settings, UNPRICED)
+    assert (
+        "money      revenue lacks 3 of 4 payments (75.0%): no rate of USD, first on 2026-02-05"
+        in status(settings)[1]
+    )
