@@ -14,6 +14,10 @@ SUPERSET := data/superset/venv
 SUPERSET_READY := $(SUPERSET)/.ready
 SUPERSET_IS_HERE := $(shell test "$$(cat $(SUPERSET_READY) 2>/dev/null)" = "$(CURDIR)" && echo yes)
 PORT ?= 8088
+# dbt 2 lives apart, too: both bring a program called dbt.
+DBT2 := data/dbt2
+DBT2_READY := $(DBT2)/.ready
+DBT2_IS_HERE := $(shell test "$$(cat $(DBT2_READY) 2>/dev/null)" = "$(CURDIR)" && echo yes)
 HOME_OF_DAGSTER := $(if $(DAGSTER_HOME),$(DAGSTER_HOME),$(CURDIR)/data/dagster)
 # The benchmark's company: s, m or l for 0.2, 2 or 10 million calls; medians of so many runs.
 SCALE ?= s
@@ -111,6 +115,19 @@ superset: $(READY) $(SUPERSET_READY) ## Open Apache Superset with the sales dash
 superset-check: $(READY) $(SUPERSET_READY) ## Let a browser draw that dashboard into data/superset
 	@$(BIN)/python docs/bi/superset/serve.py --port $(PORT) --check
 
+.PHONY: dbt2-check
+dbt2-check: $(READY) $(DBT2_READY) ## Build the demo with dbt 2 and compare every table
+	@VORONKA_DBT="$(CURDIR)/$(DBT2)/venv/bin/dbt" ADBC_DRIVER_PATH="$(CURDIR)/$(DBT2)/driver" \
+		$(BIN)/python -m tests.dbt2
+
+.PHONY: dbt2-lock
+dbt2-lock: $(READY) ## Resolve what dbt2-check needs, tests/dbt2
+	$(BIN)/uv pip compile tests/dbt2/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--quiet --output-file tests/dbt2/requirements.txt
+	cd tests/dbt2 && npm install --package-lock-only --no-audit --no-fund \
+		--omit-lockfile-registry-resolved
+
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
@@ -186,3 +203,26 @@ $(SUPERSET_READY): docs/bi/superset/requirements.txt | $(READY)
 	@$(BIN)/uv pip install --quiet --python $(SUPERSET)/bin/python --require-hashes \
 		--compile-bytecode -r docs/bi/superset/requirements.txt
 	@printf '%s' "$(CURDIR)" > $(SUPERSET_READY)
+
+# dbt 2 loads DuckDB as a driver by its name: a manifest says where the library is.
+ifneq ($(DBT2_IS_HERE),yes)
+.PHONY: $(DBT2_READY)
+endif
+
+$(DBT2_READY): tests/dbt2/requirements.txt tests/dbt2/package-lock.json | $(READY)
+	@command -v npm >/dev/null || { \
+		echo "dbt 2 needs DuckDB's shared library, which npm installs, and there is no npm."; exit 2; }
+	@test "$$(uname -sm)" = "Linux x86_64" || { \
+		echo "dbt2-check names DuckDB's library for Linux on x86-64 alone."; exit 2; }
+	@rm -rf $(DBT2)
+	@mkdir -p $(DBT2)/driver
+	@$(BIN)/uv venv --quiet --python $(BIN)/python $(DBT2)/venv
+	@$(BIN)/uv pip install --quiet --python $(DBT2)/venv/bin/python --require-hashes \
+		-r tests/dbt2/requirements.txt
+	@cp tests/dbt2/package.json tests/dbt2/package-lock.json $(DBT2)/driver
+	@cd $(DBT2)/driver && npm ci --silent --no-audit --no-fund
+	@printf '%s\n' 'manifest_version = 1' 'name = "DuckDB"' '[Driver]' \
+		'entrypoint = "duckdb_adbc_init"' '[Driver.shared]' \
+		'linux_amd64 = "$(CURDIR)/$(DBT2)/driver/node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so"' \
+		> $(DBT2)/driver/duckdb.toml
+	@printf '%s' "$(CURDIR)" > $(DBT2_READY)
