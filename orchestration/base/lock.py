@@ -216,9 +216,18 @@ def _remove_leftovers(settings: Settings) -> None:
         os.close(descriptor)
 
 
-def keep_temporary_files(settings: Settings) -> None:
+@contextmanager
+def keep_temporary_files(settings: Settings) -> Iterator[None]:
     """Let this process' tools write their temporary files where the next refresh removes them."""
+    before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"] = str(settings.temporary_dir)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
 
 
 @contextmanager

@@ -130,8 +130,7 @@ def refresh(
     accept = [word for word, is_given in given.items() if is_given]
     interrupt_on_terminate()
     yield_to_readers()
-    keep_temporary_files(settings)
-    with ProgressScreen(console):
+    with keep_temporary_files(settings), ProgressScreen(console):
         record = run(settings, full=full, accept=accept)
     try:
         _show_end(settings, record)
