@@ -82,7 +82,7 @@ def _events(settings: Settings, record: Record) -> Iterator[Event]:
     if STEPS[0] in record.finished_steps:
         yield from _raw_tables(settings, record)
     for model in record.models:
-        if model.status in ("ok", "kept"):
+        if model.status in ("ok", "unchanged"):
             key = dg.AssetKey([model.schema, model.name])
             yield _materialization(key, record, model.rows, status=model.status)
     for check in record.checks:

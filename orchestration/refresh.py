@@ -86,7 +86,7 @@ def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()
 def _nothing_new(settings: Settings, record: Record) -> Record:
     """The last refresh's record as that of one which found nothing to do."""
     record.new_files, record.is_publication_kept = 0, True
-    record.models = [replace(model, status="kept") for model in record.models]
+    record.models = [replace(model, status="unchanged") for model in record.models]
     record.phases = {"total": 0.0}
     record.save(settings.record_file)
     return record

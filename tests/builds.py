@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -20,7 +21,8 @@ from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import files_read, register
 from tests.conftest import ROOT, query
 
-KEPT = "KEPT"
+UNCHANGED = "UNCHANGED"
+_INCREMENTAL = ("new_files", "touched_keys")
 
 
 class Build:
@@ -31,20 +33,23 @@ class Build:
         self.file = self._settings.build_file
 
     def refresh(self, **variables: Any) -> dict[str, str]:
-        """Register the zone and build every model; what dbt says of each, KEPT where untouched."""
+        """Register the zone and build every model; what dbt says of each incremental one."""
         settings = self._settings.model_copy(update={"dbt_vars": variables})
         zone = scan(settings.raw_zone, load_contract(ROOT))
         register(zone, settings.raw_zone_file, files_read(self.file))
-        os.environ["VORONKA_DATA_DIR"] = str(settings.data)
         manifest = None if variables else _manifest()
         arguments = ["--quiet", "build", "--exclude-resource-type", "test", "unit_test"]
-        try:
-            done = dbtRunner(manifest).invoke([*arguments, *settings.dbt_arguments()])
-        finally:
-            DuckDBConnectionManager.close_all_connections()
-            del os.environ["VORONKA_DATA_DIR"]
+        with patch.dict(os.environ, settings.dbt_environment()):
+            try:
+                done = dbtRunner(manifest).invoke([*arguments, *settings.dbt_arguments()])
+            finally:
+                DuckDBConnectionManager.close_all_connections()
         assert done.success, [(r.node.name, r.message) for r in done.result or [] if r.message]
-        return {r.node.name: r.message for r in done.result if r.node.resource_type == "model"}
+        return {
+            it.node.name: it.message
+            for it in done.result
+            if it.node.resource_type == "model" and it.node.config.materialized in _INCREMENTAL
+        }
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A query on what was built."""

@@ -25,12 +25,18 @@ from orchestration.base.sql import literal, quote
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RELATIONS = """
-    select schema_name, table_name as name, comment from duckdb_tables()
+    select schema_name, table_name as name from duckdb_tables()
     where database_name = current_database() and schema_name != 'state'
     union all
-    select schema_name, view_name, comment from duckdb_views()
+    select schema_name, view_name from duckdb_views()
     where database_name = current_database() and not internal
     order by all
+"""
+# Incremental models: a version of their rows.
+_VERSIONED = """
+    select table_name[5:] from duckdb_tables()
+    where database_name = current_database()
+        and schema_name = 'state' and starts_with(table_name, 'of__')
 """
 
 
@@ -72,18 +78,21 @@ def version_of(*parts: Any) -> str:
 def build_version(settings: Settings) -> str:
     """Stands for the rows of all the build's tables and for the code that reads them.
 
-    Tables without a version of their own (seeds are small) have one from their rows.
+    Incremental models have a version; what is built as a whole has one from its rows.
     """
     with duckdb.connect() as connection:
         build = settings.build_file
         connection.execute(f"attach {literal(str(build))} as {quote(build.stem)} (read_only)")
         connection.execute(f"use {quote(build.stem)}")
+        versioned = {name for (name,) in connection.execute(_VERSIONED).fetchall()}
         versions = {}
-        for schema, name, comment in connection.execute(_RELATIONS).fetchall():
-            remembered = json.loads(comment) if (comment or "").startswith("{") else {}
-            versions[f"{schema}.{name}"] = remembered.get("version") or _content(
-                connection, f"{quote(schema)}.{quote(name)}"
-            )
+        for schema, name in connection.execute(_RELATIONS).fetchall():
+            if name in versioned:
+                found = connection.execute(f"select version from state.{quote(f'of__{name}')}")
+                versions[f"{schema}.{name}"] = str(found.fetchall())
+            else:
+                relation = f"{quote(schema)}.{quote(name)}"
+                versions[f"{schema}.{name}"] = _content(connection, relation)
     return version_of(versions, duckdb.__version__, code_version())
 
 
@@ -127,7 +136,8 @@ def forget_build(settings: Settings) -> None:
 def _tools(settings: Settings) -> dict[str, str]:
     profiles = yaml.safe_load((settings.root / "profiles.yml").read_text(encoding="utf-8"))
     options: dict[str, str] = profiles["voronka"]["outputs"]["duckdb"].get("config_options", {})
-    return {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
+    made_by = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
+    return made_by | {"project": settings.project_version}
 
 
 def looks_of(files: Iterable[Path]) -> dict[str, list[int] | None]:

@@ -68,7 +68,7 @@ class CheckOutcome:
 class ModelOutcome:
     """One dbt model of a refresh: its rows (None for a view) and how long it took.
 
-    `status` is ok, kept (nothing it is made of has changed), error or skipped.
+    `status` is ok, unchanged (an incremental model whose inputs are the same), error or skipped.
     """
 
     schema: str

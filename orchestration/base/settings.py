@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.object_store import OBJECT_STORES, object_store_extension
+from orchestration.base.project import project_version
 from orchestration.base.variables import Variables, parse_value, read_variables
 
 DEMO_DIR = Path("seeds/demo/raw")
@@ -157,6 +158,11 @@ class Settings(BaseSettings):
                 f"{file} cannot be read: {first_line(error)}",
                 "Correct it, or set VORONKA_PROJECT_DIR to the directory of dbt_project.yml.",
             ) from error
+
+    @property
+    def project_version(self) -> str:
+        """The version of dbt's part of the project, with the variables of this refresh."""
+        return project_version(self.root, self.dbt_overrides)
 
     @property
     def build_dir(self) -> Path:
@@ -311,6 +317,8 @@ class Settings(BaseSettings):
             "VORONKA_DATA_DIR": str(self.data),
             "VORONKA_THREADS": str(self.threads),
             "VORONKA_MEMORY": self.memory,
+            # Incremental models of another project are rebuilt.
+            "VORONKA_PROJECT_VERSION": self.project_version,
             "VORONKA_HTTPFS": str(object_store_extension(self.raw_zone) or ""),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "PYTHONUNBUFFERED": "1",

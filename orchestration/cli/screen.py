@@ -219,8 +219,8 @@ def _layer_table(record: Record, published: Published) -> Table:
     for schema in ("staging", "intermediate", "marts"):
         models = [model for model in record.models if model.schema == schema]
         rows = sum(model.rows or 0 for model in models)
-        kept = sum(model.status == "kept" for model in models)
-        table.add_row(schema, str(len(models)), f"{rows:,}", f"{kept or ''}")
+        unchanged = sum(model.status == "unchanged" for model in models)
+        table.add_row(schema, str(len(models)), f"{rows:,}", f"{unchanged or ''}")
     quarantined = f"{published.rows_quarantined:,}"
     table.add_row("quarantine", str(published.quarantine_tables), quarantined, "")
     return table

@@ -37,7 +37,7 @@ def measure(settings: Settings, layer: MetricsLayer) -> Measured:
         for export, rows in layer.write_tables() if cached is None else cached:
             tables.append((export, rows))
             progress.tell(STEP, export.name, "ok")
-            status = "ok" if cached is None else "kept"
+            status = "ok" if cached is None else "unchanged"
             record.merge_models([ModelOutcome(SCHEMA, export.name, status, rows, 0.0)])
         agreements = []
         for agreement in layer.kept_agreements() or layer.agreements():

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,33 +21,14 @@ _QUARANTINE_TEXTS = {
     "event_on": "Local date of what the row tells of, else of its load.",
     "_file": "The raw file that the row came from.",
 }
-_PARTS = ("dbt_project", "seeds/reference", "dbt_project.yml", "profiles.yml")
 
 Manifest = Mapping[str, Any]
 
 
 def project_fingerprint(settings: Settings) -> str:
-    """What the manifest depends on: files by path, size and time, versions and variables."""
-    state = hashlib.sha256()
-    state.update(json.dumps(settings.dbt_overrides, sort_keys=True).encode())
-    state.update(str(settings.data).encode())
-    state.update(str(settings.dbt).encode())
-    for package in ("dbt-core", "dbt-duckdb"):
-        state.update(importlib.metadata.version(package).encode())
-    for path in sorted(_project_files(settings.root)):
-        found = path.stat()
-        state.update(f"{path}|{found.st_mtime_ns}|{found.st_size}\n".encode())
-    return state.hexdigest()
-
-
-def _project_files(root: Path) -> Iterator[Path]:
-    for part in _PARTS:
-        path = root / part
-        if path.is_file():
-            yield path
-            continue
-        for directory, _, names in os.walk(path):
-            yield from (Path(directory) / name for name in names)
+    """What the manifest depends on: the project and where it lies, and which dbt builds it."""
+    parts = (settings.project_version, str(settings.root), str(settings.data), str(settings.dbt))
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
 def is_manifest_current(settings: Settings, fingerprint: str) -> bool:

@@ -27,7 +27,7 @@ from orchestration.models.run import BUILD, DbtRun, NodeResult, run_dbt
 
 STEP = "models"
 # What our materializations answer where a node did not have to be built.
-UNCHANGED = "KEPT"
+UNCHANGED = "UNCHANGED"
 _SHOWN_FAILURES = 20
 
 
@@ -78,7 +78,7 @@ def outcomes(
             )
             checks.append(outcome)
             continue
-        status_of_model = "kept" if message == UNCHANGED else "ok"
+        status_of_model = "unchanged" if message == UNCHANGED else "ok"
         if result.status == "skipped":
             status_of_model = "skipped"
         elif result.status in ("error", "fail", "runtime error"):

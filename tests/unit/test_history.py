@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 MODELS = [
     ModelOutcome("marts", "kpi_daily", "ok", 12, 0.1),
-    ModelOutcome("marts", "dim_date", "kept", None, 0.0),
+    ModelOutcome("marts", "dim_date", "unchanged", None, 0.0),
     ModelOutcome("marts", "broken", "error", None, 0.0, "no such column"),
 ]
 CHECKS = [
@@ -100,7 +100,7 @@ def test_what_was_refreshed_is_materialized(settings, instance):
     mart = latest(instance, "marts", "kpi_daily")
     assert mart is not None
     assert (mart["dagster/row_count"], mart["refresh"]) == (12, record.run_id)
-    assert latest(instance, "marts", "dim_date")["status"] == "kept"
+    assert latest(instance, "marts", "dim_date")["status"] == "unchanged"
     assert latest(instance, "marts", "broken") is None
     leads, deals = (latest(instance, "crm", name) for name in ("leads", "deals"))
     assert (leads["dagster/row_count"], leads["files"]) == (10, 2)

@@ -44,6 +44,7 @@ def test_an_object_store_is_left_as_it_is(monkeypatch):
 
 
 def test_the_state_is_below_the_data_directory(monkeypatch, tmp_path):
+    monkeypatch.setenv("VORONKA_PROJECT_DIR", str(ROOT))
     monkeypatch.setenv("VORONKA_DATA_DIR", str(tmp_path / "elsewhere"))
     settings = load_settings()
     assert settings.published_file == tmp_path / "elsewhere/published/voronka.duckdb"
@@ -83,6 +84,7 @@ def test_a_variable_without_a_value_is_wrong_use():
 
 def test_the_password_is_not_shown_and_not_given_to_dbt(monkeypatch):
     monkeypatch.setenv("VORONKA_POSTGRES_URL", "postgresql://bi:s3cret@db/sales")
+    monkeypatch.setenv("VORONKA_PROJECT_DIR", str(ROOT))
     settings = load_settings()
     assert settings.postgres_url.get_secret_value().endswith("@db/sales")
     assert "s3cret" not in f"{settings!r} {settings} {settings.model_dump_json()}"

@@ -1,4 +1,4 @@
-{# Where refreshes remember which files they read and what they changed. #}
+{# Where the incremental models keep which files they read, what changed, and of which inputs they are. #}
 {% macro create_state() -%}
     create schema if not exists state
 {%- endmacro %}

@@ -1,16 +1,32 @@
 {#
-  Keeps an input of a model to the keys that are made anew (`rebuilt_by`); all of it where
-  the whole table is. A comment until then, so that one compiled text serves both.
+  Limits an input of a model to the keys that are rebuilt, where only these are (`touched_keys`); nothing
+  where the whole table is built.
 #}
 {% macro where_touched(columns) -%}
-    /*touched: where ({{ columns }}) in (from touched_keys) :touched*/
+    {%- if is_touched_build() -%}
+    where ({{ columns }}) in (from touched_keys)
+    {%- endif -%}
 {%- endmacro %}
 
-{#
-  The SQL of a model for the touched keys alone. Inputs that are better read twice than copied
-  when all their rows count are copied: a few rows are sooner kept than found again.
-#}
-{% macro for_touched_keys(sql) -%}
-    {%- set touched = sql.replace('/*touched: ', '').replace(' :touched*/', '') -%}
-    {%- do return(touched.replace(' as not materialized (', ' as (')) -%}
+{# Before a CTE that is read twice: of all rows a copy costs more than reading again, of a few it pays. #}
+{% macro not_materialized_if_whole() -%}
+    {{ 'not materialized' if not is_touched_build() }}
+{%- endmacro %}
+
+{# Whether this build of the model rebuilds touched keys alone. Unit tests give all rows. #}
+{% macro is_touched_build() -%}
+    {%- if not execute or model.resource_type != 'model' or config.get('materialized') != 'touched_keys' -%}
+        {%- do return(false) -%}
+    {%- endif -%}
+    {%- do return(refresh_plan().how == 'keys') -%}
+{%- endmacro %}
+
+{# The relation to read a raw table's rows from: those of new files alone where only these are added. #}
+{% macro raw_rows(source_name, table_name) -%}
+    {%- set all_files = source(source_name, table_name) -%}
+    {%- if execute and model.resource_type == 'model' and config.get('materialized') == 'new_files'
+        and refresh_plan().how == 'new_files' -%}
+        {%- do return(all_files.incorporate(path={'schema': source_name ~ '_new'})) -%}
+    {%- endif -%}
+    {%- do return(all_files) -%}
 {%- endmacro %}

@@ -5,7 +5,11 @@
   with the values of their greatest whole version.
 #}
 {% macro current_versions(source_name, table_name) %}
-{%- set judged = ref('base_' ~ source_name ~ '__' ~ table_name) -%}
+{%- set judged_name = 'base_' ~ source_name ~ '__' ~ table_name -%}
+{{ config(materialized='touched_keys', meta={
+    'raw_table': source_name ~ '.' ~ table_name, 'touched_by': [judged_name],
+}) }}
+{%- set judged = ref(judged_name) -%}
 {%- if not execute -%}
 select * from {{ judged }}
 {%- else -%}
@@ -17,17 +21,15 @@ select * from {{ judged }}
 {%- set newest_first -%}
 updated_at desc nulls last, _loaded_at desc, {{ ties | join(' desc nulls last, ') }} desc nulls last
 {%- endset -%}
-{{ rebuilt_by(keys, {'base_' ~ source_name ~ '__' ~ table_name: 'select ' ~ keys | join(', ') ~ ' from changes'}) }}
-
 -- Read more than once: a copy would cost more.
-with judged as not materialized (
+with judged as {{ not_materialized_if_whole() }} (
 
     select * from {{ judged }}
     {{ where_touched(keys | join(', ')) }}
 
 ),
 
-kept as not materialized (
+kept as {{ not_materialized_if_whole() }} (
 
     select
         {{ names | join(',\n        ') }},

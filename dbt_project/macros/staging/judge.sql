@@ -9,6 +9,7 @@
     _file        the file it came from.
 #}
 {% macro judge(source_name, table_name) %}
+{{ config(materialized='new_files') }}
 {%- set relation = source(source_name, table_name) -%}
 {%- if not execute -%}
 select * from {{ relation }}
@@ -38,7 +39,6 @@ select * from {{ relation }}
     {%- endif -%}
 {%- endfor -%}
 
-{{ follows_files_of(source_name, table_name) }}
 with given as (
 
     select
@@ -47,7 +47,7 @@ with given as (
         {{ given_value(column.name, given_types[column.name]) }} as {{ column.name }}__given,
         {%- endfor %}
         _file
-    from {{ relation }}
+    from {{ raw_rows(source_name, table_name) }}
 
 ),
 

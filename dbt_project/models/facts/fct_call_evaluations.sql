@@ -2,11 +2,14 @@
 -- manager, the source of its conversation, on the date it began. Of an internal or
 -- unknown call: nobody, on the date of the evaluation.
 
-{{ rebuilt_by('call_id', {
-    'stg_telephony__call_evaluations': 'select call_id from changes',
-    'int_calls__legs': 'select call_id from changes',
-    'int_calls__sessions': 'select call_id from this semi join changes using (session_id)',
-    'int_calls__session_identity': 'select call_id from this semi join changes using (session_id)',
+{{ config(materialized='touched_keys', meta={
+    'key': 'call_id',
+    'touched_by': {
+        'stg_telephony__call_evaluations': 'select call_id from changes',
+        'int_calls__legs': 'select call_id from changes',
+        'int_calls__sessions': 'select call_id from this semi join changes using (session_id)',
+        'int_calls__session_identity': 'select call_id from this semi join changes using (session_id)',
+    },
 }) }}
 
 with evaluations as (

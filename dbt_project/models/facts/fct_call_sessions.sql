@@ -1,10 +1,13 @@
 -- One row per conversation, however many legs it had.
 
-{{ rebuilt_by('session_id', {
-    'int_calls__sessions': 'select session_id from changes',
-    'int_calls__session_identity': 'select session_id from changes',
-    'int_calls__recovery': 'select session_id from changes',
-    'int_contacts__first_session': 'select session_id from changes',
+{{ config(materialized='touched_keys', meta={
+    'key': 'session_id',
+    'touched_by': {
+        'int_calls__sessions': 'select session_id from changes',
+        'int_calls__session_identity': 'select session_id from changes',
+        'int_calls__recovery': 'select session_id from changes',
+        'int_contacts__first_session': 'select session_id from changes',
+    },
 }) }}
 
 with sessions as (

@@ -1,8 +1,11 @@
 -- One row per conversation and employee who took part in it.
 
-{{ rebuilt_by('session_id', {
-    'int_calls__parts': 'select session_id from changes',
-    'fct_call_sessions': 'select session_id from changes',
+{{ config(materialized='touched_keys', meta={
+    'key': 'session_id',
+    'touched_by': {
+        'int_calls__parts': 'select session_id from changes',
+        'fct_call_sessions': 'select session_id from changes',
+    },
 }) }}
 
 with parts as (

@@ -1,6 +1,6 @@
 -- Daily counts of what managers sent and presented.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with activities as (
 

@@ -1,6 +1,9 @@
 -- Daily call measures: one row per date, manager and source of the calls' sessions.
 
-{{ rebuilt_by('date_day', {'fct_calls': 'select session_started_on as date_day from changes'}) }}
+{{ config(materialized='touched_keys', meta={
+    'key': 'date_day',
+    'touched_by': {'fct_calls': 'select session_started_on as date_day from changes'},
+}) }}
 
 with calls as (
 

@@ -3,11 +3,14 @@
 
 {% set families = ['calls', 'leads', 'activities', 'meetings', 'deals', 'payments',
     'surveys', 'evaluations'] %}
-{% set touched_by = {} %}
-{% for family in families %}
-    {%- do touched_by.update({'int_measures__' ~ family: 'select date_day from changes'}) %}
-{%- endfor %}
-{{ rebuilt_by('date_day', touched_by) }}
+{{ config(materialized='touched_keys', meta={
+    'key': 'date_day',
+    'touched_by': [
+        'int_measures__calls', 'int_measures__leads', 'int_measures__activities',
+        'int_measures__meetings', 'int_measures__deals', 'int_measures__payments',
+        'int_measures__surveys', 'int_measures__evaluations',
+    ],
+}) }}
 
 with {% for family in families %}
 daily_{{ family }} as (

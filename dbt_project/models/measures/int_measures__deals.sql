@@ -1,7 +1,7 @@
 -- Daily deal measures, credited to the deal's owner: created on one date, closed on
 -- another.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with deals as (
 

@@ -1,6 +1,6 @@
 -- Daily measures of call quality, credited to the manager of the evaluated leg.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with evaluations as (
 

@@ -1,7 +1,7 @@
 -- Daily lead measures, credited to the lead's owner: created, taken and judged leads
 -- each on a date of their own.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with leads as (
 

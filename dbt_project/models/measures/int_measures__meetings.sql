@@ -1,7 +1,7 @@
 -- Daily meeting measures: what was set, confirmed, held and paid goes to who set the
 -- meeting; what was held also to who held it, each on its own date.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with meetings as (
 

@@ -1,6 +1,6 @@
 -- Daily money measures, credited to the owner of the payment's deal.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with payments as (
 

@@ -1,8 +1,11 @@
 -- All daily measures summed by period: one row per grain, period, manager and source.
 
-{{ rebuilt_by(['period_grain', 'period_start'], {
-    'int_measures__daily': 'select period_grain, ' ~ period_start('period_grain', 'date_day')
-        ~ ' as period_start from changes cross join (' ~ period_grains() ~ ')',
+{{ config(materialized='touched_keys', meta={
+    'key': ['period_grain', 'period_start'],
+    'touched_by': {
+        'int_measures__daily': 'select period_grain, ' ~ period_start('period_grain', 'date_day')
+            ~ ' as period_start from changes cross join (' ~ period_grains() ~ ')',
+    },
 }) }}
 
 with daily_measures as (

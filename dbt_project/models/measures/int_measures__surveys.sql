@@ -1,6 +1,6 @@
 -- Daily survey measures, credited to the manager whom the answer speaks of.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with surveys as (
 

@@ -2,9 +2,12 @@
 -- place there, who answered for the company, and whether it counts as answered. A leg
 -- without an extension (a menu, a queue) does so only where no leg of its session has one.
 
-{{ rebuilt_by('session_id', {
-    'stg_telephony__calls': 'select coalesce(linked_id, call_id) as session_id from changes',
-    'int_extensions__holder_spans': 'select session_id from this semi join changes using (extension)',
+{{ config(materialized='touched_keys', meta={
+    'key': 'session_id',
+    'touched_by': {
+        'stg_telephony__calls': 'select coalesce(linked_id, call_id) as session_id from changes',
+        'int_extensions__holder_spans': 'select session_id from this semi join changes using (extension)',
+    },
 }) }}
 
 with calls as (

@@ -2,13 +2,16 @@
 -- answered legs (all unknown ones together), or, where nobody answered, whoever the
 -- first leg with an extension rang, else the first leg.
 
-{{ rebuilt_by('session_id', {
-    'int_calls__legs': 'select session_id from changes',
-    'int_calls__sessions': 'select session_id from changes',
+{{ config(materialized='touched_keys', meta={
+    'key': 'session_id',
+    'touched_by': {
+        'int_calls__legs': 'select session_id from changes',
+        'int_calls__sessions': 'select session_id from changes',
+    },
 }) }}
 
 -- Read twice: a copy would cost more.
-with legs as not materialized (
+with legs as {{ not_materialized_if_whole() }} (
 
     select * from {{ ref('int_calls__legs') }}
     {{ where_touched('session_id') }}

@@ -4,15 +4,18 @@
 -- `by_client`, ours first at the same instant. Else `lost` once the window has
 -- ended, `open` until then.
 
-{{ rebuilt_by('caller', {
-    'int_calls__sessions': 'select coalesce(customer_number, session_id) as caller from changes',
-    'int_refresh__as_of': "select caller from this cross join " ~ ref('int_refresh__as_of') ~ "
-        where recovered_at is null
-            and (recovery = 'lost') is distinct from coalesce(window_ends_at <= as_of_at, false)",
+{{ config(materialized='touched_keys', meta={
+    'key': 'caller',
+    'touched_by': {
+        'int_calls__sessions': 'select coalesce(customer_number, session_id) as caller from changes',
+        'int_refresh__as_of': "select caller from this cross join int_refresh__as_of
+            where recovered_at is null
+                and (recovery = 'lost') is distinct from coalesce(window_ends_at <= as_of_at, false)",
+    },
 }) }}
 
 -- Read twice: a copy would cost more.
-with sessions as not materialized (
+with sessions as {{ not_materialized_if_whole() }} (
 
     select * from {{ ref('int_calls__sessions') }}
     {{ where_touched('coalesce(customer_number, session_id)') }}

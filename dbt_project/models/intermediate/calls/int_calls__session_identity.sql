@@ -2,13 +2,15 @@
 -- began, that contact's lead at the time, and the source: the tracked one, else that of
 -- the lead, else of the contact. NULL: none found.
 
-{{ rebuilt_by('session_id', {
-    'int_calls__sessions': 'select session_id from changes',
-    'int_calls__tracked_source': 'select session_id from changes',
-    'int_phones__owner_spans': 'select session_id from ' ~ ref('int_calls__sessions') ~ '
-        semi join changes on customer_number = phone_number',
-    'int_contacts__resolved': 'select session_id from this semi join changes using (contact_id)',
-    'int_leads__contact_spans': 'select session_id from this semi join changes using (contact_id)',
+{{ config(materialized='touched_keys', meta={
+    'key': 'session_id',
+    'touched_by': {
+        'int_calls__sessions': 'select session_id from changes',
+        'int_calls__tracked_source': 'select session_id from changes',
+        'int_phones__owner_spans': 'select session_id from int_calls__sessions semi join changes on customer_number = phone_number',
+        'int_contacts__resolved': 'select session_id from this semi join changes using (contact_id)',
+        'int_leads__contact_spans': 'select session_id from this semi join changes using (contact_id)',
+    },
 }) }}
 
 with sessions as (

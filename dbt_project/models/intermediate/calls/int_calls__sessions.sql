@@ -1,10 +1,13 @@
 -- One row per conversation: its legs put together, with direction, number, line and
 -- queue of the leg that began first.
 
-{{ rebuilt_by('session_id', {'int_calls__legs': 'select session_id from changes'}) }}
+{{ config(materialized='touched_keys', meta={
+    'key': 'session_id',
+    'touched_by': {'int_calls__legs': 'select session_id from changes'},
+}) }}
 
 -- Read twice: a copy would cost more.
-with legs as not materialized (
+with legs as {{ not_materialized_if_whole() }} (
 
     select * from {{ ref('int_calls__legs') }}
     {{ where_touched('session_id') }}

@@ -1,10 +1,12 @@
 -- One row per conversation whose source call tracking knows: that of the first leg that
 -- names a source which exists.
 
-{{ rebuilt_by('session_id', {
-    'int_calls__legs': 'select session_id from changes',
-    'stg_crm__sources': 'select session_id from ' ~ ref('int_calls__legs') ~ '
-        semi join changes using (source_id)',
+{{ config(materialized='touched_keys', meta={
+    'key': 'session_id',
+    'touched_by': {
+        'int_calls__legs': 'select session_id from changes',
+        'stg_crm__sources': 'select session_id from int_calls__legs semi join changes using (source_id)',
+    },
 }) }}
 
 with legs as (

@@ -1,9 +1,11 @@
 -- One row per contact who was ever on the phone: the first conversation with it.
 
-{{ rebuilt_by('contact_id', {
-    'int_calls__sessions': 'select contact_id from ' ~ ref('int_calls__session_identity') ~ '
-        semi join changes using (session_id)',
-    'int_calls__session_identity': 'select contact_id from changes',
+{{ config(materialized='touched_keys', meta={
+    'key': 'contact_id',
+    'touched_by': {
+        'int_calls__sessions': 'select contact_id from int_calls__session_identity semi join changes using (session_id)',
+        'int_calls__session_identity': 'select contact_id from changes',
+    },
 }) }}
 
 with sessions as (

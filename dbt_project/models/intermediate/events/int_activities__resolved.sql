@@ -3,7 +3,7 @@
 -- else its deal's, else the lead that its contact (own, else its deal's) had then.
 -- Source: the lead's, else the deal's, else the contact's. NULL: none found.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with activities as (
 

@@ -1,6 +1,6 @@
 -- One row per existing contact, with the source it came from (NULL: none found).
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with contacts as (
 

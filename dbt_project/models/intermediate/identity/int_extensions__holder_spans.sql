@@ -2,7 +2,7 @@
 -- assignments that overlap, the one that began last counts, until it ends; a holder
 -- who is no manager leaves the stretch without one (NULL).
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with extensions as (
 

@@ -3,7 +3,7 @@
 -- telephony makes it moments after the call began; of leads created at the same
 -- instant, the smallest key.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with leads as (
 

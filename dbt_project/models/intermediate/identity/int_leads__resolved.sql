@@ -1,7 +1,7 @@
 -- One row per existing lead, with its contact, owner and source. Source: its own,
 -- else its contact's. NULL: none found.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with leads as (
 

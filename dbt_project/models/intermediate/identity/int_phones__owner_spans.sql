@@ -2,7 +2,7 @@
 -- owner at a time is the contact created last before it; before the first of them
 -- the earliest; of contacts created at the same instant, the smallest key.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with contact_phones as (
 

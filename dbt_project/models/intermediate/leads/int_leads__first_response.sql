@@ -2,12 +2,14 @@
 -- inbound conversation with it, or of a written touch that went out. A response may
 -- come a little before the lead, since telephony makes it moments after the call.
 
-{{ rebuilt_by('lead_id', {
-    'int_leads__resolved': 'select lead_id from changes',
-    'int_calls__sessions': 'select lead_id from ' ~ ref('int_calls__session_identity') ~ '
-        semi join changes using (session_id)',
-    'int_calls__session_identity': 'select lead_id from changes',
-    'int_activities__resolved': 'select lead_id from changes',
+{{ config(materialized='touched_keys', meta={
+    'key': 'lead_id',
+    'touched_by': {
+        'int_leads__resolved': 'select lead_id from changes',
+        'int_calls__sessions': 'select lead_id from int_calls__session_identity semi join changes using (session_id)',
+        'int_calls__session_identity': 'select lead_id from changes',
+        'int_activities__resolved': 'select lead_id from changes',
+    },
 }) }}
 
 with leads as (

@@ -1,7 +1,7 @@
 -- One row: the day that counts as today. The variable `as_of` where it is set;
 -- else the latest event, but no later than the latest load. NULL for an empty zone.
 
-{{ tells_changes() }}
+{{ config(materialized='tracked_table') }}
 
 with events as (
 

@@ -1,6 +1,9 @@
 -- One row per local date, manager and source with anything to count.
 
-{{ rebuilt_by('date_day', {'int_measures__daily': 'select date_day from changes'}) }}
+{{ config(materialized='touched_keys', meta={
+    'key': 'date_day',
+    'touched_by': {'int_measures__daily': 'select date_day from changes'},
+}) }}
 
 with measures as (
 

@@ -1,8 +1,11 @@
 -- One row per grain, period, manager and source with anything of a lead generator's
 -- work: calls, leads taken and judged, meetings set and what became of them.
 
-{{ rebuilt_by(['period_grain', 'period_start'], {
-    'int_measures__periods': 'select period_grain, period_start from changes',
+{{ config(materialized='touched_keys', meta={
+    'key': ['period_grain', 'period_start'],
+    'touched_by': {
+        'int_measures__periods': 'select period_grain, period_start from changes',
+    },
 }) }}
 
 {% set measures = ['calls_60s', 'talk_seconds', 'leads_taken', 'leads_target',
