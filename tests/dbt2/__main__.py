@@ -57,7 +57,8 @@ def followed(settings: Settings) -> int:
     """How many tables added or replaced rows in the last build."""
     with duckdb.connect(str(settings.build_file), read_only=True) as connection:
         found = connection.execute(
-            "select count(*) from duckdb_tables() where starts_with(table_name, 'changes_of__int_calls')"
+            "select count(*) from duckdb_tables() "
+            "where starts_with(table_name, 'changes_of__int_calls')"
         ).fetchone()
     return int(found[0]) if found else 0
 
