@@ -39,7 +39,6 @@ class Window:
 
     `known_since`: the window may hold rows that were written before, none of them before that
     instant; those that have not changed are not written again. None: it holds none.
-    `is_last`: the kind is going to read what it wrote, so write everything now.
     """
 
     what: str
@@ -47,7 +46,6 @@ class Window:
     state: Mapping[str, Any] = field(default_factory=dict)
     done: float = 0.0
     known_since: datetime | None = None
-    is_last: bool = False
 
 
 @dataclass(frozen=True)

@@ -60,37 +60,33 @@ class Loader:
         self._tombstones: dict[str, dict[tuple[str, ...], datetime | None]] = {}
         self._load_pending()
         self.state: dict[str, Any] = dict(self._stored_state())
-        self._windows: list[Window] = []
-        self._rows = 0
         self._since = clock.monotonic()
 
     def add(self, window: Window) -> None:
-        """Take a finished window; it is in the zone when `commit` returns, or before."""
-        self._windows.append(window)
+        """Take a finished window. Its rows can be read back at once, and are written together.
+
+        They are in the zone when `commit` returns, or before.
+        """
+        for table, rows in window.rows.items():
+            if rows:
+                part = self._table(table, rows, window.known_since)
+                if part.num_rows:
+                    self._own.pending.setdefault(table, []).append(part)
         self.state.update(window.state)
-        self._rows += sum(len(rows) for rows in window.rows.values())
         is_long = self._clock.monotonic() - self._since >= SECONDS_IN_PACKAGE
-        if window.is_last or self._rows >= ROWS_IN_PACKAGE or is_long:
+        if is_long or self._own.pending_rows >= ROWS_IN_PACKAGE:
             self.commit()
 
     def commit(self, **state: Any) -> None:
         """Write what is waiting, and the state with it."""
         self.state.update(state)
-        tables: dict[str, list[pa.Table]] = {}
-        for window in self._windows:
-            for table, rows in window.rows.items():
-                if rows:
-                    part = self._table(table, rows, window.known_since)
-                    if part.num_rows:
-                        tables.setdefault(table, []).append(part)
-        if tables:
-            self._load(tables)
+        if self._own.pending:
+            self._load(self._own.pending)
+            self._own.pending.clear()
         else:
             # Nothing to bring into the zone: the state alone, without a package.
             with self._pipeline.managed_state() as stored:
                 stored.setdefault("sources", {})[self._connection] = dict(self.state)
-        self._windows.clear()
-        self._rows = 0
         self._since = self._clock.monotonic()
 
     def close(self) -> None:
@@ -109,8 +105,7 @@ class Loader:
                 self._pipeline.load()
 
     def _load(self, tables: Mapping[str, list[pa.Table]]) -> None:
-        import dlt
-
+        dlt = import_dlt()
         state, name = dict(self.state), self._connection
 
         def rows(table: str, parts: list[pa.Table], is_first: bool) -> Iterator[pa.Table]:
@@ -118,7 +113,6 @@ class Loader:
                 dlt.current.source_state().update(state)
             yield from parts
 
-        @dlt.source(name=name)
         def windows() -> Any:
             for number, (table, parts) in enumerate(tables.items()):
                 yield dlt.resource(
@@ -128,7 +122,7 @@ class Loader:
                 )
 
         with _explained(self._connection):
-            self._pipeline.run(windows())
+            self._pipeline.run(dlt.source(windows, name=name)())
         for table, parts in tables.items():
             count = sum(part.num_rows for part in parts)
             self._report.written[table] += count
@@ -199,15 +193,24 @@ def _instant(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _pipeline(connection: str, directory: Path, raw_zone: str, source: str, report: Report) -> Any:
-    # Before dlt is imported: it reads them once. It reports to nobody, and logs to nobody: what
-    # its exceptions say is shown by us, without secrets.
+def import_dlt() -> Any:
+    """The library, which reports to nobody and logs to nobody: what its errors say is ours to say.
+
+    It reads these settings once, when it is imported.
+    """
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     import dlt
+
+    return dlt
+
+
+def _pipeline(connection: str, directory: Path, raw_zone: str, source: str, report: Report) -> Any:
     import pyarrow.parquet as pq
 
-    dlt.config["load.workers"] = 1
+    dlt = import_dlt()
+
+    dlt.config["load.workers"] = 2
     dlt.config["load.raise_on_max_retries"] = 2
     dlt.config["load.delete_completed_jobs"] = True
 

@@ -41,6 +41,8 @@ class OwnRows:
         self._connection = connection
         self._contract = contract
         self._private = private
+        # Rows that are going to be written, by table; they count as written.
+        self.pending: dict[str, list[pa.Table]] = {}
 
     @cached_property
     def session(self) -> duckdb.DuckDBPyConnection:
@@ -72,16 +74,45 @@ class OwnRows:
             return found
         return [file for file in found if file.loaded_at >= since.astimezone(UTC)]
 
+    @property
+    def pending_rows(self) -> int:
+        """How many rows are going to be written."""
+        return sum(part.num_rows for parts in self.pending.values() for part in parts)
+
     def newest(self, tables: Iterable[str]) -> datetime | None:
         """The latest load instant in these tables."""
         found = [files[-1].loaded_at for table in tables if (files := self.files(table))]
         return max(found, default=None)
+
+    def latest(self, table: str, since: datetime) -> datetime | None:
+        """The latest load instant of a table after another; None where nothing came since."""
+        versions = self.all_versions(table, since)
+        if versions is None:
+            return None
+        (found,) = self.session.execute(
+            f"select max(epoch_us({LOADED_AT})) from {versions}"
+        ).fetchall()[0]
+        latest = _instant(found)
+        return latest if latest and latest > since else None
 
     def all_versions(self, table: str, since: datetime = ALWAYS) -> str | None:
         """A relation in SQL of all rows of a table, every contract column as text; None: no file.
 
         Columns that a file does not have are NULL, as in the contract.
         """
+        parts = [it for it in (self._filed(table, since), self._pending(table)) if it]
+        return f"({' union all '.join(parts)})" if parts else None
+
+    def _pending(self, table: str) -> str | None:
+        if not self.pending.get(table):
+            return None
+        import pyarrow as pa
+
+        name = f"pending_{table.replace('.', '_')}"
+        self.session.register(name, pa.concat_tables(self.pending[table]))
+        return f"select {', '.join(quote(it) for it in self.columns(table))} from {name}"
+
+    def _filed(self, table: str, since: datetime) -> str | None:
         files = self.files(table, since)
         if not files:
             return None
@@ -94,7 +125,7 @@ class OwnRows:
             quote(name) if name in known else f"null::varchar as {quote(name)}"
             for name in self.columns(table)
         )
-        return f"(select {selected} from read_parquet([{listed}], union_by_name = true))"
+        return f"select {selected} from read_parquet([{listed}], union_by_name = true)"
 
     def current(self, table: str, since: datetime = ALWAYS) -> str | None:
         """A relation of the current version of each row, deleted ones included; None: no file."""

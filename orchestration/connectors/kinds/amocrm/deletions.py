@@ -44,7 +44,6 @@ class Deletions:
         yield from self._signalled()
         yield from self._listed()
         yield from self._swept()
-        yield Window("deletions", done=0.98, is_last=True)
         yield from People(self._amo).derived()
 
     def _signalled(self) -> Iterator[Window]:
@@ -130,7 +129,6 @@ class Deletions:
         """Rows that point at a deleted contact: after a merge the system has moved them on."""
         if not contacts:
             return
-        yield Window("deletions", is_last=True)
         ids = [str(self._amo.id(it)) for it in contacts]
         prefix = self._amo.connection.prefix
         living = "is_deleted is distinct from 'true'"
@@ -160,7 +158,6 @@ class Deletions:
             return
         if self._work.slice.is_named or now - datetime.fromisoformat(last) < due:
             return
-        yield Window("before the sweep", is_last=True)
         yield from sweep(
             self._work,
             now,

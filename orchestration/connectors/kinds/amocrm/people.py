@@ -42,9 +42,7 @@ class People:
     def read(self) -> Iterator[Window]:
         """Companies first: their names are in the contacts' rows."""
         yield from self._parties("/companies", "companies", (0.02, 0.1))
-        yield Window("companies", done=0.1, is_last=True)
         yield from self._parties("/contacts", "contacts", (0.1, 0.24))
-        yield Window("contacts", done=0.24, is_last=True)
 
     def again(self, ids: Sequence[str]) -> Iterator[Window]:
         """Contacts that are read again by their ids."""
@@ -158,8 +156,8 @@ class People:
     def derived(self) -> Iterator[Window]:
         """What follows from the parties that were written since the last time."""
         done = self._amo.work.state.get(_DONE) or "1970-01-01T00:00:00+00:00"
-        latest = self._own.newest([PARTIES])
-        if latest is None or latest <= datetime.fromisoformat(done):
+        latest = self._own.latest(PARTIES, datetime.fromisoformat(done))
+        if latest is None:
             return
         touched = self._touched(done)
         rows: dict[str, list[Row]] = {"crm.contacts": self._renamed(touched)}

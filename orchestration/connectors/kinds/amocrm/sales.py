@@ -78,7 +78,6 @@ class Sales:
             for span in amo.spans(endpoint, _DAY, part):
                 events = amo.api.events([kind], span.start, span.end)
                 yield self._history_window(endpoint, kind, span, events)
-        yield Window("history", done=0.45, is_last=True)
 
     def _history_window(
         self, endpoint: str, kind: str, span: Span, events: Sequence[Json]

@@ -44,7 +44,6 @@ class Touches:
         yield from self._tasks()
         if self._keys.payments_from == "native":
             yield from self._purchases()
-        yield Window("tasks", done=0.92, is_last=True)
         yield from self._unsorted()
 
     def _events(self) -> Iterator[Window]:
