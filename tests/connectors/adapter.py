@@ -69,6 +69,14 @@ class Adapter(ABC):
     def secrets(self) -> Mapping[str, str]:
         """Environment variables with secrets, by name."""
 
+    def hidden(self) -> Sequence[str]:
+        """Texts that no file or message may have."""
+        return list(self.secrets().values())
+
+    def story(self) -> Story:
+        """What happens between the first load and the second."""
+        return crm_story()
+
     def errors(self) -> Sequence[ErrorCase]:
         """Every error of the kind's page, with the behaviour that the page asks for."""
         return ()
