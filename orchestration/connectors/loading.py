@@ -99,8 +99,14 @@ class Loader:
 
     def _load_pending(self) -> None:
         """What an earlier run was killed over: it comes before anything new is read."""
-        if self._pipeline.has_pending_data:
-            with _explained(self._connection):
+        with _explained(self._connection):
+            if self._pipeline.list_normalized_load_packages():
+                # Before the others: a kill can leave one package in both places, and dlt cannot
+                # prepare it again while the first copy is there. Its files come under the same
+                # names.
+                self._pipeline.load()
+                self.close()
+            if self._pipeline.list_extracted_load_packages():
                 self._pipeline.normalize()
                 self._pipeline.load()
 

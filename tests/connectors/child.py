@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -44,27 +46,32 @@ def run_killed_at(
     return int(process.exitcode)
 
 
-def run_killed_at_file(root: Path, now: datetime, secrets: Mapping[str, str], number: int) -> int:
-    """The same at the run's operation of this number on a file below `root`."""
-    process = _context.Process(target=_run, args=(root, now, dict(secrets), number))
+def call_killed_at_file(root: Path, number: int, module: str, function: str) -> int:
+    """Call `function(root)` and kill it before its change of this number to files below root."""
+    process = _context.Process(target=_call, args=(root, number, module, function))
     process.start()
     process.join(60)
-    return int(process.exitcode or 0)
+    assert process.exitcode is not None
+    return int(process.exitcode)
+
+
+def _call(root: Path, number: int, module: str, function: str) -> None:
+    called = getattr(importlib.import_module(module), function)
+    _kill_at_file(root, number)
+    called(root)
+    os._exit(0)
 
 
 def _run(
     root: Path,
     now: datetime,
     secrets: dict[str, str],
-    kill_at_file: int | None = None,
 ) -> None:
     from orchestration.base.settings import Settings
     from orchestration.connectors.run import exit_code, run
     from tests.standins.clock import TestClock
 
     os.environ.update(secrets)
-    if kill_at_file is not None:
-        _kill_at_file(root, kill_at_file)
     settings = Settings(
         raw_dir=str(root / "raw"),
         data_dir=root / "data",
@@ -85,8 +92,6 @@ _CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "shutil
 
 def _kill_at_file(root: Path, number: int) -> None:
     """Kill this process before its change of this number to files below `root`."""
-    import sys
-
     seen = 0
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

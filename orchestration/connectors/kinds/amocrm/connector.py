@@ -13,7 +13,7 @@ from orchestration.connectors.connector import Connector, Finding, Window
 from orchestration.connectors.crm.rules import Fields, Rules, Stages, folded
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.kinds.amocrm import mapping
-from orchestration.connectors.kinds.amocrm.api import Api, Json
+from orchestration.connectors.kinds.amocrm.api import LIMIT, Api, Json
 from orchestration.connectors.kinds.amocrm.deletions import Deletions
 from orchestration.connectors.kinds.amocrm.keys import AmocrmConnection
 from orchestration.connectors.kinds.amocrm.people import PARTIES, PARTY_COLUMNS, People
@@ -198,23 +198,31 @@ class Amocrm(Connector[AmocrmConnection]):
             if (wanted)
             else 0
         )
+        if endpoint.endswith(" deleted"):
+            # One question has them all.
+            return floor
         oldest = self._first_lead if endpoint.startswith("/events") else self._first(endpoint)
         return max(floor, min(oldest, self.end))
 
     @cached_property
     def _first_lead(self) -> int:
         """When the oldest lead was created: no event that matters is older."""
-        body = self.api.get("/leads", {"limit": 1, "page": 1, "order[id]": "asc"})
-        rows = self.api.embedded(body, "leads", "/leads") if body else []
-        return int((rows[0].get("created_at") or self.end) if rows else self.end)
+        return self._least("/leads", "id", "created_at")
 
     def _first(self, endpoint: str) -> int:
-        path = endpoint.partition(" ")[0]
+        """When the row that was left alone for the longest was last changed."""
+        return self._least(endpoint.partition(" ")[0], "updated_at", "updated_at")
+
+    def _least(self, path: str, order: str, column: str) -> int:
+        """The least value of a column; the first row has it, if the system keeps the order."""
         name = path.rpartition("/")[2]
-        query = {"limit": 1, "page": 1, "order[updated_at]": "asc"}
-        body = self.api.get(path, query)
+        query = {f"order[{order}]": "asc"}
+        body = self.api.get(path, {"limit": LIMIT, "page": 1, **query})
         rows = self.api.embedded(body, name, path) if body else []
-        return int((rows[0].get("updated_at") or self.end) if rows else self.end)
+        keys = [int(row.get(order) or 0) for row in rows]
+        if keys != sorted(keys):
+            rows = self.api.rows(path, name, query)
+        return min((int(row.get(column) or self.end) for row in rows), default=self.end)
 
     def optional(self, asked: Any, what: str) -> list[Json]:
         """Rows of a part that the token may not be allowed to read: warned of, then left out."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orchestration.connectors.kinds.amocrm.connector import Amocrm
 
 _DAY = 86_400
+_EVER = 1 << 40
 # What an event is about, what it says, and the prefix of the contract's contact id.
 _TYPES = {
     "lead_deleted": ("leads", True),
@@ -76,7 +77,7 @@ class Deletions:
         for number, entity in enumerate(("leads", "contacts", "companies")):
             endpoint = f"/{entity} deleted"
             part = (0.95 + number * 0.01, 0.96 + number * 0.01)
-            for span in self._amo.spans(endpoint, _DAY * 3650, part):
+            for span in self._amo.spans(endpoint, _EVER, part):
                 rows = self._amo.api.changed(
                     f"/{entity}",
                     entity,

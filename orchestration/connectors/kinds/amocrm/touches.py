@@ -226,11 +226,12 @@ class Touches:
             for row in listed
             for stub in (row.get("_embedded") or {}).get("leads") or []
         }
-        ids = {"lead_id": [it for it in stubs if it]}
-        known = self._own.select(
-            "crm.leads", ["lead_id", "source_id"], "is_deleted is distinct from 'true'", ids
-        )
+        living, ids = "is_deleted is distinct from 'true'", [it for it in stubs if it]
+        known = self._own.select("crm.leads", ["lead_id", "source_id"], living, {"lead_id": ids})
         real = {lead for lead, source in known if not self._is_stub(source)}
+        # In a pipeline of repeat sales it is a deal and no lead.
+        deals = self._own.select("crm.deals", ["deal_id"], living, {"deal_id": ids})
+        real |= {deal for (deal,) in deals}
         rows, sources = [], {}
         for lead_id, (row, embedded) in stubs.items():
             if lead_id in real:
