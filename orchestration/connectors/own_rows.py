@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.base.object_store import load_object_store
 from orchestration.base.sql import literal, quote
 from orchestration.connectors.connector import ALWAYS, LOADED_AT
-from orchestration.connectors.zone_files import ZoneFile, zone_files
+from orchestration.connectors.zone_files import ZoneFile, all_files, zone_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,10 +113,12 @@ class OwnRows:
         return f"select {', '.join(quote(it) for it in self.columns(table))} from {name}"
 
     def _filed(self, table: str, since: datetime) -> str | None:
-        files = self.files(table, since)
-        if not files:
+        return self._read(table, [file.path for file in self.files(table, since)])
+
+    def _read(self, table: str, paths: Sequence[str]) -> str | None:
+        if not paths:
             return None
-        listed = ", ".join(literal(file.path) for file in files)
+        listed = ", ".join(literal(path) for path in paths)
         there = self.session.execute(
             f"describe select * from read_parquet([{listed}], union_by_name = true)"
         ).fetchall()
@@ -130,8 +132,20 @@ class OwnRows:
     def current(self, table: str, since: datetime = ALWAYS) -> str | None:
         """A relation of the current version of each row, deleted ones included; None: no file."""
         versions = self.all_versions(table, since)
+        return None if versions is None else self._current(table, versions)
+
+    def everyone(self, table: str) -> str | None:
+        """A relation of the rows of a table that exist in the whole zone, whoever wrote them.
+
+        None: there is no file.
+        """
+        versions = self._read(table, all_files(self._raw_zone, table.replace(".", "/")))
         if versions is None:
             return None
+        current = self._current(table, f"({versions})")
+        return f"(select * from {current} where is_deleted::varchar is distinct from 'true')"
+
+    def _current(self, table: str, versions: str) -> str:
         has_time = "updated_at" in self.columns(table)
         order = _ORDER if has_time else f"{LOADED_AT} desc"
         keys = ", ".join(quote(key) for key in self.keys(table))

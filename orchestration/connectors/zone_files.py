@@ -82,6 +82,23 @@ def zone_files(raw_zone: str, folder: str, connection: str) -> list[ZoneFile]:
     return sorted(found, key=lambda file: (file.loaded_at, file.path))
 
 
+def all_files(raw_zone: str, folder: str) -> list[str]:
+    """Every Parquet file of a table's folder, whoever wrote it; what the zone ignores left out."""
+    root = f"{raw_zone}/{folder}"
+    if raw_zone.startswith(OBJECT_STORES):
+        with duckdb.connect() as session:
+            load_object_store(session, raw_zone)
+            pattern = literal(f"{root}/**/*.parquet")
+            found = [
+                path for (path,) in session.execute(f"select file from glob({pattern})").fetchall()
+            ]
+    else:
+        found = [str(path) for path in Path(root).rglob("*.parquet")]
+    return sorted(
+        path for path in found if not any(it[:1] in "._" for it in path[len(root) + 1 :].split("/"))
+    )
+
+
 def _names(raw_zone: str, folder: str, connection: str) -> Iterator[str]:
     if raw_zone.startswith(OBJECT_STORES):
         with duckdb.connect() as session:
