@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.settings import Settings
+from orchestration.cli.connections_example import FILE, example
 from orchestration.connectors.connections import example_block, secret_keys
 from orchestration.connectors.registry import all_kinds
 from orchestration.connectors.run import connections, zone_to_write
@@ -121,19 +123,29 @@ def test_the_block_that_add_prints_is_one_that_works(tmp_path: Path, kind: str) 
         assert f"{key}: env:SHOP_{key.upper()}" in block
 
 
-def test_the_example_file_has_the_block_of_every_kind() -> None:
-    """Written by `voronka connect add KIND`; a changed key changes it."""
-    text = (ROOT / "connections.example.yml").read_text(encoding="utf-8")
-    for kind in all_kinds().values():
-        commented = "".join(f"# {line}\n" for line in example_block(kind).splitlines())
-        assert commented in text, f"run: voronka connect add {kind.kind}"
+def test_the_example_file_is_current() -> None:
+    """Generated from the keys of every kind; `make docs` writes it."""
+    text = (ROOT / FILE).read_text(encoding="utf-8")
+    assert text == example(), "run: make docs"
 
 
-def test_every_kind_has_its_page_in_both_languages() -> None:
+def test_the_example_file_without_its_marks_is_the_block_of_every_kind() -> None:
+    text = (ROOT / FILE).read_text(encoding="utf-8")
+    bare = "".join(line.removeprefix("# ") for line in text.splitlines(keepends=True))
     for kind in all_kinds().values():
-        page = ROOT / "docs/connectors" / kind.page
-        assert page.is_file()
-        assert page.with_suffix(".ru.md").is_file()
+        assert example_block(kind) in bare
+
+
+@pytest.mark.parametrize("kind", sorted(all_kinds()))
+def test_every_kind_has_its_page_in_both_languages(kind: str) -> None:
+    """Russian first, then English; each with what to type and what a check is."""
+    file = ROOT / "docs/connectors" / all_kinds()[kind].page
+    assert file.is_file()
+    russian, heading, english = file.read_text(encoding="utf-8").partition("\n## English\n")
+    assert heading, "the second half begins with the heading `## English`"
+    for part in (russian, english):
+        assert re.search(rf"^ +kind: {kind}\b", part, re.MULTILINE)
+        assert "voronka connect check" in part
 
 
 def test_listing_kinds_imports_nothing_heavy() -> None:
