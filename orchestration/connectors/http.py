@@ -82,7 +82,7 @@ class Again:
     """Ask again: `why` counts the tries apart, `after` are seconds, None the usual waits.
 
     `first` are the seconds before the first repetition, where they differ. After `at_most`
-    repetitions, or `budget` seconds in all, the request has failed.
+    repetitions, or `budget` seconds in all, the request has failed; `remedy` says what to do then.
     """
 
     why: str
@@ -90,6 +90,7 @@ class Again:
     first: float | None = None
     at_most: int = len(WAITS)
     budget: float = BUDGET
+    remedy: str = "Try again later; what was loaded stays."
 
 
 class Pace:
@@ -178,7 +179,7 @@ class Http:
             wait = _wait(again, tries[again.why])
             spent = self._clock.monotonic() - started
             if tries[again.why] > again.at_most or spent + wait > again.budget:
-                raise self.later(what, words, "Try again later; what was loaded stays.")
+                raise self.later(what, words, again.remedy)
             self._report.waits[again.why] += 1
             self._clock.sleep(wait)
 

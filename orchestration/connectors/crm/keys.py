@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from orchestration.connectors.connections import HttpConnection
 
 MeetingOrigin = Literal["objects", "stages", "fields"]
-SourceOrigin = Literal["system", "field", "utm"]
+SourceOrigin = Literal["system", "channel", "field", "utm"]
 DealType = Literal["new", "repeat", "upsell"]
 _KINDS: dict[str, Literal["meeting", "demo", "visit"]] = {
     "demo": "demo", "демо": "demo", "презентация": "demo",
@@ -48,6 +48,8 @@ class CrmConnection(HttpConnection):
     """Keys of all CRMs. A stage is its id or Pipeline / Stage, a field its id or exact name."""
 
     default_prefix: ClassVar[str | None] = ""
+    # Where this kind can look for a source.
+    source_origins: ClassVar[tuple[str, ...]] = ("system", "field", "utm")
 
     sweep_every_days: int = Field(
         default=7, ge=1, description="how often all ids are listed to find silent deletions"
@@ -145,6 +147,14 @@ class CrmConnection(HttpConnection):
     @classmethod
     def _ids_are_text(cls, value: Any) -> Any:
         return _texts(value)
+
+    @field_validator("source_from")
+    @classmethod
+    def _known_origins(cls, value: list[SourceOrigin]) -> list[SourceOrigin]:
+        for it in value:
+            if it not in cls.source_origins:
+                raise ValueError(f"{it} is none of {', '.join(cls.source_origins)}")
+        return value
 
     @field_validator("target_values", "non_target_values", mode="before")
     @classmethod
