@@ -7,12 +7,14 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 from orchestration.connectors.connector import Connector
 from orchestration.connectors.registry import all_kinds
 from tests.connectors import adapters
+from tests.connectors.zone import Rows, settled
 from tests.standins.company import Company, at
 from tests.standins.server import Reply, Request, StandIn
 
@@ -48,6 +50,10 @@ class Adapter(ABC):
     empty: ClassVar[Sequence[str]] = ()
     # Requests of an incremental load with nothing new; None: the kind makes none.
     least_requests: ClassVar[int | None] = None
+    # Columns whose values depend on when the loads were, by table; none named: the whole table.
+    dated: ClassVar[Mapping[str, Sequence[str]]] = {}
+    # How long after a silent deletion the next sweep is due; zero where deletions are signalled.
+    deletions_after: ClassVar[timedelta] = timedelta(0)
     # Keys that make a first load until day 6 short.
     short: ClassVar[Mapping[str, Any]] = {"start_date": "2026-03-07"}
     # A page of a list that has several, in a stand-in of small pages: (path, number of its page).
@@ -80,6 +86,18 @@ class Adapter(ABC):
     def errors(self) -> Sequence[ErrorCase]:
         """Every error of the kind's page, with the behaviour that the page asks for."""
         return ()
+
+    def settled(self, raw: Path) -> Mapping[str, Rows]:
+        """What the zone says in the end, without what depends on when the loads were."""
+        found = {}
+        for table, rows in settled(raw).items():
+            columns = self.dated.get(table)
+            if columns is None or columns:
+                found[table] = {
+                    key: {name: it for name, it in row.items() if name not in (columns or ())}
+                    for key, row in rows.items()
+                }
+        return found
 
     def samples(self) -> Path:
         """Where the sample answers lie."""

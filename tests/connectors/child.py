@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def run_killed_at(
     def kill(request: Any) -> None:
         if len(standin.requests) - before == number:
             os.kill(process.pid, signal.SIGKILL)
-            process.join()
+            # Not `join`: two threads that read one exit code leave nothing to the slower one.
+            wait([process.sentinel])
 
     standin.always = kill
     process.join(60)

@@ -106,7 +106,10 @@ def _between(rows: Sequence[Json], name: str, low: str | None, high: str | None)
 
 
 def _day(written: str | None) -> date | None:
-    return datetime.strptime(written[:10], "%d.%m.%Y").date() if written else None
+    if not written:
+        return None
+    day, month, year = written[:10].split(".")
+    return date(int(year), int(month), int(day))
 
 
 def sample_store(samples: Path, *names: str) -> Store:
@@ -121,9 +124,7 @@ def sample_store(samples: Path, *names: str) -> Store:
     return Store(
         users=body("users"),
         customers=[row for name in names for row in body(name)["customers"]],
-        orders=[
-            row for name in ("orders_page1", "orders_page2") for row in body(name)["orders"]
-        ],
+        orders=[row for name in ("orders_page1", "orders_page2") for row in body(name)["orders"]],
     )
 
 

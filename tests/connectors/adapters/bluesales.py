@@ -44,12 +44,13 @@ class Bluesales(Adapter):
     dated: Mapping[str, Sequence[str]] = {
         "crm.deal_stage_history": (),
         "crm.meetings": (),
+        "crm.stages": (),
         "crm.leads": ("taken_at",),
         "crm.deals": ("closed_at", "created_at"),
         "crm.payments": ("paid_at", "paid_after", "paid_at_quality"),
     }
     deletions_after = timedelta(days=1)
-    least_requests = 7
+    least_requests = 5
     short: Mapping[str, Any] = {"start_date": "2026-03-01", "window_days": 1}
 
     def standin(self, company: Company, page_size: int = 500) -> StandIn:
@@ -113,10 +114,10 @@ class Bluesales(Adapter):
                       ("Неправильный логин или пароль", "env:BLUE_PASSWORD"), 1),
             ErrorCase("login in use for ever", busy, 75, _customers,
                       ("Другой пользователь", "login of its own"), 11, waits=[18.0] * 10),
-            ErrorCase("login in use, no number", nameless, 75, _users, ("of its own",), 10,
-                      waits=[30.0] * 9),
+            ErrorCase("login in use, no number", nameless, 75, _users, ("of its own",), 11,
+                      waits=[30.0] * 10),
             ErrorCase("login in use twice", busy, 0, _customers, times=2, waits=[18.0] * 2),
-            ErrorCase("API in use for ever", api, 75, _users, ("Уже выполняется", "another"), 21,
+            ErrorCase("API in use for ever", api, 75, _users, ("Уже выполняется", "Another"), 21,
                       waits=waits),
             ErrorCase("API in use once", api, 0, _users, times=1, waits=[3.0]),
             ErrorCase("HTML with 200", page, 75, _users, ("no JSON",), 6),

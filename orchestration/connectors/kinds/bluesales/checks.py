@@ -21,9 +21,7 @@ def findings(blue: Bluesales) -> Iterator[Finding]:
     keys = blue.connection
     users = blue.api.users()
     yield Finding("good", f"{keys.login} may ask; {len(users)} users are listed")
-    yield Finding(
-        "good", f"Dates are read as {keys.source_timezone}'s, amounts as {keys.currency}"
-    )
+    yield Finding("good", f"Dates are read as {keys.source_timezone}'s, amounts as {keys.currency}")
     login = folded(keys.login)
     own = [it for it in users if login in (folded(str(it.get(n))) for n in ("login", "email"))]
     if own and blue.api.total("customers", managers=[{"id": own[0]["id"]}]):

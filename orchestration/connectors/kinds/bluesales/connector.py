@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -71,7 +71,7 @@ class Bluesales(Connector[BluesalesConnection]):
 
     @cached_property
     def sales(self) -> Sales:
-        """This run's mapping."""
+        """The mapping of this run."""
         last = self.memory.loads[-1].keys if self.memory.loads else ""
         return Sales(self, self.memory, is_everything=last != self._fingerprint)
 

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 _SECOND = timedelta(seconds=1)
 _DATE = re.compile(r"(\d{2})\.(\d{2})\.(\d{4})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?")
 
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -51,11 +53,13 @@ def dated(text: object, zone: ZoneInfo) -> Dated | None:
 
 def _moment(text: str) -> datetime | None:
     found = _DATE.fullmatch(text)
+    if found:
+        day, month, year, hour, minute, second = found.groups()
+        text = f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}"
+    elif not _ISO.match(text):
+        return None
     try:
-        if found:
-            day, month, year, *clock = found.groups()
-            return datetime(int(year), int(month), int(day), *(int(it or 0) for it in clock))
-        return datetime.fromisoformat(text) if text[:5].rstrip("-").isdigit() else None
+        return datetime.fromisoformat(text)
     except ValueError:
         return None
 

@@ -215,14 +215,9 @@ def entry_row(object_id: str, entry: Entry, loaded_at: datetime) -> Row:
 
 
 def _seen(row: Sequence[Any]) -> Seen:
-    *texts, said, seen_at, first_at, is_gone = row
-    return Seen(
-        *texts,
-        said=json.loads(said),
-        seen_at=_instant(seen_at),
-        first_at=_instant(first_at),
-        is_gone=is_gone,
-    )
+    row_id, customer_id, status_id, name, dated_on, said, seen_at, first_at, is_gone = row
+    said, seen_at, first_at = json.loads(said), _instant(seen_at), _instant(first_at)
+    return Seen(row_id, customer_id, status_id, name, dated_on, said, seen_at, first_at, is_gone)
 
 
 def _micros(moment: datetime) -> int:

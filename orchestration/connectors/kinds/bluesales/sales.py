@@ -214,9 +214,7 @@ class Sales:
             rows["crm.stages"] = [self.prefixed(it) for it in self.stage_rows()]
         return rows
 
-    def _entry(
-        self, it: Seen, was: Seen | None, known: Sequence[Entry], kind: str
-    ) -> Entry | None:
+    def _entry(self, it: Seen, was: Seen | None, known: Sequence[Entry], kind: str) -> Entry | None:
         is_first = self._is_first(f"{kind}:{it.status_id}", it.status_name)
         began = dated(it.said["first" if kind == "crm" else "date"], self._zone)
         changed = dated(it.said.get("changed"), self._zone)
