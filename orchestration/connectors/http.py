@@ -162,8 +162,9 @@ class Http:
         form: Mapping[str, Any] | None = None,
         judge: Judge | None = None,
         what: str = "",
+        is_text: bool = False,
     ) -> Answer:
-        """One answer that the judge accepts.
+        """One answer that the judge accepts; JSON, or any text that is no page where `is_text`.
 
         Raises Refused where a retry cannot mend it, TryLater where the tries are used up; both name
         connection, system, endpoint, the system's own words and what to do.
@@ -172,7 +173,7 @@ class Http:
         tries: Counter[str] = Counter()
         started = self._clock.monotonic()
         while True:
-            again, words = self._ask(method, path, params, json_body, form, judge, what)
+            again, words = self._ask(method, path, params, json_body, form, judge, what, is_text)
             if isinstance(again, Answer):
                 return again
             tries[again.why] += 1
@@ -192,6 +193,7 @@ class Http:
         form: Mapping[str, Any] | None,
         judge: Judge | None,
         what: str,
+        is_text: bool,
     ) -> tuple[Again | Answer, str]:
         """An answer, or why to ask again and what was said."""
         import requests
@@ -228,9 +230,11 @@ class Http:
         answer = Answer(response.status_code, headers, text)
         if answer.date is not None:
             self.skew = (answer.date - self._clock.now()).total_seconds()
-        return self._judged(answer, judge, what)
+        return self._judged(answer, judge, what, is_text)
 
-    def _judged(self, answer: Answer, judge: Judge | None, what: str) -> tuple[Again | Answer, str]:
+    def _judged(
+        self, answer: Answer, judge: Judge | None, what: str, is_text: bool
+    ) -> tuple[Again | Answer, str]:
         words = f"{answer.status} {answer.own_words}"
         for judging in (judge, self._judge):
             try:
@@ -251,7 +255,8 @@ class Http:
             raise self.refused(what, f"it has moved to {there}", "Correct base_url.")
         if answer.status >= 400:
             raise self.refused(what, words, "Check the keys of the connection and its rights.")
-        if answer.status != 204 and not answer.is_json:
+        is_readable = not answer.is_html if is_text else answer.is_json
+        if answer.status != 204 and not is_readable:
             return Again("unreadable"), f"{answer.status}, but no JSON: {answer.own_words}"
         return answer, words
 

@@ -174,6 +174,36 @@ class OwnRows:
         sql = f"select {listed} from {relation} where {' and '.join(limits)} order by all"
         return self.session.execute(sql).fetchall()
 
+    def of_all(self, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:
+        """Current rows of a table that are not deleted, whoever wrote them; values as text."""
+        folder = f"{self._raw_zone}/{table.replace('.', '/')}"
+        found = self.session.execute(f"select file from glob({literal(folder + '/**')})").fetchall()
+        inner = [(path, str(path)[len(folder) :].split("/")) for (path,) in found]
+        files = [
+            str(path)
+            for path, parts in inner
+            if str(path).endswith(".parquet")
+            and not any(part.startswith(("_", ".")) for part in parts)
+        ]
+        if not files:
+            return []
+        source = f"read_parquet([{', '.join(map(literal, files))}], union_by_name = true)"
+        known = {row[0] for row in self.session.execute(f"describe from {source}").fetchall()}
+        texts = ", ".join(
+            f"{quote(it) if it in known else 'null'}::varchar as {quote(it)}"
+            for it in self.columns(table)
+        )
+        order = ", ".join(
+            f"try_cast({it} as timestamptz) desc nulls last" for it in ("updated_at", LOADED_AT)
+        )
+        keys = ", ".join(quote(key) for key in self.keys(table))
+        alive = "lower(coalesce(is_deleted, 'false')) not in ('true', 't', 'yes', 'y', '1')"
+        return self.session.execute(
+            f"select {', '.join(map(quote, columns))} from (select {texts} from {source}) "
+            f"qualify row_number() over (partition by {keys} order by {order}) = 1 and {alive} "
+            "order by all"
+        ).fetchall()
+
     def tombstones(self, table: str) -> dict[tuple[str, ...], datetime | None]:
         """When rows were last deleted, by key; None where the deletion has no time."""
         versions = self.all_versions(table)

@@ -28,18 +28,19 @@ def seconds_of(written: Any) -> int:
     raise ValueError(f"{written} is no length of time; write 30m, 24h or 3d")
 
 
+def texts(value: Any) -> Any:
+    """A mapping with numbers written as numbers, as one of texts."""
+    if not isinstance(value, dict):
+        return value
+    return {str(key): str(found) for key, found in value.items()}
+
+
 class TelephonyConnection(Connection):
     """Keys of all telephony kinds."""
 
     timezone: str = Field(
         description="the zone of the system's times",
         examples=["Europe/Moscow"],
-    )
-    extensions: dict[str, str] = Field(
-        default={},
-        description="extension: id of the manager in the CRM",
-        examples=[{"101": "7001", "102": "7002"}],
-        json_schema_extra={"shown": True},
     )
     extension_prefix: str = Field(
         default="", description="before extensions, where two telephonies use the same numbers"
@@ -64,13 +65,6 @@ class TelephonyConnection(Connection):
     @classmethod
     def _length(cls, value: Any) -> int:
         return seconds_of(value)
-
-    @field_validator("extensions", mode="before")
-    @classmethod
-    def _numbers_are_text(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {str(key): str(manager) for key, manager in value.items()}
 
     @property
     def zone(self) -> ZoneInfo:
@@ -109,22 +103,23 @@ def directory_rows(
     for extension, manager in wanted.items():
         history = sorted(known.get(extension, []))
         if not history:
-            rows.append(_held(extension, SINCE_EVER, manager, None))
+            rows.append(held(extension, SINCE_EVER, manager, None))
             continue
         since, holder, until = history[-1]
         if holder == manager and until is None:
             continue
         if until is None:
-            rows.append(_held(extension, since, holder, now))
-        rows.append(_held(extension, now, manager, None))
+            rows.append(held(extension, since, holder, now))
+        rows.append(held(extension, now, manager, None))
     for extension in known.keys() - wanted.keys():
         since, holder, until = sorted(known[extension])[-1]
         if until is None:
-            rows.append(_held(extension, since, holder, now))
+            rows.append(held(extension, since, holder, now))
     return rows
 
 
-def _held(extension: str, since: str, manager: str, until: str | None) -> Row:
+def held(extension: str, since: str, manager: str, until: str | None) -> Row:
+    """A row of telephony.extensions."""
     return {
         "extension": extension, "valid_from": since, "manager_id": manager, "valid_to": until,
     }  # fmt: skip

@@ -15,7 +15,7 @@ from orchestration.connectors.connector import Connector
 from orchestration.connectors.registry import all_kinds
 from tests.connectors import adapters
 from tests.connectors.zone import Rows, settled
-from tests.standins.company import Company, at
+from tests.standins.company import Call, Company, Ring, at
 from tests.standins.server import Reply, Request, StandIn
 
 # The end of the first load in the shared story, and of the second.
@@ -142,6 +142,13 @@ def crm_story() -> Story:
             lambda it: it.merge_people(3, 2, at(8, 8)),
         ]
     )
+
+
+def calls_story() -> Story:
+    """A new call, and one that had begun before the first load ended, and ends after it."""
+    late = Call(7, at(7, 23), "in", "79990000002", (Ring("102", 5, 7_200, talk=7_195),))
+    queued = Call(8, at(8, 2), "in", "79990000009", (Ring("101", 3, 33, talk=30),), "800")
+    return Story([lambda it: it.calls.append(late), lambda it: it.calls.append(queued)])
 
 
 def all_adapters() -> list[Adapter]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.connectors.adapter import Adapter, Story
+from tests.connectors.adapter import Adapter, Story, calls_story
 from tests.standins.asterisk import PASSWORD, CdrServer, cdr_rows, write_csv
-from tests.standins.company import Call, Company, Ring, at
+from tests.standins.company import Company
 
 _KEYS = {
     "timezone": "Europe/Moscow",
@@ -22,19 +22,6 @@ _NULLS = {
     "telephony.calls": ("updated_at", "is_deleted", "source_id"),
     "telephony.extensions": ("updated_at", "is_deleted", "valid_to"),
 }
-
-
-def story() -> Story:
-    """A new call, and one that had begun before the first load ended, and ends after it."""
-    late = Call(7, at(7, 23), "in", "79990000002", (Ring("102", 5, 7_200, talk=7_195),))
-    return Story(
-        [
-            lambda it: it.calls.append(late),
-            lambda it: it.calls.append(
-                Call(8, at(8, 2), "in", "79990000009", (Ring("101", 3, 33, talk=30),), "800")
-            ),
-        ]
-    )
 
 
 class AsteriskSql(Adapter):
@@ -57,7 +44,7 @@ class AsteriskSql(Adapter):
         return [self._dsn, PASSWORD]
 
     def story(self) -> Story:
-        return story()
+        return calls_story()
 
 
 class CsvFiles:
@@ -106,7 +93,7 @@ class AsteriskCsv(Adapter):
         return {}
 
     def story(self) -> Story:
-        return Story([*story().steps, lambda it: self._files.write()])
+        return Story([*calls_story().steps, lambda it: self._files.write()])
 
 
 ADAPTERS = (AsteriskSql(), AsteriskCsv())

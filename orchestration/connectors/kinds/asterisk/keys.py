@@ -8,12 +8,18 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from orchestration.connectors.secrets import SecretRef, secret_key
-from orchestration.connectors.telephony import TelephonyConnection, seconds_of
+from orchestration.connectors.telephony import TelephonyConnection, seconds_of, texts
 
 
 class AsteriskConnection(TelephonyConnection):
     """What a channel's name means here: which are trunks, which are telephones."""
 
+    extensions: dict[str, str] = Field(
+        default={},
+        description="extension: id of the manager in the CRM",
+        examples=[{"101": "7001", "102": "7002"}],
+        json_schema_extra={"shown": True},
+    )
     trunks: list[str] = Field(
         min_length=1,
         description="patterns of technology/peer of the lines to the outside",
@@ -50,12 +56,10 @@ class AsteriskConnection(TelephonyConnection):
     def _digits(cls, value: Any) -> Any:
         return [str(it) for it in value] if isinstance(value, list) else value
 
-    @field_validator("forwards", mode="before")
+    @field_validator("extensions", "forwards", mode="before")
     @classmethod
-    def _forward_digits(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {str(key): str(it) for key, it in value.items()}
+    def _numbers_are_text(cls, value: Any) -> Any:
+        return texts(value)
 
 
 class AsteriskSqlConnection(AsteriskConnection):
