@@ -169,6 +169,18 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Spend:
+    """What a campaign cost on a day, in the smallest parts that systems count in: millionths."""
+
+    day: str
+    campaign: int
+    name: str
+    micros: int
+    impressions: int
+    clicks: int
+
+
+@dataclass(frozen=True)
 class Removal:
     """A sale (or a person) was deleted, or came back."""
 
@@ -191,6 +203,7 @@ class Company:
     touches: list[Touch]
     calls: list[Call]
     removals: list[Removal] = field(default_factory=list)
+    spending: list[Spend] = field(default_factory=list)
 
     def sale(self, number: int) -> Sale:
         return next(it for it in self.sales if it.number == number)
@@ -306,4 +319,9 @@ def small_company() -> Company:
         Call(5, at(2, 3), "in", "79990000003", (Ring("101", 4, 64, talk=60),)),
         Call(6, at(3), "in", "79990000004", ()),
     ]  # fmt: skip
-    return Company(managers, firms, people, sales, meetings, touches, calls)
+    spending = [
+        Spend(f"2026-03-{day:02}", campaign, name, day * 10_000_000 * campaign, day * 100, day)
+        for day in range(1, 10)
+        for campaign, name in ((1, "Поиск | окна"), (2, "РСЯ\tпробная"))
+    ]
+    return Company(managers, firms, people, sales, meetings, touches, calls, spending=spending)
