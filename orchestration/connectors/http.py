@@ -162,15 +162,9 @@ class Http:
         form: Mapping[str, Any] | None = None,
         judge: Judge | None = None,
         what: str = "",
-<<<<<<< HEAD
         is_text: bool = False,
     ) -> Answer:
         """One answer that the judge accepts; JSON, or any text that is no page where `is_text`.
-=======
-        is_json: bool = True,
-    ) -> Answer:
-        """One answer that the judge accepts; JSON, unless the judge knows what else it may be.
->>>>>>> 2ee1c93 (Read what advertising cost from Yandex Direct)
 
         Raises Refused where a retry cannot mend it, TryLater where the tries are used up; both name
         connection, system, endpoint, the system's own words and what to do.
@@ -179,11 +173,7 @@ class Http:
         tries: Counter[str] = Counter()
         started = self._clock.monotonic()
         while True:
-<<<<<<< HEAD
             again, words = self._ask(method, path, params, json_body, form, judge, what, is_text)
-=======
-            again, words = self._ask(method, path, params, json_body, form, judge, what, is_json)
->>>>>>> 2ee1c93 (Read what advertising cost from Yandex Direct)
             if isinstance(again, Answer):
                 return again
             tries[again.why] += 1
@@ -203,11 +193,7 @@ class Http:
         form: Mapping[str, Any] | None,
         judge: Judge | None,
         what: str,
-<<<<<<< HEAD
         is_text: bool,
-=======
-        is_json: bool,
->>>>>>> 2ee1c93 (Read what advertising cost from Yandex Direct)
     ) -> tuple[Again | Answer, str]:
         """An answer, or why to ask again and what was said."""
         import requests
@@ -244,17 +230,10 @@ class Http:
         answer = Answer(response.status_code, headers, text)
         if answer.date is not None:
             self.skew = (answer.date - self._clock.now()).total_seconds()
-<<<<<<< HEAD
         return self._judged(answer, judge, what, is_text)
 
     def _judged(
         self, answer: Answer, judge: Judge | None, what: str, is_text: bool
-=======
-        return self._judged(answer, judge, what, is_json)
-
-    def _judged(
-        self, answer: Answer, judge: Judge | None, what: str, is_json: bool
->>>>>>> 2ee1c93 (Read what advertising cost from Yandex Direct)
     ) -> tuple[Again | Answer, str]:
         words = f"{answer.status} {answer.own_words}"
         for judging in (judge, self._judge):
@@ -276,12 +255,8 @@ class Http:
             raise self.refused(what, f"it has moved to {there}", "Correct base_url.")
         if answer.status >= 400:
             raise self.refused(what, words, "Check the keys of the connection and its rights.")
-<<<<<<< HEAD
         is_readable = not answer.is_html if is_text else answer.is_json
         if answer.status != 204 and not is_readable:
-=======
-        if is_json and answer.status != 204 and not answer.is_json:
->>>>>>> 2ee1c93 (Read what advertising cost from Yandex Direct)
             return Again("unreadable"), f"{answer.status}, but no JSON: {answer.own_words}"
         return answer, words
 

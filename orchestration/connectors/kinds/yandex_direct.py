@@ -231,7 +231,7 @@ class YandexDirect(Advertising[YandexDirectConnection]):
             "/reports",
             json_body={"params": {**params, "ReportName": name}},
             judge=lambda it: self._judge_report(it, fields),
-            is_json=False,
+            is_text=True,
         )
         rows = parsed(answer.text, fields)
         if any("." in row["Cost"] for row in rows):
