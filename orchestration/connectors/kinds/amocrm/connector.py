@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Connector, Finding, Window
+from orchestration.connectors.crm.parties import PARTY_COLUMNS
 from orchestration.connectors.crm.rules import Fields, Rules, Stages, folded
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.kinds.amocrm import mapping
 from orchestration.connectors.kinds.amocrm.api import LIMIT, Api, Json
 from orchestration.connectors.kinds.amocrm.deletions import Deletions
 from orchestration.connectors.kinds.amocrm.keys import AmocrmConnection
-from orchestration.connectors.kinds.amocrm.people import PARTIES, PARTY_COLUMNS, People
+from orchestration.connectors.kinds.amocrm.people import PARTIES, People
 from orchestration.connectors.kinds.amocrm.sales import EVENTS, Sales
 from orchestration.connectors.kinds.amocrm.touches import Touches
 

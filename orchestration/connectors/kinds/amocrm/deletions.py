@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orchestration.connectors.connector import ALWAYS, Row, Window
+from orchestration.connectors.crm.parties import gone_party
 from orchestration.connectors.crm.rules import unix
 from orchestration.connectors.crm.sweep import sweep
 from orchestration.connectors.crm.vanished import bare
-from orchestration.connectors.kinds.amocrm.people import PARTIES, People, gone_party
+from orchestration.connectors.kinds.amocrm.people import PARTIES, People
 from orchestration.connectors.kinds.amocrm.sales import Sales
 from orchestration.connectors.kinds.amocrm.touches import Touches
 from orchestration.connectors.loading import text_of
