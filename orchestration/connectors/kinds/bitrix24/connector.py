@@ -219,6 +219,13 @@ class Bitrix24(Connector[Bitrix24Connection]):
             yield from phase
         yield Window("user", state={"user": self.user}, done=1.0)
 
+    def prepare(self) -> None:
+        """Ask for the mode, and find what the keys name, before anything is read.
+
+        The first answer tells the portal's clock, by which windows end.
+        """
+        self._prepared = (self.is_classic, self.stages, self.rules)
+
     def item_pages(self, entity: int, fields: Sequence[str] = ("*",)) -> Iterator[Page]:
         """Items of an entity that changed since the cursor, in order of id."""
         body = {"entityTypeId": entity, "select": list(fields)}

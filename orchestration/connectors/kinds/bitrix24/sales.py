@@ -48,8 +48,7 @@ class Sales:
     def dictionaries(self) -> Iterator[Window]:
         """Managers, sources, pipelines, stages; those that are gone keep their values, flagged."""
         bitrix = self._bitrix
-        # The first answer tells the portal's clock, by which windows end.
-        assert bitrix.is_classic in (True, False)
+        bitrix.prepare()
         departments = bitrix.api.all("department.get", None)
         rows: dict[str, list[Row]] = {
             "crm.managers": mapping.managers(bitrix.users, departments, self._keys),
