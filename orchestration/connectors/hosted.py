@@ -6,10 +6,9 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeVar
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
@@ -21,6 +20,8 @@ from orchestration.connectors.telephony import (
     TelephonyConnection,
     directory_rows,
     held,
+    local_instant,
+    plus,
     seconds_of,
     texts,
 )
@@ -137,7 +138,7 @@ class Hosted(Connector[H]):
         yield EXTENSIONS, connection.extension_prefix, "extension_prefix"
 
     @property
-    def zone(self) -> ZoneInfo:
+    def zone(self) -> tzinfo:
         """The zone in which days begin."""
         return self.connection.zone
 
@@ -338,6 +339,17 @@ def unix_text(seconds: Any) -> str | None:
         return datetime.fromtimestamp(int(seconds), UTC).isoformat()
     except (ValueError, OverflowError, OSError, TypeError):
         return str(seconds)
+
+
+def local_text(written: Any, zone: tzinfo, later: Any = 0) -> str | None:
+    """A local time, so many true seconds later, with its offset; what is no time as it came."""
+    if written in (None, ""):
+        return None
+    try:
+        moment = local_instant(datetime.fromisoformat(str(written)), zone)
+        return plus(moment, int(later or 0)).isoformat()
+    except (ValueError, TypeError):
+        return str(written)
 
 
 def text(value: Any) -> str | None:

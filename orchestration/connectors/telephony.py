@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -72,7 +72,7 @@ class TelephonyConnection(Connection):
         return ZoneInfo(self.timezone)
 
 
-def local_instant(moment: datetime, zone: ZoneInfo) -> datetime:
+def local_instant(moment: datetime, zone: tzinfo) -> datetime:
     """A local time with its offset, as the contract reads one without.
 
     A repeated hour is the later instant; a time that was skipped moves forward by the gap.
