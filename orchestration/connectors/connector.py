@@ -121,6 +121,11 @@ class Connector(ABC, Generic[C]):
         """Try the connection without writing anything."""
 
     @classmethod
+    def source_of(cls, connection: C) -> str:
+        """The raw zone's folder that this connection writes into."""
+        return cls.source
+
+    @classmethod
     def key_spaces(cls, connection: C) -> Iterator[tuple[str, str, str]]:
         """Table, what keeps this connection's keys apart there, and the key that sets it."""
         for table in cls.tables:

@@ -48,6 +48,7 @@ class Loader:
         own: OwnRows,
         report: Report,
         clock: Clock,
+        source: str = "",
     ) -> None:
         self._kind = kind
         self._connection = connection
@@ -56,7 +57,9 @@ class Loader:
         self._own = own
         self._report = report
         self._clock = clock
-        self._pipeline = _pipeline(connection, directory, raw_zone, kind.source, report)
+        self._pipeline = _pipeline(
+            connection, directory, raw_zone, source or kind.source, report
+        )
         self._tombstones: dict[str, dict[tuple[str, ...], datetime | None]] = {}
         self._load_pending()
         self.state: dict[str, Any] = dict(self._stored_state())

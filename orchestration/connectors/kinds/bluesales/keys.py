@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, Self
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
@@ -80,7 +80,7 @@ class BluesalesConnection(CrmConnection):
     def _zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ValueError, OSError):
+        except (ZoneInfoNotFoundError, ValueError):
             raise ValueError(f"{value} is not a time zone, as Europe/Moscow is one") from None
         return value
 
