@@ -57,9 +57,7 @@ class Loader:
         self._own = own
         self._report = report
         self._clock = clock
-        self._pipeline = _pipeline(
-            connection, directory, raw_zone, source or kind.source, report
-        )
+        self._pipeline = _pipeline(connection, directory, raw_zone, source or kind.source, report)
         self._tombstones: dict[str, dict[tuple[str, ...], datetime | None]] = {}
         self._load_pending()
         self.state: dict[str, Any] = dict(self._stored_state())

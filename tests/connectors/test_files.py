@@ -254,7 +254,10 @@ def test_a_header_that_is_not_there_is_refused_with_the_nearest(place: Place) ->
     (folder / "a.csv").write_text("ID;Создано;Сумма\n1;01.11.2026;5\n", encoding="utf-8")
     outcome = place.run(now=NOW)
     assert outcome.failure is not None
-    assert "no header Создана; the nearest are Создано; there are ID, Создано" in outcome.failure.message
+    assert (
+        "no header Создана; the nearest are Создано; there are ID, Создано"
+        in outcome.failure.message
+    )
 
 
 def test_a_check_previews_the_newest_file_and_writes_nothing(place: Place) -> None:
@@ -293,7 +296,7 @@ def test_a_draft_works_as_it_is_where_nothing_is_missing(place: Place) -> None:
     folder = connect(place, DEALS)
     put(folder, "a.csv", "1;01.11.2026;5")
     (folder / "a.csv").write_text(
-        "Deal ID,Amount,Pipeline,Stage,Created at\n1,\"1,250.75\",p,s,2026-11-01 10:00\n",
+        'Deal ID,Amount,Pipeline,Stage,Created at\n1,"1,250.75",p,s,2026-11-01 10:00\n',
         encoding="utf-8",
     )
     mapping = yaml.safe_load(Files.draft(folder / "a.csv"))

@@ -137,7 +137,9 @@ class Files(Connector[FilesConnection]):
             yield Finding("bad", f"{len(lines)} lines cannot be read", "Correct them in the file.",
                           lines[:_SHOWN])  # fmt: skip
         for name, count in sorted(result.counts.items()):
-            yield Finding("note", f"{name}: {count}", details=result.odd.get(name.split(":")[0], []))
+            yield Finding(
+                "note", f"{name}: {count}", details=result.odd.get(name.split(":")[0], [])
+            )
         keys = self.work.own.keys(self.mapping.table)
         listed = result.rows[self.mapping.table]
         double = len(listed) - len({tuple(it.get(key) for key in keys) for it in listed})
@@ -303,8 +305,8 @@ class Files(Connector[FilesConnection]):
                 return {}
             rows = session.execute(
                 f"select distinct {name}::varchar, {value}::varchar from "
-                f"(select *, row_number() over (partition by {value} order by _loaded_at desc) as n "
-                f"from read_parquet({files}, union_by_name = true)) where n = 1"
+                f"(select *, row_number() over (partition by {value} "
+                f"order by _loaded_at desc) as n from read_parquet({files}, union_by_name = true)) where n = 1"
             ).fetchall()
         found: dict[str, str] = {}
         for text, row_id in rows:

@@ -156,7 +156,9 @@ def match(candidates: Sequence[str], headers: Sequence[str]) -> str | None:
 class Mapper:
     """Rows from one file. `names` gives a lookup's ids by folded name."""
 
-    def __init__(self, mapping: FileMapping, names: Names, required: Mapping[str, set[str]]) -> None:
+    def __init__(
+        self, mapping: FileMapping, names: Names, required: Mapping[str, set[str]]
+    ) -> None:
         self._mapping = mapping
         self._names = names
         self._required = required
@@ -187,7 +189,9 @@ class Mapper:
         pattern = re.compile(re.escape(fold(unpivot.columns)).replace(r"\*", "(.*)"))
         wide = {it: found for it in table.headers if (found := pattern.fullmatch(fold(it)))}
         if not wide:
-            raise Unreadable(f"no header fits {unpivot.columns}; there are {_listed(table.headers)}")
+            raise Unreadable(
+                f"no header fits {unpivot.columns}; there are {_listed(table.headers)}"
+            )
         name, value = unpivot.into["name"], unpivot.into["value"]
         kept = [it for it in table.headers if it not in wide]
         rows = [

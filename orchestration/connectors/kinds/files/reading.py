@@ -1,4 +1,4 @@
-"""A file as a table of cells: its encoding, its delimiter, its sheets (11.3). Nothing is repaired."""
+"""A file as a table of cells: its encoding, delimiter and sheets (11.3). Nothing is repaired."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _delimiter(text: str) -> str:
     best = max(counts.values(), default=0)
     found = [it for it, count in counts.items() if count == best]
     if not best or len(found) > 1:
-        raise Unreadable("its delimiter cannot be told; write delimiter: \";\" under read")
+        raise Unreadable('its delimiter cannot be told; write delimiter: ";" under read')
     return found[0]
 
 

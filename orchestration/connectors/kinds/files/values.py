@@ -28,7 +28,7 @@ _PARTS = re.compile(
     r"(?:\.\d+)?\s*([AaPp][Mm])?)?"
 )
 _WORDS = re.compile(r"(\d{1,2})\s+([а-яё]+)\.?\s+(\d{4})(?:\s*г\.?)?(?:,?\s+(\d{1,2}):(\d{2}))?")
-_EPOCH = datetime(1899, 12, 30)
+_EPOCH = datetime.combine(date(1899, 12, 30), time())
 
 
 class Undecided(ValueError):
