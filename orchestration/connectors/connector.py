@@ -121,7 +121,7 @@ class Connector(ABC, Generic[C]):
         """Try the connection without writing anything."""
 
     @classmethod
-    def source_of(cls, connection: C) -> str:
+    def folder_of(cls, connection: C) -> str:
         """The raw zone's folder that this connection writes into."""
         return cls.source
 

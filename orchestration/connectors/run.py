@@ -229,7 +229,7 @@ def _read(
     kind = all_kinds()[connection.kind]
     contract = load_contract(settings.root)
     own = OwnRows(raw_zone, connection.name, contract, kind.private_tables)
-    source = kind.source_of(connection)
+    source = kind.folder_of(connection)
     loader = Loader(kind, connection.name, directory, raw_zone, own, report, clock, source)
     _same_prefix(connection, loader.state)
     work = _work(settings, connection, kind, mask, report, clock, loader.state, own)

@@ -23,6 +23,7 @@ from orchestration.connectors.kinds.files.keys import Mapping as FileMapping
 from orchestration.connectors.kinds.files.mapping import Mapper, Result, table_of
 from orchestration.connectors.kinds.files.reading import Reject, Unreadable
 from orchestration.connectors.kinds.files.values import fold
+from orchestration.connectors.loading import text_of
 
 _GROWING = 60
 _SHOWN = 10
@@ -56,7 +57,7 @@ class Files(Connector[FilesConnection]):
     config: ClassVar[type[Connection]] = FilesConnection
 
     @classmethod
-    def source_of(cls, connection: FilesConnection) -> str:
+    def folder_of(cls, connection: FilesConnection) -> str:
         """The folder of the mapping's table."""
         try:
             return connection.columns.table.partition(".")[0]
@@ -74,7 +75,7 @@ class Files(Connector[FilesConnection]):
     @cached_property
     def mapping(self) -> FileMapping:
         """The connection's mapping."""
-        self.source_of(self.connection)
+        self.folder_of(self.connection)
         return self.connection.columns
 
     def read(self) -> Iterator[Window]:
@@ -262,7 +263,13 @@ class Files(Connector[FilesConnection]):
                 "that were there: it does not look like a whole export. Nothing was written.",
                 "Export everything, or raise max_deleted_share for one run.",
             )
-        return [{**dict(zip(keys, key, strict=True)), "is_deleted": "true"} for key in gone]
+        # Rows that have a time of change hide a deletion that has none.
+        has_time = "updated_at" in self.mapping.columns
+        at = text_of(self.work.stamps.next()) if has_time else None
+        return [
+            {**dict(zip(keys, key, strict=True)), "is_deleted": "true", "updated_at": at}
+            for key in gone
+        ]
 
     def _prefixed(self, row: Row) -> Row:
         prefix = self.connection.prefix
@@ -306,7 +313,8 @@ class Files(Connector[FilesConnection]):
             rows = session.execute(
                 f"select distinct {name}::varchar, {value}::varchar from "
                 f"(select *, row_number() over (partition by {value} "
-                f"order by _loaded_at desc) as n from read_parquet({files}, union_by_name = true)) where n = 1"
+                f"order by _loaded_at desc) as n from read_parquet({files}, union_by_name = true)) "
+                "where n = 1"
             ).fetchall()
         found: dict[str, str] = {}
         for text, row_id in rows:

@@ -73,7 +73,10 @@ CANDIDATES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "cost": ["Затраты*", "Расходы*", "Cost*"],
     },
 }  # fmt: skip
-_HINTS = {"crm.leads": ("лид", "lead"), "crm.deals": ("сделки", "deal")}
+_HINTS = {
+    "crm.leads": ("лид", "lead"),
+    "crm.payments": ("операции", "оплат", "платеж", "payment"),
+}
 _HINT = 3
 _LOOKED_UP = {"manager_id": ("crm.managers", "full_name", "manager_id"),
               "source_id": ("crm.sources", "name", "source_id"),

@@ -303,8 +303,8 @@ class _Made:
             texts = {fold(it): values.cell_text(cell) or "" for it, cell in cells.items()}
             return re.sub(r"\{([^}]+)\}", lambda it: texts.get(fold(it[1]), ""), column.template)
         if column.key:
-            text = "\x1f".join(values.cell_text(cells.get(it)) or "" for it in self.headers)
-            return column.prefix + hashlib.sha256(text.encode()).hexdigest()[:16]
+            whole = "\x1f".join(values.cell_text(cells.get(it)) or "" for it in self.headers)
+            return column.prefix + hashlib.sha256(whole.encode()).hexdigest()[:16]
         if self._header is None:
             return None
         if column.currency and column.kind == "money":
@@ -312,15 +312,13 @@ class _Made:
             row.setdefault("currency", sign or column.currency)
         cell = self._mapper._cell(cells.get(self._header))
         text = values.cell_text(cell)
+        if text is not None and column.regex:
+            hit = re.search(column.regex, text)
+            cell = text = (hit[1] if hit.groups() else hit[0]) if hit else None
         if text is None:
             return None
-        if column.regex:
-            hit = re.search(column.regex, text)
-            text = (hit[1] if hit.groups() else hit[0]) if hit else None
-            cell = text
         if column.map is not None:
-            _, text = values.mapped(text, column.map)
-            return text
+            return values.mapped(text, column.map)[1]
         if column.lookup:
             return self._looked_up(text, number, result)
         found = self._converted(cell, cells)
