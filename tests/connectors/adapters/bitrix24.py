@@ -105,4 +105,23 @@ class Bitrix24(Adapter):
         )  # fmt: skip
 
 
-ADAPTERS = (Bitrix24(),)
+class SimpleBitrix24(Bitrix24):
+    """A portal without leads: every deal is also one. Its errors are those of the other mode."""
+
+    mode = 2
+    # Neither statuses of leads nor leads nor their history.
+    least_requests = 11
+    nulls: Mapping[str, Sequence[str]] = {
+        **Bitrix24.nulls,
+        "crm.meetings": ("confirmed_at", "cancelled_at", "is_deleted"),
+    }
+
+    def keys(self, standin: StandIn) -> dict[str, Any]:
+        stages = {"target_stages": ["Договор"], "non_target_stages": ["LOSE"]}
+        return {**super().keys(standin), **stages}
+
+    def errors(self) -> Sequence[ErrorCase]:
+        return ()
+
+
+ADAPTERS = (Bitrix24(), SimpleBitrix24())

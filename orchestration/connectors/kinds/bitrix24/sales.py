@@ -141,7 +141,8 @@ class Sales:
                 for row in entries
             ]
             changed = sum(row["type_id"] == mapping.PIPELINE_CHANGED for row in entries)
-            self._work.report.counted["deals that changed their pipeline"] += changed
+            if changed:
+                self._work.report.counted["deals that changed their pipeline"] += changed
         return {
             table: [{**row, "_loaded_at": stamp} for row in listed]
             for table, listed in found.items()
