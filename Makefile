@@ -76,8 +76,9 @@ demo: $(READY) ## Write the demo company in seeds/demo/raw anew (ARGS are the ge
 	$(BIN)/python -m seeds.demo $(ARGS)
 
 .PHONY: docs
-docs: $(READY) ## Write the mart index in README.md, docs/marts.md and the KPI glossary
+docs: $(READY) ## Write the mart index, the KPI glossary and connections.example.yml
 	@$(BIN)/python -m orchestration.cli.mart_index
+	@$(BIN)/python -m orchestration.cli.connections_example
 
 .PHONY: metric-diff
 metric-diff: $(READY) ## Say which figures of the demo changed since a commit (BASE=main)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -76,7 +77,21 @@ class Settings(BaseSettings):
         default="voronka_personal", min_length=1, description="Role that sees personal data."
     )
 
-    @field_validator("raw_dir", "postgres_url", "dbt", mode="before")
+    connections: Path = Field(
+        default=Path("connections.yml"), description="Which systems are connected."
+    )
+    now: datetime | None = Field(
+        default=None, description="What connectors take for the present; ISO 8601."
+    )
+
+    @field_validator("now")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+    @field_validator("raw_dir", "postgres_url", "dbt", "now", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -163,6 +178,16 @@ class Settings(BaseSettings):
     def project_version(self) -> str:
         """The version of dbt's part of the project, with the variables of this refresh."""
         return project_version(self.root, self.dbt_overrides)
+
+    @property
+    def connections_file(self) -> Path:
+        """What is connected."""
+        return Path(os.path.normpath(self.root / self.connections))
+
+    @property
+    def connections_dir(self) -> Path:
+        """State, locks and reports of the connections."""
+        return self.data / "connections"
 
     @property
     def build_dir(self) -> Path:
@@ -344,6 +369,11 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**given)
     except (ValidationError, ValueError) as error:
         raise WrongUse(f"A setting is wrong: {_wrong_values(error)}", _REMEDY) from error
+
+
+def environment_value(name: str) -> str | None:
+    """A variable of the environment that connections.yml names."""
+    return os.environ.get(name)
 
 
 def parse_vars(assignments: list[str], base: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from orchestration.base.errors import (
     EXIT_STOPPED,
     EXIT_WRONG_USE,
 )
+from orchestration.cli.connect import connect_app, read_before_refresh
 from orchestration.metrics.choices import Comparison, Format, Grain, Group, Language
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "[bold]Exit codes[/]  0 good · 1 a check, a model or the disk stopped publication"
-    " · 2 wrong use or broken contract · 3 published, but not in Postgres · 130 stopped"
+    " · 2 wrong use or broken contract · 3 published, but not in Postgres · 75 try again later"
+    " · 130 stopped"
     "\n\n[bold]Settings[/]  VORONKA_RAW_DIR, VORONKA_DATA_DIR (data/), VORONKA_THREADS (2), "
     "VORONKA_MEMORY (2500MB), VORONKA_DBT_VARS ({} in JSON), VORONKA_POSTGRES_* (README.md); "
     "relative paths are relative to the project"
@@ -41,6 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(connect_app)
 
 RawDir = Annotated[
     Path | None,
@@ -81,6 +84,14 @@ def refresh(
             help="Read all raw files and build everything anew. "
             "[dim]Else only new files are read, and what they touch is built: the result is the "
             "same.[/]",
+        ),
+    ] = False,
+    connect: Annotated[
+        bool,
+        typer.Option(
+            "--connect",
+            help="Read all enabled connections first. [dim]One that fails is reported and stops "
+            "nothing.[/]",
         ),
     ] = False,
     var: Vars = None,
@@ -129,6 +140,9 @@ def refresh(
     }
     accept = [word for word, is_given in given.items() if is_given]
     interrupt_on_terminate()
+    if connect:
+        read_before_refresh(settings, errors)
+        settings = _settings(raw_dir, var).checked()
     yield_to_readers()
     with keep_temporary_files(settings), ProgressScreen(console):
         record = run(settings, full=full, accept=accept)

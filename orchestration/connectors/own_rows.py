@@ -1,0 +1,249 @@
+"""What a connection has written so far, read back from the raw zone.
+
+State that can be had from the rows themselves is not kept beside them: it cannot be lost, and
+cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from orchestration.base.object_store import load_object_store
+from orchestration.base.sql import literal, quote
+from orchestration.connectors.connector import ALWAYS, LOADED_AT
+from orchestration.connectors.zone_files import ZoneFile, all_files, zone_files
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from orchestration.raw_zone.contract import Contract
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The current version of a row, as the contract chooses it.
+_ORDER = f"try_cast(updated_at as timestamptz) desc nulls last, {LOADED_AT} desc"
+
+
+class OwnRows:
+    """Rows of one connection, by table: those of the contract and the kind's private ones."""
+
+    def __init__(
+        self,
+        raw_zone: str,
+        connection: str,
+        contract: Contract,
+        private: Mapping[str, Sequence[str]],
+    ) -> None:
+        self._raw_zone = raw_zone
+        self._connection = connection
+        self._contract = contract
+        self._private = private
+        # Rows that are going to be written, by table; they count as written.
+        self.pending: dict[str, list[pa.Table]] = {}
+
+    @cached_property
+    def session(self) -> duckdb.DuckDBPyConnection:
+        """A session over the zone; its times are UTC."""
+        import duckdb
+
+        session = duckdb.connect()
+        session.execute("set TimeZone = 'UTC'")
+        load_object_store(session, self._raw_zone)
+        return session
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table, `_loaded_at` last."""
+        if table in self._private:
+            return [*self._private[table], LOADED_AT]
+        names = [column.name for column in self._contract.tables[table].columns]
+        return [*(name for name in names if name != LOADED_AT), LOADED_AT]
+
+    def keys(self, table: str) -> list[str]:
+        """The key's columns; of a private table its first column."""
+        if table in self._private:
+            return [self._private[table][0]]
+        return [column.name for column in self._contract.tables[table].columns if column.is_key]
+
+    def files(self, table: str, since: datetime = ALWAYS) -> list[ZoneFile]:
+        """The files of a table that were loaded at this instant or later."""
+        found = zone_files(self._raw_zone, table.replace(".", "/"), self._connection)
+        if since == ALWAYS:
+            return found
+        return [file for file in found if file.loaded_at >= since.astimezone(UTC)]
+
+    @property
+    def pending_rows(self) -> int:
+        """How many rows are going to be written."""
+        return sum(part.num_rows for parts in self.pending.values() for part in parts)
+
+    def newest(self, tables: Iterable[str]) -> datetime | None:
+        """The latest load instant in these tables."""
+        found = [files[-1].loaded_at for table in tables if (files := self.files(table))]
+        return max(found, default=None)
+
+    def latest(self, table: str, since: datetime) -> datetime | None:
+        """The latest load instant of a table after another; None where nothing came since."""
+        versions = self.all_versions(table, since)
+        if versions is None:
+            return None
+        (found,) = self.session.execute(
+            f"select max(epoch_us({LOADED_AT})) from {versions}"
+        ).fetchall()[0]
+        latest = _instant(found)
+        return latest if latest and latest > since else None
+
+    def all_versions(self, table: str, since: datetime = ALWAYS) -> str | None:
+        """A relation in SQL of all rows of a table, every contract column as text; None: no file.
+
+        Columns that a file does not have are NULL, as in the contract.
+        """
+        parts = [it for it in (self._filed(table, since), self._pending(table)) if it]
+        return f"({' union all '.join(parts)})" if parts else None
+
+    def _pending(self, table: str) -> str | None:
+        if not self.pending.get(table):
+            return None
+        import pyarrow as pa
+
+        name = f"pending_{table.replace('.', '_')}"
+        self.session.register(name, pa.concat_tables(self.pending[table]))
+        return f"select {', '.join(quote(it) for it in self.columns(table))} from {name}"
+
+    def _filed(self, table: str, since: datetime) -> str | None:
+        return self._read(table, [file.path for file in self.files(table, since)])
+
+    def _read(self, table: str, paths: Sequence[str]) -> str | None:
+        if not paths:
+            return None
+        listed = ", ".join(literal(path) for path in paths)
+        there = self.session.execute(
+            f"describe select * from read_parquet([{listed}], union_by_name = true)"
+        ).fetchall()
+        known = {name for name, *_ in there}
+        selected = ", ".join(
+            quote(name) if name in known else f"null::varchar as {quote(name)}"
+            for name in self.columns(table)
+        )
+        return f"select {selected} from read_parquet([{listed}], union_by_name = true)"
+
+    def current(self, table: str, since: datetime = ALWAYS) -> str | None:
+        """A relation of the current version of each row, deleted ones included; None: no file."""
+        versions = self.all_versions(table, since)
+        return None if versions is None else self._current(table, versions)
+
+    def everyone(self, table: str) -> str | None:
+        """A relation of the rows of a table that exist in the whole zone, whoever wrote them.
+
+        None: there is no file.
+        """
+        versions = self._read(table, all_files(self._raw_zone, table.replace(".", "/")))
+        if versions is None:
+            return None
+        current = self._current(table, f"({versions})")
+        return f"(select * from {current} where is_deleted::varchar is distinct from 'true')"
+
+    def _current(self, table: str, versions: str) -> str:
+        has_time = "updated_at" in self.columns(table)
+        order = _ORDER if has_time else f"{LOADED_AT} desc"
+        keys = ", ".join(quote(key) for key in self.keys(table))
+        return (
+            f"(select * from {versions} qualify row_number() over "
+            f"(partition by {keys} order by {order}) = 1)"
+        )
+
+    def select(
+        self,
+        table: str,
+        columns: Sequence[str],
+        where: str = "true",
+        ids: Mapping[str, Collection[str]] | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """Current rows; `ids` limits columns to values, however many."""
+        relation = self.current(table)
+        if relation is None or (ids is not None and not all(ids.values())):
+            return []
+        limits = [f"({where})"]
+        for number, (column, values) in enumerate((ids or {}).items()):
+            name = f"ids_{number}"
+            self.session.register(name, _one_column(values))
+            limits.append(f"{quote(column)} in (select id from {name})")
+        listed = ", ".join(quote(column) for column in columns)
+        sql = f"select {listed} from {relation} where {' and '.join(limits)} order by all"
+        return self.session.execute(sql).fetchall()
+
+    def of_all(self, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:
+        """Current rows of a table that are not deleted, whoever wrote them; values as text."""
+        folder = f"{self._raw_zone}/{table.replace('.', '/')}"
+        found = self.session.execute(f"select file from glob({literal(folder + '/**')})").fetchall()
+        inner = [(path, str(path)[len(folder) :].split("/")) for (path,) in found]
+        files = [
+            str(path)
+            for path, parts in inner
+            if str(path).endswith(".parquet")
+            and not any(part.startswith(("_", ".")) for part in parts)
+        ]
+        if not files:
+            return []
+        source = f"read_parquet([{', '.join(map(literal, files))}], union_by_name = true)"
+        known = {row[0] for row in self.session.execute(f"describe from {source}").fetchall()}
+        texts = ", ".join(
+            f"{quote(it) if it in known else 'null'}::varchar as {quote(it)}"
+            for it in self.columns(table)
+        )
+        order = ", ".join(
+            f"try_cast({it} as timestamptz) desc nulls last" for it in ("updated_at", LOADED_AT)
+        )
+        keys = ", ".join(quote(key) for key in self.keys(table))
+        alive = "lower(coalesce(is_deleted, 'false')) not in ('true', 't', 'yes', 'y', '1')"
+        return self.session.execute(
+            f"select {', '.join(map(quote, columns))} from (select {texts} from {source}) "
+            f"qualify row_number() over (partition by {keys} order by {order}) = 1 and {alive} "
+            "order by all"
+        ).fetchall()
+
+    def tombstones(self, table: str) -> dict[tuple[str, ...], datetime | None]:
+        """When rows were last deleted, by key; None where the deletion has no time."""
+        versions = self.all_versions(table)
+        if versions is None:
+            return {}
+        keys = self.keys(table)
+        listed = ", ".join(quote(key) for key in keys)
+        rows = self.session.execute(
+            f"select {listed}, max(epoch_us(try_cast(updated_at as timestamptz))) "
+            f"from {versions} where is_deleted = 'true' group by {listed}"
+        ).fetchall()
+        return {tuple(row[:-1]): _instant(row[-1]) for row in rows}
+
+    def unchanged(self, table: str, fresh: pa.Table, since: datetime) -> list[int]:
+        """Numbers of the fresh rows that are equal to the current version, load times apart."""
+        relation = self.current(table, since)
+        if relation is None or not fresh.num_rows:
+            return []
+        import pyarrow as pa
+
+        numbered = fresh.append_column("_row", pa.array(range(fresh.num_rows), pa.int64()))
+        self.session.register("fresh", numbered)
+        same = " and ".join(
+            f"f.{quote(name)} is not distinct from c.{quote(name)}"
+            for name in self.columns(table)
+            if name != LOADED_AT
+        )
+        rows = self.session.execute(
+            f"select f._row from fresh as f join {relation} as c on {same}"
+        ).fetchall()
+        self.session.unregister("fresh")
+        return [number for (number,) in rows]
+
+
+def _instant(microseconds: int | None) -> datetime | None:
+    """DuckDB gives instants through pytz, which nothing else here needs."""
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _one_column(values: Iterable[str]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({"id": pa.array(sorted(set(values)), pa.string())})

@@ -1,0 +1,1 @@
+"""Small servers that speak the protocols of the systems we read, over loopback, for the tests."""
