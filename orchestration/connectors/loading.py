@@ -101,15 +101,25 @@ class Loader:
     def _load_pending(self) -> None:
         """What an earlier run was killed over: it comes before anything new is read."""
         with _explained(self._connection):
-            if self._pipeline.list_normalized_load_packages():
-                # Before the others: a kill can leave one package in both places, and dlt cannot
-                # prepare it again while the first copy is there. Its files come under the same
-                # names.
+            prepared = self._pipeline.list_normalized_load_packages()
+            if prepared:
                 self._pipeline.load()
                 self.close()
+            self._remove_torn_packages(prepared)
             if self._pipeline.list_extracted_load_packages():
                 self._pipeline.normalize()
                 self._pipeline.load()
+
+    def _remove_torn_packages(self, loaded: Sequence[str]) -> None:
+        """Remove packages that a kill left between two places: dlt can neither read nor resume them.
+
+        One that was being prepared lies in both, and its copy is loaded; one without a schema was
+        not yet complete, and the state does not know of its rows.
+        """
+        extracted = self._directory / "dlt" / self._connection / "normalize" / "extracted"
+        for package in sorted(extracted.iterdir()) if extracted.is_dir() else ():
+            if package.name in loaded or not (package / "schema.json").is_file():
+                shutil.rmtree(package)
 
     def _load(self, tables: Mapping[str, list[pa.Table]]) -> None:
         dlt = import_dlt()
