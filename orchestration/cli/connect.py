@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
@@ -66,19 +67,34 @@ def list_() -> None:
     _show_statuses(console, found)
 
 
-@connect_app.command(epilog="[bold]Example[/]\n\nvoronka connect check amocrm")
-def check(name: Annotated[str, typer.Argument(help="A connection.")]) -> None:
+@connect_app.command(
+    epilog="[bold]Examples[/]\n\nvoronka connect check amocrm\n\n"
+    "voronka connect check plans plans.xlsx              how this file would be read\n\n"
+    "voronka connect check plans plans.xlsx --draft      a mapping to begin with"
+)
+def check(
+    name: Annotated[str, typer.Argument(help="A connection.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="A file, of connections that read files.")
+    ] = None,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Print a mapping made from the file's headers.")
+    ] = False,
+) -> None:
     """Try a connection and [bold]write nothing[/]: keys, rights, what stays empty.
 
     Exit code 2 if something stands in its way.
     """
+    if draft:
+        _print_draft(name, file)
+        return
     from rich.markup import escape
 
     from orchestration.connectors.run import check as run_check
 
     console = _console()
     is_good = True
-    for finding in run_check(_settings(), name):
+    for finding in run_check(_settings(), name, file=file):
         is_good = is_good and finding.grade != "bad"
         console.print(f"{_MARKS[finding.grade]} {escape(finding.text)}", soft_wrap=True)
         for detail in finding.details:
@@ -86,6 +102,18 @@ def check(name: Annotated[str, typer.Argument(help="A connection.")]) -> None:
         if finding.remedy:
             console.print(f"    → {escape(finding.remedy)}", soft_wrap=True)
     raise typer.Exit(EXIT_GOOD if is_good else EXIT_WRONG_USE)
+
+
+def _print_draft(name: str, file: Path | None) -> None:
+    from orchestration.base.errors import WrongUse
+    from orchestration.connectors.run import draft
+
+    if file is None:
+        raise WrongUse(
+            "A draft is made from a file, and none is named.",
+            f"Write `voronka connect check {name} FILE --draft`.",
+        )
+    typer.echo(draft(file), nl=False)
 
 
 @connect_app.command(

@@ -49,7 +49,12 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything that a refresh needs, in the order in which it needs it."""
-    return [*_environment(settings), *_raw_zone(settings), *_postgres(settings)]
+    return [
+        *_environment(settings),
+        *_raw_zone(settings),
+        *_connections(settings),
+        *_postgres(settings),
+    ]
 
 
 def _environment(settings: Settings) -> Iterator[Finding]:
@@ -216,6 +221,13 @@ def _refusals(
     except RefreshRefused as error:
         return [Finding("bad", error.message, error.remedy)]
     return []
+
+
+def _connections(settings: Settings) -> Iterator[Finding]:
+    from orchestration.connectors.health import examine as examine_connections
+
+    for found in examine_connections(settings):
+        yield Finding(found.grade, found.text, found.remedy, list(found.details))
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:

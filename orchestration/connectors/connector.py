@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from orchestration.base.errors import WrongUse
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.secrets import Mask, SecretStore, read_secret
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestration.base.settings import Settings
     from orchestration.connectors.clock import Clock, Stamps
     from orchestration.connectors.own_rows import OwnRows
@@ -124,6 +127,13 @@ class Connector(ABC, Generic[C]):
     def folder_of(cls, connection: C) -> str:
         """The raw zone's folder that this connection writes into."""
         return cls.source
+
+    def preview(self, file: Path) -> Iterator[Finding]:
+        """How a file would be read, of kinds that read files. Raises WrongUse of others."""
+        raise WrongUse(
+            f"{self.connection.name} is of kind {self.kind}, which reads no file like {file.name}.",
+            f"`voronka connect check {self.connection.name}` tries the connection.",
+        )
 
     @classmethod
     def key_spaces(cls, connection: C) -> Iterator[tuple[str, str, str]]:

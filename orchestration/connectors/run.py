@@ -108,8 +108,13 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     return EXIT_GOOD
 
 
-def check(settings: Settings, name: str, clock: Clock | None = None) -> Iterator[Finding]:
-    """Try one connection without writing anything; findings as they come."""
+def check(
+    settings: Settings, name: str, clock: Clock | None = None, file: Path | None = None
+) -> Iterator[Finding]:
+    """Try one connection without writing anything; findings as they come.
+
+    With a `file`, how a connection that reads files would read this one.
+    """
     (connection,) = _chosen(settings, [name])
     clock = clock or Clock(settings.now)
     mask = Mask()
@@ -117,10 +122,18 @@ def check(settings: Settings, name: str, clock: Clock | None = None) -> Iterator
     report = Report(name, connection.kind, clock.now())
     work = _work(settings, connection, kind, mask, report, clock, {})
     try:
-        yield from kind(connection, work).check()
+        connector = kind(connection, work)
+        yield from connector.preview(file) if file else connector.check()
     except VoronkaError as error:
         error = _masked(error, mask)
         yield Finding("bad", error.message, error.remedy, error.details)
+
+
+def draft(file: Path) -> str:
+    """A mapping to begin with for a connection of kind files, made from a file's headers."""
+    from orchestration.connectors.kinds.files.drafts import draft as draft_of
+
+    return draft_of(file)
 
 
 def statuses(settings: Settings) -> list[Status]:
@@ -242,6 +255,7 @@ def _read_windows(
 ) -> None:
     began = time.monotonic()
     report, rows = work.report, 0
+    report.prefix = connector.connection.prefix
     work.state = loader.state
     try:
         for window in connector.read():
