@@ -38,7 +38,7 @@ def test_without_connections_nothing_is_said(place):
 def test_a_connection_that_never_ran_is_named(place):
     connect(place, "quotas", "ugly_quotas_merged_headers.xlsx")
     assert [it for it in texts(place) if "never" in it] == [
-        "note: Connection sheet (Files) has never run"
+        "note: Connection sheet (Files people export (CSV, TSV, XLSX, XLS, ODS)) has never run"
     ]
 
 
