@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 _LONGEST_VALUE = 100
@@ -24,3 +25,11 @@ def named_values(row: Mapping[str, Any]) -> str:
         f"{name} {'NULL' if value is None else shortened(str(value))}"
         for name, value in row.items()
     )
+
+
+def age(passed: timedelta) -> str:
+    """How long ago something was: in minutes, hours or days."""
+    minutes = max(0, int(passed.total_seconds() // 60))
+    if minutes < 120:
+        return f"{minutes} min old"
+    return f"{minutes // 60} h old" if minutes < 72 * 60 else f"{minutes // 1440} days old"

@@ -288,6 +288,8 @@ def _show_statuses(console: Console, found: Sequence[Status]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("connection", "system", "last run", "ended", "newest row"):
         table.add_column(title)
+    from orchestration.base.text import age
+
     now = _settings().now or datetime.now(UTC)
     for status in found:
         last = status.last
@@ -297,16 +299,9 @@ def _show_statuses(console: Console, found: Sequence[Status]) -> None:
             ended = f"[red]{escape(failure['message'])}[/]"
         name = status.connection.name + ("" if status.connection.enabled else " [dim](off)[/]")
         at = (last.get("ended_at") or "")[:16].replace("T", " ")
-        newest = _age(now - status.newest) if status.newest else "none"
+        newest = age(now - status.newest) if status.newest else "none"
         table.add_row(name, status.title, at, ended, newest)
     console.print(table)
-
-
-def _age(age: Any) -> str:
-    minutes = max(0, int(age.total_seconds() // 60))
-    if minutes < 120:
-        return f"{minutes} min old"
-    return f"{minutes // 60} h old" if minutes < 72 * 60 else f"{minutes // 1440} days old"
 
 
 def _console() -> Console:

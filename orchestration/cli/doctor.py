@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -20,6 +19,7 @@ from orchestration.base.record import Record
 from orchestration.base.settings import Settings
 from orchestration.base.text import counted
 from orchestration.base.variables import Variables
+from orchestration.cli.doctor_connections import Finding, examine_brought, examine_connections
 from orchestration.metrics.glossary import read_metrics
 from orchestration.metrics.needs import Needs, in_words
 from orchestration.raw_zone.contents import judged_by_contents
@@ -37,22 +37,12 @@ _SHOWN = 20
 _NAMED = 4
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `grade` is good, note or bad: the last stops a refresh."""
-
-    grade: str
-    text: str
-    remedy: str = ""
-    details: list[str] = field(default_factory=list)
-
-
 def examine(settings: Settings) -> list[Finding]:
     """Everything that a refresh needs, in the order in which it needs it."""
     return [
         *_environment(settings),
+        *examine_connections(settings),
         *_raw_zone(settings),
-        *_connections(settings),
         *_postgres(settings),
     ]
 
@@ -182,6 +172,7 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
     if not zone.problems and zone.files:
         yield from _sample(zone, contract)
         yield from _money(zone, settings)
+        yield from examine_brought(settings, zone)
 
 
 def _figures(settings: Settings, zone: RawZone) -> Finding:
@@ -221,13 +212,6 @@ def _refusals(
     except RefreshRefused as error:
         return [Finding("bad", error.message, error.remedy)]
     return []
-
-
-def _connections(settings: Settings) -> Iterator[Finding]:
-    from orchestration.connectors.health import examine as examine_connections
-
-    for found in examine_connections(settings):
-        yield Finding(found.grade, found.text, found.remedy, list(found.details))
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ from orchestration.dashboard.keep import shown_publication
 from orchestration.publication.published import Kpi, Published, read_published
 
 if TYPE_CHECKING:
-    from orchestration.cli.doctor import Finding
+    from orchestration.cli.doctor_connections import Finding
 
 _TITLES = {
     "raw zone": "Raw zone",

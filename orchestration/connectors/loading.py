@@ -111,7 +111,7 @@ class Loader:
                 self._pipeline.load()
 
     def _remove_torn_packages(self, loaded: Sequence[str]) -> None:
-        """Remove packages that a kill left between two places: dlt cannot resume them.
+        """Remove packages that a kill left between two places: dlt cannot read or resume them.
 
         One that was being prepared lies in both, and its copy is loaded; one without a schema was
         not yet complete, and the state does not know of its rows.

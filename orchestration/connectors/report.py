@@ -35,7 +35,6 @@ class Report:
     counted: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     window: str = ""
-    prefix: str | None = None
     reached: dict[str, str] = field(default_factory=dict)
     files: int = 0
     failure: dict[str, Any] | None = None

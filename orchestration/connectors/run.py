@@ -255,7 +255,6 @@ def _read_windows(
 ) -> None:
     began = time.monotonic()
     report, rows = work.report, 0
-    report.prefix = connector.connection.prefix
     work.state = loader.state
     try:
         for window in connector.read():

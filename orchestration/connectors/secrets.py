@@ -49,6 +49,11 @@ def variable_of(reference: str) -> str:
     return reference.removeprefix("env:")
 
 
+def is_set(reference: str) -> bool:
+    """Whether the variable that a SecretRef names has a value here."""
+    return bool((environment_value(variable_of(reference)) or "").strip())
+
+
 def secret_line(connection: str, key: str) -> str:
     """The line to write where somebody wrote the secret itself."""
     return f"{key}: env:{connection.upper()}_{key.upper()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from orchestration.base.settings import Settings
+from orchestration.defs import connections
 from orchestration.defs.checks import build_expectations
 from orchestration.defs.dashboard import build_dashboard
 from orchestration.defs.jobs import build_automation
@@ -19,13 +20,20 @@ from orchestration.refresh import Project
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location: the steps of a refresh as assets and checks, and what runs them."""
+    connected, problem = connections.connected(settings)
+    settings = connections.with_own_zone(settings, connected)
+    sources = connections.build_connections(settings, connected, problem)
     project = Project(settings)
     metrics = build_metrics(settings, project.layer)
     models = project.published
-    job, schedules, sensor = build_automation(settings, project.contract)
+    refreshed = connections.without_connections(sources)
+    job, schedules, sensor = build_automation(settings, project.contract, refreshed)
+    timezone = settings.variables.reporting_timezone
+    more_jobs, more_schedules = connections.build_automation(connected, timezone)
     return dg.Definitions(
         assets=[
-            build_raw_zone(settings, project.contract),
+            *sources,
+            build_raw_zone(settings, project.contract, connections.raw_dependencies(connected)),
             build_models(settings, project.manifest),
             metrics,
             build_publication(settings, models),
@@ -35,8 +43,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[
             build_expectations(settings, project.contract, project.suites, sorted(metrics.keys))
         ],
-        jobs=[job],
-        schedules=schedules,
+        jobs=[job, *more_jobs],
+        schedules=[*schedules, *more_schedules],
         sensors=[sensor],
         resources={REFRESH_LOCK: build_refresh_lock(settings)},
         executor=dg.in_process_executor,

@@ -18,12 +18,15 @@ NIGHT = "30 3 * * *"
 
 
 def build_automation(
-    settings: Settings, contract: Contract
+    settings: Settings, contract: Contract, selection: dg.AssetSelection | None = None
 ) -> tuple[Any, list[dg.ScheduleDefinition], dg.SensorDefinition]:
-    """The job `refresh`, its schedules and its sensor; the last two are off by default."""
+    """The job `refresh`, its schedules and its sensor; the last two are off by default.
+
+    `selection` is what a refresh makes; all assets where it is not given.
+    """
     job = dg.define_asset_job(
         "refresh",
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.all() if selection is None else selection,
         executor_def=dg.in_process_executor,
         description="Raw zone → checked marts → published file. `voronka refresh` runs the same.",
     )

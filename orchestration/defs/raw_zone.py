@@ -1,6 +1,6 @@
 """The raw zone as assets: one for each table of the contract."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 from pydantic import Field
@@ -24,11 +24,19 @@ class RefreshConfig(dg.Config):
     accept: list[str] = Field(default_factory=list)
 
 
-def build_raw_zone(settings: Settings, contract: Contract) -> dg.AssetsDefinition:
-    """The step that lists the raw files, holds them against the contract and registers them."""
+def build_raw_zone(
+    settings: Settings,
+    contract: Contract,
+    above: Mapping[str, list[dg.AssetKey]] | None = None,
+) -> dg.AssetsDefinition:
+    """The step that lists the raw files, holds them against the contract and registers them.
+
+    `above` has the assets that fill a table, by its name.
+    """
     specs = [
         dg.AssetSpec(
             dg.AssetKey([table.source, table.name]),
+            deps=(above or {}).get(table.full_name, []),
             group_name="raw",
             kinds={"parquet"},
             description=table.description,

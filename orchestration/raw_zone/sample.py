@@ -75,6 +75,64 @@ def currencies_without_rates(zone: RawZone, base_currency: str) -> list[str]:
     return lines
 
 
+def extensions_of_nobody(zone: RawZone) -> list[tuple[str, int]]:
+    """Extensions in the first rows of the calls that no row of the directory names, and their legs.
+
+    The most frequent first; none where there is no call.
+    """
+    with _looked_into(zone) as connection:
+        return connection.execute(
+            "select trim(extension::varchar) as held, count(*) as legs "
+            f"from (select extension from telephony.calls limit {SAMPLE_ROWS}) "
+            "where trim(extension::varchar) <> '' and trim(extension::varchar) not in "
+            "(select trim(extension::varchar) from telephony.extensions "
+            "where extension is not null) group by held order by legs desc, held"
+        ).fetchall()
+
+
+def nameless_sources(zone: RawZone) -> list[tuple[str, str]]:
+    """Sources that rows name and that have no name themselves, with the tables that name them."""
+    used = " union ".join(
+        f"select distinct trim(source_id::varchar) as source_id, '{table}' as used_in from "
+        f"(select source_id from {table} where source_id is not null limit {SAMPLE_ROWS})"
+        for table in ("crm.leads", "crm.contacts", "telephony.calls", "marketing.ad_spend")
+    )
+    with _looked_into(zone) as connection:
+        return connection.execute(
+            "with named as (select trim(source_id::varchar) as source_id from crm.sources "
+            "where source_id is not null and trim(name::varchar) <> '') "
+            "select source_id, string_agg(used_in, ', ' order by used_in) "
+            f"from ({used}) where source_id <> '' and source_id not in (select * from named) "
+            "group by source_id order by source_id"
+        ).fetchall()
+
+
+def known_callers(zone: RawZone) -> tuple[int, int]:
+    """Outside calls in the first rows, and how many of them are of a phone that a contact has.
+
+    Compared by the last ten digits, whatever a system puts before them; 0 calls where one of the
+    two tables is empty.
+    """
+    with _looked_into(zone) as connection:
+        found = connection.execute(
+            "with phones as (select distinct "
+            f"{_TEN.format('phone')} as digits from crm.contact_phones), "
+            f"calls as (select {_TEN.format('number')} as digits from (select case when "
+            "lower(trim(direction::varchar)) = 'in' then from_number else to_number end as number "
+            "from telephony.calls where lower(trim(direction::varchar)) in ('in', 'out') "
+            f"limit {SAMPLE_ROWS})) "
+            "select count(*), count(*) filter (where digits in (select digits from phones)), "
+            "(select count(*) from phones where digits is not null) "
+            "from calls where length(digits) = 10"
+        ).fetchone()
+        assert found is not None
+    calls, known, phones = found
+    return (calls, known) if phones else (0, 0)
+
+
+_TEN = "right(regexp_replace({}::varchar, '[^0-9]', '', 'g'), 10)"
+
+
 @contextmanager
 def _looked_into(zone: RawZone) -> Iterator[duckdb.DuckDBPyConnection]:
     """A session with views over the raw tables."""

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestration.base.errors import WrongUse
 from orchestration.connectors.kinds.files import values
 from orchestration.connectors.kinds.files.connector import Files
 from orchestration.connectors.kinds.files.keys import Mapping as FileMapping
 from orchestration.connectors.kinds.files.reading import Unreadable, decode, is_doubled, read_csv
+from orchestration.connectors.run import check, draft
 from tests.connectors.adapter import SAMPLES
 from tests.connectors.conftest import Place
 from tests.connectors.zone import all_rows, current
@@ -391,3 +393,15 @@ def test_dates_are_read_as_people_write_them(typed: Any, found: datetime | None)
 def test_excels_numbers_are_days_only_where_the_mapping_says_so() -> None:
     assert values.moment(46335.5, "dmy", has_serials=True) == datetime(2026, 11, 9, 12)
     assert values.is_spoilt("7,91612E+10")
+
+
+def test_a_file_is_previewed_and_drafted(place: Place) -> None:
+    connect(place, "quotas", "ugly_quotas_merged_headers.xlsx")
+    file = FOLDER / "ugly_quotas_merged_headers.xlsx"
+    found = list(check(place.settings(NOW), "sheet", file=file))
+    assert found[0].grade == "good"
+    assert "ugly_quotas_merged_headers.xlsx" in found[0].text
+    assert "table: crm.quotas" in draft(file)
+    with pytest.raises(WrongUse, match="none"):
+        draft(FOLDER / "none.csv")
+    assert not list(place.raw.glob("**/*.parquet"))
