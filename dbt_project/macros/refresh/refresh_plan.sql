@@ -5,13 +5,18 @@
     keys       all inputs that changed record their changes: the keys they touch are rebuilt;
     whole      everything is.
   Whatever is not sure to be complete ends in `whole`; so does a build that nobody told which
-  project it is of (VORONKA_PROJECT_VERSION), since the SQL may be another.
+  project it is of (VORONKA_PROJECT_VERSION), since the SQL may be another. Versions of the
+  inputs are there to be recorded, unless somebody asks `only_how`: to compile a model, they need
+  not be built.
 #}
-{% macro refresh_plan() -%}
-    {%- set plan = {'how': 'whole', 'inputs': input_versions(), 'code': env_var('VORONKA_PROJECT_VERSION', '')} -%}
+{% macro refresh_plan(only_how=false) -%}
     {%- set built = built_state(model.name) if is_table(this) and not should_full_refresh() else {} -%}
-    {%- do plan.update({'built': built}) -%}
-    {%- if plan.code and built.code == plan.code -%}
+    {%- set plan = {'how': 'whole', 'built': built, 'code': env_var('VORONKA_PROJECT_VERSION', '')} -%}
+    {%- set may_follow = plan.code and built.code == plan.code -%}
+    {%- if may_follow or not only_how -%}
+        {%- do plan.update({'inputs': input_versions()}) -%}
+    {%- endif -%}
+    {%- if may_follow -%}
         {%- set changed = [] -%}
         {%- for name, version in plan.inputs.items() if built.inputs.get(name) != version -%}
             {%- do changed.append(name) -%}

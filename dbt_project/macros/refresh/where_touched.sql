@@ -18,14 +18,14 @@
     {%- if not execute or model.resource_type != 'model' or config.get('materialized') != 'touched_keys' -%}
         {%- do return(false) -%}
     {%- endif -%}
-    {%- do return(refresh_plan().how == 'keys') -%}
+    {%- do return(refresh_plan(only_how=true).how == 'keys') -%}
 {%- endmacro %}
 
 {# The relation to read a raw table's rows from: those of new files alone where only these are added. #}
 {% macro raw_rows(source_name, table_name) -%}
     {%- set all_files = source(source_name, table_name) -%}
     {%- if execute and model.resource_type == 'model' and config.get('materialized') == 'new_files'
-        and refresh_plan().how == 'new_files' -%}
+        and refresh_plan(only_how=true).how == 'new_files' -%}
         {%- do return(all_files.incorporate(path={'schema': source_name ~ '_new'})) -%}
     {%- endif -%}
     {%- do return(all_files) -%}
