@@ -147,7 +147,11 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
     except VoronkaError as error:
         yield Finding("bad", error.message, error.remedy, error.details)
         return
-    is_anew = not is_made_by_these_tools(settings)
+    try:
+        is_anew = not is_made_by_these_tools(settings)
+    except WrongUse:
+        # A variable is wrong, which was said before.
+        is_anew = True
     read = {} if is_anew else files_read(settings.build_file)
     new = [file for table in zone.tables for file in new_files(table, read)]
     refusals = _refusals(zone, contract, new, settings, is_anew)

@@ -217,6 +217,9 @@ def import_dlt() -> Any:
     """
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
+    os.environ.setdefault("LOAD__WORKERS", "2")
+    os.environ.setdefault("LOAD__RAISE_ON_MAX_RETRIES", "2")
+    os.environ.setdefault("LOAD__DELETE_COMPLETED_JOBS", "true")
     import dlt
 
     return dlt
@@ -226,10 +229,6 @@ def _pipeline(connection: str, directory: Path, raw_zone: str, source: str, repo
     import pyarrow.parquet as pq
 
     dlt = import_dlt()
-
-    dlt.config["load.workers"] = 2
-    dlt.config["load.raise_on_max_retries"] = 2
-    dlt.config["load.delete_completed_jobs"] = True
 
     def raw(path: Any, table: Any) -> None:
         metadata = pq.read_metadata(path)
