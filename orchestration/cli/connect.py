@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from orchestration.base.errors import EXIT_GOOD, EXIT_WRONG_USE
+from orchestration.base.errors import EXIT_WRONG_USE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,11 @@ connect_app = typer.Typer(
 _MARKS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
-@connect_app.command(epilog="[bold]Example[/]\n\nvoronka connect add amocrm >> connections.yml")
+@connect_app.command(
+    epilog="[bold]Examples[/]\n\n"
+    "voronka connect add                                        the kinds that there are\n\n"
+    "voronka connect add amocrm --name shop >> connections.yml"
+)
 def add(
     kind: Annotated[
         str | None, typer.Argument(help="A kind of system; without it, those that there are.")
@@ -83,25 +87,31 @@ def check(
 ) -> None:
     """Try a connection and [bold]write nothing[/]: keys, rights, what stays empty.
 
-    Exit code 2 if something stands in its way.
+    Exit code 2 if something stands in its way, 75 if that may pass by itself.
     """
     if draft:
         _print_draft(name, file)
         return
     from rich.markup import escape
 
+    from orchestration.connectors.errors import EXIT_TRY_LATER
     from orchestration.connectors.run import check as run_check
 
+    # What is typed is relative to where it is typed.
+    file = file.expanduser().absolute() if file else None
     console = _console()
-    is_good = True
+    bad = []
     for finding in run_check(_settings(), name, file=file):
-        is_good = is_good and finding.grade != "bad"
+        if finding.grade == "bad":
+            bad.append(finding)
         console.print(f"{_MARKS[finding.grade]} {escape(finding.text)}", soft_wrap=True)
         for detail in finding.details:
             console.print(f"    {escape(detail)}", soft_wrap=True)
         if finding.remedy:
             console.print(f"    → {escape(finding.remedy)}", soft_wrap=True)
-    raise typer.Exit(EXIT_GOOD if is_good else EXIT_WRONG_USE)
+    if bad:
+        passes = all(finding.may_pass for finding in bad)
+        raise typer.Exit(EXIT_TRY_LATER if passes else EXIT_WRONG_USE)
 
 
 def _print_draft(name: str, file: Path | None) -> None:
@@ -254,6 +264,7 @@ def _time(seconds: float) -> str:
 def _show_outcome(console: Console, outcome: Outcome) -> None:
     from rich.markup import escape
 
+    from orchestration.base.text import counted
     from orchestration.cli.screen import show_failure
 
     report = outcome.report
@@ -270,9 +281,9 @@ def _show_outcome(console: Console, outcome: Outcome) -> None:
         show_failure(console, outcome.failure)
         if written:
             console.print(f"    read before it stopped: {written}", soft_wrap=True)
-    detail = f"{asked:,} requests" if asked else ""
+    detail = counted(asked, "request") if asked else ""
     deleted = sum(report.deleted.values())
-    detail += f", {deleted:,} deletions" if deleted else ""
+    detail += f", {counted(deleted, 'deletion')}" if deleted else ""
     if detail:
         console.print(f"    [dim]{detail.removeprefix(', ')}[/]")
     for warning in report.warnings:

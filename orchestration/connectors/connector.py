@@ -53,12 +53,16 @@ class Window:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check looked at; `grade` is good, note or bad."""
+    """One thing that a check looked at; `grade` is good, note or bad.
+
+    `may_pass`: what is bad now may be good later, without anybody's doing.
+    """
 
     grade: str
     text: str
     remedy: str = ""
     details: Sequence[str] = ()
+    may_pass: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -120,13 +120,16 @@ def check(
     mask = Mask()
     kind = all_kinds()[connection.kind]
     report = Report(name, connection.kind, clock.now())
-    work = _work(settings, connection, kind, mask, report, clock, {})
     try:
+        work = _work(settings, connection, kind, mask, report, clock, {})
         connector = kind(connection, work)
-        yield from connector.preview(file) if file else connector.check()
-    except VoronkaError as error:
-        error = _masked(error, mask)
-        yield Finding("bad", error.message, error.remedy, error.details)
+        for found in connector.preview(file) if file else connector.check():
+            texts = [mask(it) for it in found.details]
+            yield replace(found, text=mask(found.text), remedy=mask(found.remedy), details=texts)
+    except Exception as error:  # noqa: BLE001 - a person reads it, in one line
+        said = _failure(connection, error, mask)
+        may_pass = said.exit_code == EXIT_TRY_LATER
+        yield Finding("bad", said.message, said.remedy, said.details, may_pass)
 
 
 def draft(file: Path) -> str:
