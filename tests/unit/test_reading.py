@@ -71,7 +71,8 @@ def _decimals(precision: int, scale: int) -> st.SearchStrategy[pa.Array]:
     greatest = 10**precision - 1
     whole = st.integers(-2, 2).map(lambda number: number * 10**scale)
     numbers = st.integers(-greatest, greatest) | whole.filter(lambda it: abs(it) <= greatest)
-    values = numbers.map(lambda number: Decimal(number).scaleb(-scale))
+    # Not scaleb, which rounds to the digits of the context.
+    values = numbers.map(lambda number: Decimal(f"{number}e-{scale}"))
     return _arrays(values, pa.decimal128(precision, scale))
 
 
