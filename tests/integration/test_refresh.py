@@ -14,7 +14,7 @@ import pytest
 
 from orchestration.base.files import read_json
 from orchestration.base.settings import Settings
-from orchestration.models.dbt import load_manifest
+from orchestration.models.dbt import load_manifest, read_manifest
 from orchestration.models.step import build
 from tests.conftest import ROOT, clean_environment, query, voronka, write_file, write_zone
 
@@ -105,6 +105,9 @@ class Company:
 
     def leftovers(self):
         return [path.name for path in self.data.rglob("*.tmp*")]
+
+
+TARGET = "build/target"
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +203,10 @@ def test_dbt_unit_tests_pass(company, first):
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:]
+    written = len(read_manifest(target)["unit_tests"])
+    assert written > 100
+    passed = [it for it in _results(target, "unit_test") if it["status"] == "pass"]
+    assert len(passed) == written
 
 
 def test_one_model_can_be_built_by_itself(company, first):
@@ -428,9 +435,9 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     assert company.run("refresh").returncode == 0
     assert page.stat().st_size > 100_000
     # dbt was asked, and found that no large table follows a change.
-    assert "UNCHANGED" in {result["message"] for result in _results(company, "model")}
+    assert "UNCHANGED" in {result["message"] for result in _results(company.data / TARGET, "model")}
     assert query(company.published, published) == before
-    assert {result["status"] for result in _results(company, "test")} == {"pass"}
+    assert {result["status"] for result in _results(company.data / TARGET, "test")} == {"pass"}
     (company.published.parent / "parquet" / "kpi_daily.parquet").unlink()
     healed = company.run("refresh")
     assert healed.returncode == 0, healed.stderr
@@ -442,11 +449,13 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     before = query(company.published, published)
     assert company.run("refresh", "--full").returncode == 0
     assert query(company.published, published) != before
-    assert "UNCHANGED" not in {result["message"] for result in _results(company, "model")}
+    assert "UNCHANGED" not in {
+        result["message"] for result in _results(company.data / TARGET, "model")
+    }
     assert query(company.published, "from marts.kpi_daily") == rows
 
 
-def _results(company, kind):
-    """What dbt says of the models or tests of the last refresh."""
-    text = (company.data / "build/target/run_results.json").read_text()
+def _results(target, kind):
+    """What dbt says of the models or tests of its last run, in the folder that it wrote to."""
+    text = (target / "run_results.json").read_text()
     return [it for it in json.loads(text)["results"] if it["unique_id"].startswith(f"{kind}.")]

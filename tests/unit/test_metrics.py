@@ -79,10 +79,8 @@ def test_there_are_more_than_eighty_metrics() -> None:
     assert len(CATALOGUE.public) > 80
 
 
-@pytest.mark.parametrize("mart", MARTS)
+@pytest.mark.parametrize("mart", [name for name in MARTS if MARTS[name].schema == "marts"])
 def test_every_column_has_a_russian_name_of_its_own(mart: str) -> None:
-    if MARTS[mart].schema != "marts":
-        return
     columns = [column.name for column in MARTS[mart].columns]
     names = russian_names(columns, CATALOGUE, read_names(PROJECT_DIR))
     assert [name for name in names.values() if not re.search("[А-Яа-яЁё]", name)] == []
