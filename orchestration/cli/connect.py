@@ -92,8 +92,7 @@ def check(
     if draft:
         _print_draft(name, file)
         return
-    from rich.markup import escape
-
+    from orchestration.cli.screen import show_finding
     from orchestration.connectors.errors import EXIT_TRY_LATER
     from orchestration.connectors.run import check as run_check
 
@@ -104,11 +103,7 @@ def check(
     for finding in run_check(_settings(), name, file=file):
         if finding.grade == "bad":
             bad.append(finding)
-        console.print(f"{_MARKS[finding.grade]} {escape(finding.text)}", soft_wrap=True)
-        for detail in finding.details:
-            console.print(f"    {escape(detail)}", soft_wrap=True)
-        if finding.remedy:
-            console.print(f"    → {escape(finding.remedy)}", soft_wrap=True)
+        show_finding(console, finding)
     if bad:
         passes = all(finding.may_pass for finding in bad)
         raise typer.Exit(EXIT_TRY_LATER if passes else EXIT_WRONG_USE)

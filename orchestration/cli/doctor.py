@@ -14,12 +14,13 @@ from packaging.requirements import Requirement
 
 from orchestration.base.cache import is_made_by_these_tools
 from orchestration.base.errors import RefreshRefused, VoronkaError, WrongUse
+from orchestration.base.findings import Finding
 from orchestration.base.object_store import OBJECT_STORES, find_extension
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
 from orchestration.base.text import counted
 from orchestration.base.variables import Variables
-from orchestration.cli.doctor_connections import Finding, examine_brought, examine_connections
+from orchestration.cli.doctor_connections import examine_brought, examine_connections
 from orchestration.metrics.glossary import read_metrics
 from orchestration.metrics.needs import Needs, in_words
 from orchestration.raw_zone.contents import judged_by_contents

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from orchestration.base.errors import VoronkaError, WrongUse
+from orchestration.base.findings import Finding
 from orchestration.base.settings import Settings
 from orchestration.base.text import age, counted
 from orchestration.connectors.connections import Connection, secret_keys
@@ -24,16 +24,6 @@ from orchestration.raw_zone.zone import RawZone
 _SHOWN = 10
 # Fewer outside calls with a contact than this share: the numbers are written in another way.
 _FEW = 0.01
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `grade` is good, note or bad: the last stops a refresh."""
-
-    grade: str
-    text: str
-    remedy: str = ""
-    details: list[str] = field(default_factory=list)
 
 
 def examine_connections(settings: Settings) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -25,6 +25,7 @@ from rich.text import Text
 from orchestration.base import progress
 from orchestration.base.errors import DiskFull
 from orchestration.base.files import read_json
+from orchestration.base.findings import Finding
 from orchestration.base.lock import (
     REFRESH,
     ending,
@@ -37,9 +38,6 @@ from orchestration.base.terminal import escape
 from orchestration.base.text import counted
 from orchestration.dashboard.keep import shown_publication
 from orchestration.publication.published import Kpi, Published, read_published
-
-if TYPE_CHECKING:
-    from orchestration.cli.doctor_connections import Finding
 
 _TITLES = {
     "raw zone": "Raw zone",
@@ -434,14 +432,19 @@ def _counts(published: Published) -> str:
     return f"{passed} passed, {warned} warned, {failed} failed"
 
 
+def show_finding(console: Console, finding: Finding) -> None:
+    """Show one thing that a check found, and what to do about it."""
+    console.print(f"{_MARKS[finding.grade]} {escape(finding.text)}", soft_wrap=True)
+    for detail in finding.details:
+        console.print(f"    {escape(detail)}", soft_wrap=True)
+    if finding.remedy:
+        console.print(f"    → {escape(finding.remedy)}", soft_wrap=True)
+
+
 def show_findings(console: Console, findings: Sequence[Finding]) -> bool:
     """Show what the doctor found; whether a refresh can run."""
     for finding in findings:
-        console.print(f"{_MARKS[finding.grade]} {escape(finding.text)}", soft_wrap=True)
-        for detail in finding.details:
-            console.print(f"    {escape(detail)}", soft_wrap=True)
-        if finding.remedy:
-            console.print(f"    → {escape(finding.remedy)}", soft_wrap=True)
+        show_finding(console, finding)
     is_good = all(finding.grade != "bad" for finding in findings)
     console.print()
     console.print(

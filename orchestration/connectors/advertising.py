@@ -18,8 +18,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import HttpConnection
-from orchestration.connectors.connector import Connector, Finding, Row, Window
+from orchestration.connectors.connector import Connector, Row, Window
 from orchestration.connectors.telephony import seconds_of
 
 TABLE = "marketing.ad_spend"

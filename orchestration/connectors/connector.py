@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from orchestration.base.errors import WrongUse
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.secrets import Mask, SecretStore, read_secret
 
@@ -49,20 +50,6 @@ class Window:
     state: Mapping[str, Any] = field(default_factory=dict)
     done: float = 0.0
     known_since: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a check looked at; `grade` is good, note or bad.
-
-    `may_pass`: what is bad now may be good later, without anybody's doing.
-    """
-
-    grade: str
-    text: str
-    remedy: str = ""
-    details: Sequence[str] = ()
-    may_pass: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestration.base.findings import Finding
 from orchestration.base.sql import literal
-from orchestration.connectors.connector import LOADED_AT, Finding, Row, Window, Work
+from orchestration.connectors.connector import LOADED_AT, Row, Window, Work
 from orchestration.connectors.own_rows import OwnRows
 
 TABLE = "telephony.call_evaluations"

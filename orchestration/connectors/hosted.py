@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import HttpConnection
-from orchestration.connectors.connector import ALWAYS, Connector, Finding, Row, Window
+from orchestration.connectors.connector import ALWAYS, Connector, Row, Window
 from orchestration.connectors.http import Http
 from orchestration.connectors.telephony import (
     SINCE_EVER,
@@ -109,10 +110,13 @@ class Hosted(Connector[H]):
 
     source: ClassVar[str] = "telephony"
     tables: ClassVar[Sequence[str]] = (CALLS, EXTENSIONS)
-    # Whether calls carry the employee's own id, which never changes hands.
-    has_ids: ClassVar[bool]
     requests_per_slice: ClassVar[int]
     seconds_per_request: ClassVar[float] = 1.0
+
+    @property
+    @abstractmethod
+    def has_ids(self) -> bool:
+        """Whether calls carry the employee's own id, which never changes hands."""
 
     @property
     @abstractmethod

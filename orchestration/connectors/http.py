@@ -42,19 +42,24 @@ class Answer:
     headers: Mapping[str, str]
     text: str
 
-    @cached_property
+    @property
     def data(self) -> Any:
-        """The body as JSON; numbers with a point are Decimal."""
-        return json.loads(self.text, parse_float=Decimal)
+        """The body as JSON; numbers with a point are Decimal. Raises ValueError."""
+        if isinstance(self._parsed, ValueError):
+            raise self._parsed
+        return self._parsed
+
+    @cached_property
+    def _parsed(self) -> Any:
+        try:
+            return json.loads(self.text, parse_float=Decimal)
+        except ValueError as error:
+            return error
 
     @property
     def is_json(self) -> bool:
         """Whether the body reads as JSON."""
-        try:
-            self.data  # noqa: B018
-        except ValueError:
-            return False
-        return True
+        return not isinstance(self._parsed, ValueError)
 
     @property
     def is_html(self) -> bool:

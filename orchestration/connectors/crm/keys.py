@@ -49,6 +49,7 @@ class CrmConnection(HttpConnection):
 
     default_prefix: ClassVar[str | None] = ""
     # Where this kind can look for a source.
+    payment_origins: ClassVar[tuple[str, ...]] = ("none", "native", "fields", "won_deals")
     source_origins: ClassVar[tuple[str, ...]] = ("system", "field", "utm")
 
     sweep_every_days: int = Field(
@@ -119,7 +120,7 @@ class CrmConnection(HttpConnection):
         description="by id or e-mail; no CRM knows the role",
         examples=[{"anna@romashka.example": {"role": "hunter", "team": "Север"}}],
     )
-    payments_from: Literal["none", "native", "fields", "won_deals"] | None = Field(
+    payments_from: str | None = Field(
         default=None,
         description="none, native, fields or won_deals: what counts as money",
         examples=["none"],
@@ -147,6 +148,13 @@ class CrmConnection(HttpConnection):
     @classmethod
     def _ids_are_text(cls, value: Any) -> Any:
         return _texts(value)
+
+    @field_validator("payments_from")
+    @classmethod
+    def _known_payments(cls, value: str | None) -> str | None:
+        if value is not None and value not in cls.payment_origins:
+            raise ValueError(f"{value} is none of {', '.join(cls.payment_origins)}")
+        return value
 
     @field_validator("source_from")
     @classmethod

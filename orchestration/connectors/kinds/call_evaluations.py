@@ -11,13 +11,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Row, Window
+from orchestration.connectors.connector import Row, Window
 from orchestration.connectors.evaluations import (
     PRIVATE_TABLES,
     TABLE,
@@ -58,8 +59,6 @@ class CallBlock(BaseModel):
 
 class CallEvaluationsConnection(FilesConnection):
     """A folder of exports, whose mapping has the block `call`."""
-
-    kind: Literal["call_evaluations"]  # type: ignore[assignment]
 
     @cached_property
     def document(self) -> dict[str, Any]:

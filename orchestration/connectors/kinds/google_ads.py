@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.advertising import (
     TABLE,
     AdsConnection,
@@ -24,7 +25,7 @@ from orchestration.connectors.advertising import (
     units_of,
 )
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Row
+from orchestration.connectors.connector import Row
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.http import Again, Answer, Http, Pace, refuse
 from orchestration.connectors.secrets import SecretRef, secret_key

@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 
 from pydantic import Field, field_validator, model_validator
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Row
+from orchestration.connectors.connector import Row
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.hosted import (
     ANSWERED,
@@ -88,8 +89,12 @@ class Twilio(Hosted[TwilioConnection]):
     title: ClassVar[str] = "Twilio"
     page: ClassVar[str] = "twilio.md"
     config: ClassVar[type[Connection]] = TwilioConnection
-    has_ids: ClassVar[bool] = False
     requests_per_slice: ClassVar[int] = 2
+
+    @property
+    def has_ids(self) -> bool:
+        """The ends' names are what there is."""
+        return False
 
     @cached_property
     def http(self) -> Http:

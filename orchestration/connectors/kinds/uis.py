@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, model_validator
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Row
+from orchestration.connectors.connector import Row
 from orchestration.connectors.hosted import (
     ANSWERED,
     BUSY,
@@ -96,8 +97,12 @@ class Uis(Hosted[UisConnection]):
     title: ClassVar[str] = "UIS / CoMagic"
     page: ClassVar[str] = "uis.md"
     config: ClassVar[type[Connection]] = UisConnection
-    has_ids: ClassVar[bool] = True
     requests_per_slice: ClassVar[int] = 2
+
+    @property
+    def has_ids(self) -> bool:
+        """Employees have ids of their own."""
+        return True
 
     @cached_property
     def http(self) -> Http:

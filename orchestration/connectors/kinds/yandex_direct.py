@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.advertising import (
     TABLE,
     AdsConnection,
@@ -24,7 +25,7 @@ from orchestration.connectors.advertising import (
     units_of,
 )
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Row
+from orchestration.connectors.connector import Row
 from orchestration.connectors.http import Again, Answer, Http, Pace, refuse
 from orchestration.connectors.secrets import SecretRef
 

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Row
+from orchestration.connectors.connector import Row
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.hosted import (
     ANSWERED,
@@ -84,9 +85,13 @@ class Zadarma(Hosted[ZadarmaConnection]):
     title: ClassVar[str] = "Zadarma"
     page: ClassVar[str] = "zadarma.md"
     config: ClassVar[type[Connection]] = ZadarmaConnection
-    has_ids: ClassVar[bool] = False
     requests_per_slice: ClassVar[int] = 1
     seconds_per_request: ClassVar[float] = 20.0
+
+    @property
+    def has_ids(self) -> bool:
+        """Employees are known by their extensions only."""
+        return False
 
     @cached_property
     def http(self) -> Http:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestration.connectors.connector import Work
-from orchestration.connectors.errors import Refused
 from orchestration.connectors.http import Again, Answer, Http, Pace, later, refuse
 from orchestration.connectors.kinds.amocrm.keys import AmocrmConnection
 from orchestration.connectors.secrets import SecretStore, read_secret
+from orchestration.connectors.tokens import TokenPair, judge_exchange
 
 LIMIT = 250
 EVENTS_LIMIT = 100
@@ -20,6 +20,11 @@ _API = "/api/v4"
 
 Json = dict[str, Any]
 
+_judge_exchange = judge_exchange(
+    "Someone else used this refresh token, or the integration was switched off: authorise it again "
+    "and set the new refresh token."
+)
+
 
 class Api:
     """One account. Answers are the bodies as JSON; None where there is nothing (204)."""
@@ -27,7 +32,11 @@ class Api:
     def __init__(self, keys: AmocrmConnection, work: Work, store: SecretStore | None) -> None:
         self._keys = keys
         self._work = work
-        self._store = store
+        self._tokens = (
+            TokenPair(store, lambda: self._secret("refresh_token"), self._exchange)
+            if store
+            else None
+        )
         base = keys.base_url or f"https://{keys.subdomain}.{keys.domain}"
         self.http = Http(
             keys.name,
@@ -39,7 +48,6 @@ class Api:
             Pace(keys.requests_per_second, work.clock),
             self._judge,
         )
-        self._access = ""
         if store is None:
             self._use(self._secret("long_lived_token"))
 
@@ -54,8 +62,8 @@ class Api:
         self, path: str, params: Mapping[str, Any] | None = None, what: str = ""
     ) -> Json | None:
         """One answer. Raises as `Http.request` does."""
-        if self._store is not None and not self._access:
-            self._refresh("")
+        if self._tokens is not None and not self._tokens.access:
+            self._use(self._tokens.renew())
         answer = self.http.request("GET", _API + path, params, what=what or path)
         if answer.status == 204:
             return None
@@ -174,8 +182,8 @@ class Api:
 
     def _judge(self, answer: Answer) -> Again | None:
         if answer.status == 401:
-            if self._store is not None:
-                self._refresh(self._access)
+            if self._tokens is not None:
+                self._use(self._tokens.renew())
                 return Again("token", after=0, at_most=1)
             raise refuse(
                 "The token has expired or was revoked: make a new one in the integration's keys "
@@ -198,41 +206,21 @@ class Api:
             return Again("5xx", first=_FAULT_WAIT, at_most=6)
         return None
 
-    def _refresh(self, used: str) -> None:
-        """Exchange the refresh token, which works once: under a lock, and stored before its use."""
-        assert self._store is not None
-        with self._store.locked():
-            stored = self._store.read()
-            if stored.get("access_token", used) != used:
-                # Another process has done it.
-                self._use(stored["access_token"])
-                return
-            token = stored.get("refresh_token") or self._secret("refresh_token")
-            try:
-                answer = self.http.request(
-                    "POST",
-                    "/oauth2/access_token",
-                    json_body={
-                        "client_id": self._keys.client_id,
-                        "client_secret": self._secret("client_secret"),
-                        "grant_type": "refresh_token",
-                        "refresh_token": token,
-                        "redirect_uri": self._keys.redirect_uri,
-                    },
-                    judge=_judge_exchange,
-                )
-            except Refused:
-                again = self._store.read()
-                if again.get("access_token", used) == used:
-                    raise
-                self._use(again["access_token"])
-                return
-            pair = {name: str(answer.data[name]) for name in ("access_token", "refresh_token")}
-            self._store.write(pair)
-            self._use(pair["access_token"])
+    def _exchange(self, token: str) -> Answer:
+        return self.http.request(
+            "POST",
+            "/oauth2/access_token",
+            json_body={
+                "client_id": self._keys.client_id,
+                "client_secret": self._secret("client_secret"),
+                "grant_type": "refresh_token",
+                "refresh_token": token,
+                "redirect_uri": self._keys.redirect_uri,
+            },
+            judge=_judge_exchange,
+        )
 
     def _use(self, access: str) -> None:
-        self._access = access
         self.http.headers["Authorization"] = f"Bearer {self._work.mask.hide(access)}"
 
     def _secret(self, key: str) -> str:
@@ -242,18 +230,3 @@ class Api:
 def has_next(body: Json) -> bool:
     """Whether there is another page: a short page says nothing."""
     return bool((body.get("_links") or {}).get("next"))
-
-
-def _judge_exchange(answer: Answer) -> Again | None:
-    if answer.status in (400, 401, 403) and not answer.is_html:
-        raise refuse(
-            "Someone else used this refresh token, or the integration was switched off: authorise "
-            "it again and set the new refresh token."
-        )
-    if answer.status == 200 and not (
-        answer.is_json
-        and isinstance(answer.data, dict)
-        and {"access_token", "refresh_token"} <= answer.data.keys()
-    ):
-        return Again("unreadable")
-    return None

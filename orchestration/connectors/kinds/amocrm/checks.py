@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchestration.base.errors import VoronkaError
-from orchestration.connectors.connector import Finding
+from orchestration.base.findings import Finding
 from orchestration.connectors.kinds.amocrm import mapping
 from orchestration.connectors.kinds.amocrm.touches import TOUCH_EVENTS
 

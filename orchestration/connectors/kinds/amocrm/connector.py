@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Connector, Finding, Window
+from orchestration.connectors.connector import Connector, Window
+from orchestration.connectors.crm import CRM_TABLES
 from orchestration.connectors.crm.parties import PARTY_COLUMNS
 from orchestration.connectors.crm.rules import Fields, Rules, Stages, folded
 from orchestration.connectors.errors import Refused
@@ -45,20 +47,7 @@ class Amocrm(Connector[AmocrmConnection]):
     title: ClassVar[str] = "amoCRM / Kommo"
     page: ClassVar[str] = "amocrm.md"
     source: ClassVar[str] = "crm"
-    tables: ClassVar[Sequence[str]] = (
-        "crm.managers",
-        "crm.sources",
-        "crm.contacts",
-        "crm.contact_phones",
-        "crm.pipelines",
-        "crm.stages",
-        "crm.leads",
-        "crm.deals",
-        "crm.deal_stage_history",
-        "crm.meetings",
-        "crm.activities",
-        "crm.payments",
-    )
+    tables: ClassVar[Sequence[str]] = CRM_TABLES
     private_tables: ClassVar[Mapping[str, Sequence[str]]] = {
         EVENTS: mapping.EVENT_COLUMNS,
         PARTIES: PARTY_COLUMNS,

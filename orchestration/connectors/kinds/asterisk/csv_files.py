@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from orchestration.base.errors import first_line
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Window
+from orchestration.connectors.connector import Window
 from orchestration.connectors.errors import Refused, TryLater
 from orchestration.connectors.kinds.asterisk.keys import AsteriskCsvConnection
 from orchestration.connectors.kinds.asterisk.mapping import Record, Sessions

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
-from orchestration.connectors.connector import ALWAYS, Connector, Finding, Row, Window
+from orchestration.base.findings import Finding
+from orchestration.connectors.connector import ALWAYS, Connector, Row, Window
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.kinds.asterisk.keys import AsteriskConnection
 from orchestration.connectors.kinds.asterisk.mapping import Mapper, Record

@@ -13,8 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from orchestration.base.errors import first_line
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Window
+from orchestration.connectors.connector import Window
 from orchestration.connectors.errors import Refused, TryLater
 from orchestration.connectors.http import WAITS
 from orchestration.connectors.kinds.asterisk.cel import ChannelEvent, event_of, talk_of
@@ -33,7 +34,7 @@ _TIMES = ("calldate", "start", "answer", "end")
 _CURSOR = "cursor:cdr"
 _DAY = timedelta(days=1)
 # Before this is where systems write that they do not know.
-_NO_TIME = datetime(1970, 1, 2)  # noqa: DTZ001
+_NO_TIME = datetime(1970, 1, 2)  # noqa: DTZ001 - local, as the table's own times are
 _DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql",

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from orchestration.base.errors import WrongUse
 from orchestration.connectors.connector import Work
-from orchestration.connectors.errors import Refused
 from orchestration.connectors.http import Again, Answer, Http, Pace, refuse
 from orchestration.connectors.kinds.bitrix24.keys import Bitrix24Connection
 from orchestration.connectors.secrets import SecretStore, read_secret
+from orchestration.connectors.tokens import TokenPair, judge_exchange
 
 Json = dict[str, Any]
 
@@ -26,6 +26,10 @@ _MOST_WAIT, _RATE_TRIES = 30.0, 10
 _ALLOWED, _SLOW = 480.0, 400.0
 _LIMIT_WAIT, _LIMIT_TRIES = 60.0, 12
 _DENIED = ("NO_AUTH_FOUND", "INVALID_CREDENTIALS")
+_judge_exchange = judge_exchange(
+    "The application was removed, or its refresh token is older than 180 days: authorise it again "
+    "and set the new refresh token."
+)
 _RIGHTS = ("insufficient_scope", "user_access_error")
 
 
@@ -45,11 +49,14 @@ class Api:
     ) -> None:
         self._keys = keys
         self._work = work
-        self._store = store
+        self._tokens = (
+            TokenPair(store, lambda: self._secret("refresh_token"), self._exchange)
+            if store
+            else None
+        )
         self._used: dict[str, _Used] = {}
         self._method = ""
         self._full = 0
-        self._access = ""
         self._sent: Json = {}
         self._first: datetime | None = None
         self.user: str | None = None
@@ -87,14 +94,14 @@ class Api:
 
     def call(self, method: str, body: Mapping[str, Any] | None = None, what: str = "") -> Json:
         """One answer. Raises as `Http.request` does."""
-        if self._store is not None and not self._access:
-            self._refresh("")
+        if self._tokens is not None and not self._tokens.access:
+            self._tokens.renew()
         what = what or method
         self._slow_down(method)
         self._method = method
         self._sent = dict(body or {})
-        if self._store is not None:
-            self._sent["auth"] = self._access
+        if self._tokens is not None:
+            self._sent["auth"] = self._tokens.access
         answer = self.http.request(
             "POST", f"{self._path}/{method}", json_body=self._sent, what=what
         )
@@ -227,14 +234,15 @@ class Api:
                 "The vendor has blocked REST for this portal by hand: ask Bitrix24's support to "
                 "lift it, and run nothing until then."
             )
-        if code == "expired_token" and self._store is not None:
-            self._refresh(self._access)
+        if code == "expired_token" and self._tokens is not None:
+            # In the request that is asked again.
+            self._sent["auth"] = self._tokens.renew()
             return Again(code, after=0, at_most=1)
         if code in ("expired_token", *_DENIED):
             raise refuse(
                 "The webhook was deleted, has ended or is written wrong: make a new one (Developer "
                 f"resources, Other, Incoming webhook) and set it as {self._keys.webhook_url}."
-                if self._store is None
+                if self._tokens is None
                 else "The application may not enter any more: authorise it again."
             )
         if code in _RIGHTS:
@@ -258,59 +266,21 @@ class Api:
         wait = left if left > 0 else _LIMIT_WAIT
         return Again(code, after=wait, at_most=_LIMIT_TRIES, budget=_LIMIT_TRIES * 900.0)
 
-    def _refresh(self, used: str) -> None:
-        """Exchange the refresh token, under a lock, and store the new pair before its use."""
-        assert self._store is not None
-        with self._store.locked():
-            stored = self._store.read()
-            if stored.get("access_token", used) != used:
-                # Another process has done it.
-                self._use(stored["access_token"])
-                return
-            token = stored.get("refresh_token") or self._secret("refresh_token")
-            try:
-                answer = self._oauth.request(
-                    "GET",
-                    "/oauth/token/",
-                    {
-                        "grant_type": "refresh_token",
-                        "client_id": self._keys.client_id,
-                        "client_secret": self._secret("client_secret"),
-                        "refresh_token": token,
-                    },
-                    judge=_judge_exchange,
-                )
-            except Refused:
-                again = self._store.read()
-                if again.get("access_token", used) == used:
-                    raise
-                self._use(again["access_token"])
-                return
-            pair = {name: str(answer.data[name]) for name in ("access_token", "refresh_token")}
-            self._store.write(pair)
-            self._use(pair["access_token"])
-
-    def _use(self, access: str) -> None:
-        # Also in the request that is asked again.
-        self._access = self._sent["auth"] = access
+    def _exchange(self, token: str) -> Answer:
+        return self._oauth.request(
+            "GET",
+            "/oauth/token/",
+            {
+                "grant_type": "refresh_token",
+                "client_id": self._keys.client_id,
+                "client_secret": self._secret("client_secret"),
+                "refresh_token": token,
+            },
+            judge=_judge_exchange,
+        )
 
     def _secret(self, key: str) -> str:
         return read_secret(getattr(self._keys, key), self._keys.name, key, self._work.mask)
-
-
-def _judge_exchange(answer: Answer) -> Again | None:
-    if answer.status in (400, 401, 403) and not answer.is_html:
-        raise refuse(
-            "The application was removed, or its refresh token is older than 180 days: authorise "
-            "it again and set the new refresh token."
-        )
-    if answer.status == 200 and not (
-        answer.is_json
-        and isinstance(answer.data, dict)
-        and {"access_token", "refresh_token"} <= answer.data.keys()
-    ):
-        return Again("unreadable")
-    return None
 
 
 def ids_in(values: Sequence[str], size: int) -> Iterator[list[int]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from orchestration.base.errors import VoronkaError
-from orchestration.connectors.connector import Finding
+from orchestration.base.findings import Finding
 from orchestration.connectors.kinds.bitrix24 import mapping
 from orchestration.connectors.kinds.bitrix24.mapping import COMPANY, CONTACT, DEAL, LEAD, QUOTE
 from orchestration.connectors.kinds.bitrix24.touches import ACTIVITIES

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any, ClassVar
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Connector, Finding, Row, Window
+from orchestration.connectors.connector import Connector, Row, Window
+from orchestration.connectors.crm import CRM_TABLES
 from orchestration.connectors.crm.parties import PARTY_COLUMNS
 from orchestration.connectors.crm.rules import (
     CustomField,
@@ -49,20 +51,7 @@ class Bitrix24(Connector[Bitrix24Connection]):
     title: ClassVar[str] = "Bitrix24"
     page: ClassVar[str] = "bitrix24.md"
     source: ClassVar[str] = "crm"
-    tables: ClassVar[Sequence[str]] = (
-        "crm.managers",
-        "crm.sources",
-        "crm.contacts",
-        "crm.contact_phones",
-        "crm.pipelines",
-        "crm.stages",
-        "crm.leads",
-        "crm.deals",
-        "crm.deal_stage_history",
-        "crm.meetings",
-        "crm.activities",
-        "crm.payments",
-    )
+    tables: ClassVar[Sequence[str]] = CRM_TABLES
     private_tables: ClassVar[Mapping[str, Sequence[str]]] = {
         HISTORY: HISTORY_COLUMNS,
         PARTIES: PARTY_COLUMNS,

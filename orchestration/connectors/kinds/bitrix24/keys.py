@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,11 @@ from orchestration.connectors.secrets import SecretRef, secret_key
 
 class Bitrix24Connection(CrmConnection):
     """One portal. Either an incoming webhook, or an application's id, secret and refresh token."""
+
+    # Other systems have no invoices of their own.
+    payment_origins: ClassVar[tuple[str, ...]] = (
+        "none", "native", "invoices", "fields", "won_deals",
+    )  # fmt: skip
 
     kind: Literal["bitrix24"]
     webhook_url: SecretRef | None = secret_key("https://…/rest/<user>/<code>/", shown=True)
@@ -24,8 +29,7 @@ class Bitrix24Connection(CrmConnection):
     client_id: str | None = Field(default=None, description="of the application")
     client_secret: SecretRef | None = secret_key("of the application")
     refresh_token: SecretRef | None = secret_key("lives 180 days; later ones are stored")
-    # Wider than in other systems, which have no invoices of their own.
-    payments_from: Literal["none", "native", "invoices", "fields", "won_deals"] | None = Field(  # type: ignore[assignment]
+    payments_from: str | None = Field(
         default=None,
         description="none, native, invoices, fields or won_deals: what counts as money",
         examples=["none"],

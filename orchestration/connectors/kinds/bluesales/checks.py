@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestration.connectors.connector import Finding
+from orchestration.base.findings import Finding
 from orchestration.connectors.crm.rules import folded
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import ALWAYS, Connector, Finding, Row, Window
+from orchestration.connectors.connector import ALWAYS, Connector, Row, Window
+from orchestration.connectors.crm import CRM_TABLES
 from orchestration.connectors.crm.rules import Fields, folded
 from orchestration.connectors.crm.sweep import sweep
 from orchestration.connectors.crm.vanished import dropped
@@ -43,18 +45,8 @@ class Bluesales(Connector[BluesalesConnection]):
     title: ClassVar[str] = "BlueSales"
     page: ClassVar[str] = "bluesales.md"
     source: ClassVar[str] = "crm"
-    tables: ClassVar[Sequence[str]] = (
-        "crm.managers",
-        "crm.sources",
-        "crm.contacts",
-        "crm.contact_phones",
-        "crm.pipelines",
-        "crm.stages",
-        "crm.leads",
-        "crm.deals",
-        "crm.deal_stage_history",
-        "crm.meetings",
-        "crm.payments",
+    tables: ClassVar[Sequence[str]] = tuple(
+        table for table in CRM_TABLES if table != "crm.activities"
     )
     private_tables: ClassVar[Mapping[str, Sequence[str]]] = PRIVATE
     config: ClassVar[type[Connection]] = BluesalesConnection

@@ -12,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from orchestration.base.findings import Finding
 from orchestration.base.object_store import load_object_store
 from orchestration.base.sql import literal, quote
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import ALWAYS, Connector, Finding, Row, Window
+from orchestration.connectors.connector import ALWAYS, Connector, Row, Window
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.kinds.files import reading
 from orchestration.connectors.kinds.files.keys import FilesConnection, Lookup, at_root

@@ -191,7 +191,6 @@ class FilesConnection(Connection):
 
     default_prefix: ClassVar[str | None] = ""
 
-    kind: Literal["files"]
     folder: str = Field(
         description="where the files are put; the mapping's `files` are patterns in it",
         examples=["data/incoming"],

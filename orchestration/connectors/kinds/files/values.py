@@ -164,7 +164,7 @@ def moment(
     text = str(value or "").replace("\u00a0", " ").strip()
     for written in formats:
         try:
-            return datetime.strptime(text, written)  # noqa: DTZ007
+            return datetime.strptime(text, written)  # noqa: DTZ007 - as typed, without a zone
         except ValueError:
             continue
     if formats:
@@ -201,9 +201,11 @@ def _typed(text: str, order: str) -> datetime | None:
     return _made(year, month, day, hours, int(minute or 0), int(second_of or 0))
 
 
-def _made(*parts: int) -> datetime | None:
+def _made(
+    year: int, month: int, day: int, hour: int, minute: int, second: int = 0
+) -> datetime | None:
     try:
-        return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001
+        return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - as typed
     except ValueError:
         return None
 

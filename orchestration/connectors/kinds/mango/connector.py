@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Finding, Row
+from orchestration.connectors.connector import Row
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.hosted import Employee, Hosted, text
 from orchestration.connectors.http import Http
@@ -37,7 +38,7 @@ class Mango(Hosted[MangoConnection]):
     seconds_per_request: ClassVar[float] = 3.0
 
     @property
-    def has_ids(self) -> bool:  # type: ignore[override]
+    def has_ids(self) -> bool:
         """The basic statistics know employees by their extensions only."""
         return self.connection.api == "extended"
 
