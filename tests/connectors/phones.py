@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -63,3 +63,22 @@ def write_managers(raw: Path, rows: Iterable[tuple[str, str | None, str | None]]
     gone = pa.array(deleted, pa.string())
     table = pa.table({"manager_id": ids, "email": emails, "is_deleted": gone, "_loaded_at": stamps})
     pq.write_table(table, folder / "crm.parquet")
+
+
+def met(found: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether these calls are there, no others, and every field that is wanted is as wanted."""
+    assert found.keys() == wanted.keys()
+    for key, row in wanted.items():
+        assert {name: found[key][name] for name in row} == row
+    return True
+
+
+# What `talked` finds of the calls of the small company, whichever exchange they went through.
+COMPANY_TALK = {
+    ("in", "79990000001"): (True, 171),
+    ("in", "79990000002"): (False, 0),
+    ("out", "79990000002"): (True, 95),
+    ("out", "79990000003"): (False, 0),
+    ("in", "79990000003"): (True, 60),
+    ("in", "79990000004"): (False, 0),
+}

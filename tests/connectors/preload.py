@@ -1,13 +1,12 @@
 """What a run imports, for the process that the killed runs are forked from."""
 
-import duckdb  # noqa: F401
-import pyarrow.compute
-import pyarrow.parquet  # noqa: F401
-import requests  # noqa: F401
+import importlib
 
-import orchestration.connectors.loading
-import orchestration.connectors.run
+from orchestration.connectors.loading import import_dlt
 from orchestration.connectors.registry import all_kinds
 
+for module in ("duckdb", "pyarrow.compute", "pyarrow.parquet", "requests",
+               "orchestration.connectors.run"):  # fmt: skip
+    importlib.import_module(module)
 all_kinds()
-orchestration.connectors.loading.import_dlt()
+import_dlt()

@@ -26,7 +26,7 @@ from tests.standins.bitrix24 import (
     sample_store,
 )
 from tests.standins.company import Company, at, small_company
-from tests.standins.server import Request, json_reply
+from tests.standins.server import Reply, Request, json_reply
 
 FOLDER = SAMPLES / "bitrix24"
 NOW = datetime.fromtimestamp(1773700000, UTC)
@@ -398,7 +398,7 @@ def test_a_method_slows_down_before_its_server_time_is_used_up(place: Place) -> 
 
 def test_pages_in_another_order_are_no_end_and_no_loop(place: Place) -> None:
     class Unordered(Bitrix24StandIn):
-        def answer(self, request: Request):  # type: ignore[no-untyped-def]
+        def answer(self, request: Request) -> Reply:
             if request.path.endswith("/crm.item.list") and request.json["entityTypeId"] == DEAL:
                 rows = [{"id": 2}, {"id": 1}]
                 return json_reply({"result": {"items": rows}})

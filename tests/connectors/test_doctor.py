@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from orchestration.base.findings import Finding
 from orchestration.base.settings import Settings
 from orchestration.cli.doctor import examine
-from orchestration.cli.doctor_connections import Finding
 from tests.conftest import write_zone
 from tests.connectors.adapter import FIRST
 from tests.connectors.adapters.amocrm import Amocrm

@@ -92,7 +92,7 @@ class Judge:
         return {key: row for (key,), row in current(self.raw, TABLE).items()}
 
 
-class Telephony(CONNECTORS[0]):  # type: ignore[misc,valid-type]
+class Telephony(CONNECTORS[0]):
     source = "telephony"
 
 

@@ -19,10 +19,14 @@ from tests.connectors.adapter import FIRST, SECOND, Adapter, ErrorCase, all_adap
 from tests.connectors.conftest import Place
 from tests.connectors.zone import CONTRACT, all_rows, tables, whole
 from tests.standins.company import Company, at, small_company
-from tests.standins.server import HTML, Reply, Request
+from tests.standins.server import HTML, Reply, Request, StandIn
 
 ADAPTERS = all_adapters()
 kinds = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda it: it.kind)
+# Those that make no requests cannot be killed at one.
+asking = pytest.mark.parametrize(
+    "adapter", [it for it in ADAPTERS if it.least_requests is not None], ids=lambda it: it.kind
+)
 over_http = pytest.mark.parametrize(
     "adapter", [it for it in ADAPTERS if it.paged is not None], ids=lambda it: it.kind
 )
@@ -54,20 +58,24 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Place
     return make
 
 
+def connect(adapter: Adapter, standin: StandIn, *places: Place, **more: Any) -> None:
+    """Connect places with the system that the stand-in is; `more` are keys."""
+    for place in places:
+        place.connect(NAME, {**adapter.keys(standin), **more}, adapter.secrets())
+
+
 def test_every_kind_is_tested_here() -> None:
     assert {it.kind for it in ADAPTERS} == set(all_kinds())
 
 
-@kinds
+@asking
 def test_a_load_that_ends_at_any_request_and_is_repeated_ends_as_an_undisturbed_one(
     adapter: Adapter, company: Company, fresh: Callable[[], Place]
 ) -> None:
     """What a SIGKILL at a request leaves is what is on the disk while the request is answered."""
-    if adapter.least_requests is None:
-        pytest.skip("it makes no requests")
     with adapter.standin(company) as standin:
         good = fresh()
-        good.connect(NAME, {**adapter.keys(standin), **adapter.short}, adapter.secrets())
+        connect(adapter, standin, good, **adapter.short)
         left: dict[str, Path] = {}
 
         def keep(request: Request) -> None:
@@ -89,17 +97,14 @@ def test_a_load_that_ends_at_any_request_and_is_repeated_ends_as_an_undisturbed_
             assert whole(place.raw) == wanted, copy.name
 
 
-@kinds
+@asking
 def test_a_load_killed_again_and_again_ends_as_an_undisturbed_one(
     adapter: Adapter, company: Company, fresh: Callable[[], Place]
 ) -> None:
     """Each time some requests later than the time before, from whatever state that has left."""
-    if adapter.least_requests is None:
-        pytest.skip("it makes no requests")
     with adapter.standin(company, page_size=2) as standin:
         good, place = fresh(), fresh()
-        for it in (good, place):
-            it.connect(NAME, {**adapter.keys(standin), **adapter.short}, adapter.secrets())
+        connect(adapter, standin, good, place, **adapter.short)
         good.good(now=at(6, 1))
         for number in range(1, 500, 6):
             code = child.run_killed_at(place.root, at(6, 1), adapter.secrets(), standin, number)
@@ -116,8 +121,7 @@ def test_two_incremental_loads_equal_one_full_load(
 ) -> None:
     with adapter.standin(company) as standin:
         twice, once = fresh(), fresh()
-        for place in (twice, once):
-            place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, twice, once)
         twice.good(now=FIRST)
         before = adapter.settled(twice.raw)
         adapter.story().tell(company)
@@ -131,7 +135,7 @@ def test_a_load_with_nothing_new_writes_nothing_and_asks_little(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         place.good(now=FIRST)
         files, asked = sorted(place.raw.rglob("*")), len(standin.requests)
         outcome = place.good(now=FIRST + timedelta(hours=1))
@@ -145,7 +149,7 @@ def test_a_lost_state_writes_more_and_nothing_else(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         place.good(now=FIRST)
         wanted = whole(place.raw)
         shutil.rmtree(place.data)
@@ -159,8 +163,7 @@ def test_a_clock_set_back_makes_no_old_version_the_current_one(
 ) -> None:
     with adapter.standin(company) as standin:
         place, straight = fresh(), fresh()
-        for it in (place, straight):
-            it.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place, straight)
         place.good(now=FIRST)
         latest = _latest(place)
         place.good(now=at(2))
@@ -185,8 +188,7 @@ def test_rows_that_change_while_pages_are_read_are_there_after_the_next_load(
     ]
     with adapter.standin(company, page_size=2) as standin:
         place, once = fresh(), fresh()
-        for it in (place, once):
-            it.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place, once)
         pages = 0
 
         def change(request: Request) -> None:
@@ -210,7 +212,7 @@ def test_each_error_of_its_page_ends_as_the_page_says(
     adapter: Adapter, case: ErrorCase, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         hits = 0
 
         def fail(request: Request) -> Reply | None:
@@ -255,7 +257,7 @@ def test_an_answer_that_is_none_is_asked_again_and_never_an_empty_list(
     adapter: Adapter, reply: Reply, waits: int, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         hits = 0
 
         def fail(request: Request) -> Reply | None:
@@ -281,7 +283,7 @@ def test_a_wait_that_the_system_names_is_kept(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         standin.faults[2] = Reply(503, b"busy", {"Retry-After": "37"})
         place.good(now=FIRST)
         assert place.clock is not None
@@ -293,7 +295,7 @@ def test_a_certificate_that_does_not_fit_is_refused_before_anything_is_sent(
     adapter: Adapter, company: Company, place: Place, tmp_path: Path
 ) -> None:
     with adapter.standin(company).with_certificate(tmp_path) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         outcome = place.run(now=FIRST)
         assert outcome.exit_code == 2
         assert outcome.failure is not None
@@ -306,7 +308,7 @@ def test_no_secret_is_in_any_file_or_message(
     adapter: Adapter, company: Company, place: Place, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         outcome = place.good(now=FIRST)
     _no_secret_anywhere(adapter, place, outcome.report.as_json())
     # The stand-in is gone: a refused connection is another kind of failure.
@@ -321,7 +323,7 @@ def test_every_mapped_column_is_filled_and_every_other_is_null(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         place.good(now=FIRST)
         adapter.story().tell(company)
         place.good(now=SECOND)
@@ -342,7 +344,7 @@ def test_a_second_process_on_a_connection_is_told_to_wait(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         from orchestration.connectors.lock import only_run
 
         with only_run(NAME, place.data / "connections" / NAME):
@@ -360,7 +362,7 @@ def test_a_range_is_read_again_without_moving_the_cursor(
     from orchestration.connectors.connector import Slice
 
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         first = place.good(now=FIRST).report
         wanted = whole(place.raw)
         again = place.good(now=FIRST, asked=Slice(at(1), at(4))).report
@@ -373,7 +375,7 @@ def test_a_check_writes_nothing(adapter: Adapter, company: Company, place: Place
     from orchestration.connectors.run import check
 
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         found = list(check(place.settings(FIRST), NAME))
         assert found
         assert [it.text for it in found if it.grade == "bad"] == []
@@ -386,7 +388,7 @@ def test_a_deleted_sale_that_comes_back_is_there_again(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
-        place.connect(NAME, adapter.keys(standin), adapter.secrets())
+        connect(adapter, standin, place)
         place.good(now=FIRST)
         wanted = whole(place.raw)["crm.deals"]
         company.delete_sale(3, at(8, 1))

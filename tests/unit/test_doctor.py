@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.base.findings import Finding
 from orchestration.base.settings import Settings
-from orchestration.cli.doctor import Finding, examine, locked_packages
+from orchestration.cli.doctor import examine, locked_packages
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.sample import currencies_without_rates
 from orchestration.raw_zone.scan import scan
@@ -74,7 +75,7 @@ def test_packages_that_differ_are_named_with_what_mends_it(tmp_path):
 
 def test_the_projects_own_lock_is_what_is_installed():
     (found,) = (it for it in examine(Settings()) if "requirements.lock" in it.text)
-    assert (found.grade, found.details) == ("good", [])
+    assert (found.grade, list(found.details)) == ("good", [])
 
 
 def test_currencies_without_a_rate_are_named_before_a_refresh_stops_at_them(zone):

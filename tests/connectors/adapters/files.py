@@ -92,7 +92,7 @@ class Files(Adapter):
     short: Mapping[str, Any] = {}
 
     @property
-    def empty(self) -> Sequence[str]:  # type: ignore[override]
+    def empty(self) -> Sequence[str]:
         return [it for it in self.connector.tables if it != "crm.deals"]
 
     def standin(self, company: Company, page_size: int = 250) -> Any:
