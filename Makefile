@@ -53,7 +53,7 @@ dbt: $(READY) ## Run dbt by hand, while no refresh runs (ARGS="build --select kp
 
 .PHONY: test
 test: $(READY) ## Run all tests (ARGS="tests/unit -k raw_zone")
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types and SQL

@@ -23,13 +23,6 @@ Rows = Sequence[Mapping[str, Any]]
 Zone = Mapping[str, Rows]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, where they share a build; connectors' share none."""
-    for item in items:
-        if "connectors" not in item.path.relative_to(ROOT).parts:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 def write_file(path: Path, rows: Rows, schema: pa.Schema | None = None) -> Path:
     """A Parquet file of these rows; `_loaded_at` is added where a row does not say it."""
     path.parent.mkdir(parents=True, exist_ok=True)
