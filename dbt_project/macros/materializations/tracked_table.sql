@@ -8,7 +8,7 @@
     {{ run_hooks(pre_hooks) }}
     {%- do drop_other_kind(target) -%}
     {%- set is_there = is_table(this) -%}
-    {%- set plan = {'built': built_state(model.name) if is_there else {}, 'inputs': {}, 'code': ''} -%}
+    {%- set plan = {'built': built_states([model.name]).get(model.name, {}) if is_there else {}, 'inputs': {}, 'code': ''} -%}
     {%- call statement('main') -%}
         create or replace temp table recomputed as
         {{ contracted(compiled_code) }};

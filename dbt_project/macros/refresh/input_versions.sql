@@ -1,8 +1,8 @@
 {#
   A version of each input of this model, by name; the same version, the same rows. Incremental
-  models state theirs, a raw table's is its list of files, any other's comes from its rows.
+  models state theirs (`states`), a raw table's is its list of files, any other's comes from its rows.
 #}
-{% macro input_versions() -%}
+{% macro input_versions(states) -%}
     {%- set versions = {} -%}
     {%- for unique_id in model.depends_on.nodes -%}
         {%- set parts = unique_id.split('.') -%}
@@ -12,14 +12,19 @@
             {%- do versions.update({parts[2] ~ '.' ~ parts[3]: content_of(source(parts[2], parts[3]))}) -%}
         {%- else -%}
             {%- set input = graph.nodes[unique_id] -%}
-            {%- set stated = built_state(input.name) if records_changes(input) else {} -%}
+            {%- set stated = states.get(input.name, {}) -%}
             {%- do versions.update({input.name: stated.version or content_of(input.relation_name)}) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- do return(versions) -%}
 {%- endmacro %}
 
-{# Whether a model states a version, and which of its rows went and came. #}
-{% macro records_changes(node) -%}
-    {%- do return(node.config.materialized in ['new_files', 'touched_keys', 'tracked_table']) -%}
+{# The inputs of this model that state a version, and this model. #}
+{% macro names_with_state() -%}
+    {%- set names = [model.name] -%}
+    {%- for unique_id in model.depends_on.nodes if unique_id in graph.nodes
+        and graph.nodes[unique_id].config.materialized in ['new_files', 'touched_keys', 'tracked_table'] -%}
+        {%- do names.append(graph.nodes[unique_id].name) -%}
+    {%- endfor -%}
+    {%- do return(names) -%}
 {%- endmacro %}

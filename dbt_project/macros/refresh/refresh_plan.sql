@@ -10,11 +10,13 @@
   not be built.
 #}
 {% macro refresh_plan(only_how=false) -%}
-    {%- set built = built_state(model.name) if is_table(this) and not should_full_refresh() else {} -%}
+    {%- set states = built_states(names_with_state()) -%}
+    {%- set is_known = is_table(this) and not should_full_refresh() -%}
+    {%- set built = states.get(model.name, {}) if is_known else {} -%}
     {%- set plan = {'how': 'whole', 'built': built, 'code': env_var('VORONKA_PROJECT_VERSION', '')} -%}
     {%- set may_follow = plan.code and built.code == plan.code -%}
     {%- if may_follow or not only_how -%}
-        {%- do plan.update({'inputs': input_versions()}) -%}
+        {%- do plan.update({'inputs': input_versions(states)}) -%}
     {%- endif -%}
     {%- if may_follow -%}
         {%- set changed = [] -%}
@@ -28,7 +30,7 @@
             {%- if only_adds_files(changed[0]) -%}
                 {%- do plan.update({'how': 'new_files'}) -%}
             {%- endif -%}
-        {%- elif record_their_changes(changed, built, plan) -%}
+        {%- elif record_their_changes(changed, states, plan) -%}
             {%- do plan.update({'how': 'keys'}) -%}
         {%- endif -%}
     {%- endif -%}
@@ -36,15 +38,13 @@
 {%- endmacro %}
 
 {# Whether every changed input records exactly the changes from the version that was read to now. #}
-{% macro record_their_changes(changed, built, plan) -%}
+{% macro record_their_changes(changed, states, plan) -%}
     {%- set terms = refresh_terms() -%}
     {%- set recorded = [] -%}
-    {%- for name in changed if name in terms.touched_by and name in built.inputs -%}
-        {%- set input = built_state(name) -%}
-        {%- if input.changes_from and input.changes_from == built.inputs[name]
-            and input.version == plan.inputs[name] -%}
-            {%- do recorded.append(name) -%}
-        {%- endif -%}
+    {%- for name in changed
+        if name in terms.touched_by and name in plan.built.inputs and name in states
+        and states[name].changes_from == plan.built.inputs[name] -%}
+        {%- do recorded.append(name) -%}
     {%- endfor -%}
     {%- do return(recorded | length == changed | length) -%}
 {%- endmacro %}
