@@ -51,8 +51,13 @@ status: $(READY) ## What is published and what is wrong
 dbt: $(READY) ## Run dbt by hand, while no refresh runs (ARGS="build --select kpi_daily+")
 	@$(BIN)/voronka dbt $(ARGS)
 
+# A nightly test is a further example of what a faster one proves.
 .PHONY: test
-test: $(READY) ## Run all tests (ARGS="tests/unit -k raw_zone")
+test: $(READY) ## Run the tests but for the nightly ones (ARGS="tests/unit -k raw_zone")
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not nightly" $(ARGS)
+
+.PHONY: test-all
+test-all: $(READY) ## Run every test, as CI does each night (ARGS are pytest's, too)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: lint
