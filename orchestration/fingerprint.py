@@ -1,8 +1,8 @@
 """Whether anything is new since the last good refresh, asked before any heavy import.
 
 One fingerprint stands for all that a refresh depends on: raw files, code, variables, settings and
-tools. Beside it stand size and time of what the refresh left; where both are as they were, there
-is nothing to do.
+tools. Size and time of the files that the refresh wrote are saved beside it; where both are
+unchanged, there is nothing to do.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib.metadata
 from contextlib import suppress
 from pathlib import Path
 
-from orchestration.base.cache import Memory, code_version, looks_of, version_of
+from orchestration.base.cache import CacheEntry, code_fingerprint, file_states, fingerprint_of
 from orchestration.base.errors import VoronkaError
 from orchestration.base.lock import running_refresh
 from orchestration.base.object_store import OBJECT_STORES
@@ -30,19 +30,19 @@ def unchanged(settings: Settings) -> Record | None:
 
     An object store is not asked: its listing takes a session, and has no times.
     """
-    if settings.raw_zone.startswith(OBJECT_STORES) or not settings.refresh_memory.is_file():
+    if settings.raw_zone.startswith(OBJECT_STORES) or not settings.refresh_cache.is_file():
         return None
     if running_refresh(settings) is not None:
         return None
     with suppress(OSError, VoronkaError):
-        memory = Memory(settings.refresh_memory)
-        if memory.recall(_fingerprint(settings), _outputs(settings)) is not None:
+        cache = CacheEntry(settings.refresh_cache)
+        if cache.get(_fingerprint(settings), _outputs(settings)) is not None:
             return Record.load(settings.record_file)
     return None
 
 
-def remember(settings: Settings, record: Record) -> None:
-    """Note what a refresh saw and left, if it was good in everything."""
+def save_fingerprint(settings: Settings, record: Record) -> None:
+    """Save the fingerprint of a refresh that succeeded in everything."""
     is_good = (
         record.is_published
         and record.failure is None
@@ -52,8 +52,8 @@ def remember(settings: Settings, record: Record) -> None:
     )
     if is_good and not settings.raw_zone.startswith(OBJECT_STORES):
         with suppress(OSError):
-            memory = Memory(settings.refresh_memory)
-            memory.note(_fingerprint(settings), _outputs(settings), {})
+            cache = CacheEntry(settings.refresh_cache)
+            cache.put(_fingerprint(settings), _outputs(settings), {})
 
 
 def _fingerprint(settings: Settings) -> str:
@@ -64,17 +64,17 @@ def _fingerprint(settings: Settings) -> str:
     contract = load_contract(settings.root)
     listing = list_directory(settings.raw_zone, contract)
     postgres = settings.postgres_url.get_secret_value() if settings.postgres_url else ""
-    return version_of(
+    return fingerprint_of(
         settings.raw_zone,
         listed_files(settings.raw_zone, contract),
         # What lies beside the files is named by a refresh, and may stop it.
         [repr(item) for item in (*listing.drift, *listing.problems)],
         project_fingerprint(settings),
-        code_version(),
-        looks_of([settings.root / "expectations/raw", settings.root / "expectations/marts"]),
+        code_fingerprint(),
+        file_states([settings.root / "expectations/raw", settings.root / "expectations/marts"]),
         versions,
         # The file lies in the data directory, where the password may not stand.
-        version_of(postgres, settings.postgres_prefix, settings.postgres_reader),
+        fingerprint_of(postgres, settings.postgres_prefix, settings.postgres_reader),
         [settings.postgres_access, settings.postgres_personal, settings.max_file_rows],
     )
 

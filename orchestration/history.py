@@ -93,7 +93,7 @@ def _events(settings: Settings, record: Record) -> Iterator[Event]:
             PUBLISHED,
             record,
             publication_id=record.publication_id or "",
-            is_unchanged=record.is_publication_kept,
+            is_unchanged=record.is_publication_unchanged,
             file=dg.MetadataValue.path(str(settings.published_file)),
         )
     if record.dashboard:
@@ -151,7 +151,7 @@ def _evaluation(check: CheckOutcome, record: Record) -> dg.AssetCheckEvaluation:
 
 def _observation(record: Record, failure: Failure | None) -> dg.AssetObservation:
     """How the refresh ended: a failed one has no other trace on the page."""
-    result = "unchanged" if record.is_publication_kept else "published"
+    result = "unchanged" if record.is_publication_unchanged else "published"
     metadata = {**_origin(record), "result": result}
     if failure is not None:
         metadata["result"] = failure.message

@@ -15,7 +15,7 @@ from orchestration.base.lock import only_refresh
 from orchestration.base.record import Failure, Record
 from orchestration.base.settings import Settings
 from orchestration.expectations.suites import Suite, load_suites
-from orchestration.fingerprint import remember, unchanged
+from orchestration.fingerprint import save_fingerprint, unchanged
 from orchestration.metrics.layer import MetricsLayer
 from orchestration.models.dbt import Manifest, PublishedModel, load_manifest, published_models
 from orchestration.raw_zone.contract import Contract, load_contract
@@ -79,13 +79,13 @@ def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()
         record.phases["total"] = round(time.monotonic() - start, 1)
         with contextlib.suppress(OSError):
             record.save(settings.record_file)
-        remember(settings, record)
+        save_fingerprint(settings, record)
         return record
 
 
 def _nothing_new(settings: Settings, record: Record) -> Record:
     """The last refresh's record as that of one which found nothing to do."""
-    record.new_files, record.is_publication_kept = 0, True
+    record.new_files, record.is_publication_unchanged = 0, True
     record.models = [replace(model, status="unchanged") for model in record.models]
     record.phases = {"total": 0.0}
     record.save(settings.record_file)

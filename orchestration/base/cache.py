@@ -1,8 +1,8 @@
-"""What need not be made again because it was made of the same before.
+"""A cache of what the steps after the build produce, keyed by a fingerprint of their inputs.
 
 The build's tables carry versions: where a version is the same, so are the rows (docs/decisions/
-0009). What later steps make of the tables is remembered with a version of all that it was made
-from, and with the files as they were left.
+0009). A later step's result is cached with a fingerprint of all its inputs and with the state of
+the files that it wrote.
 """
 
 from __future__ import annotations
@@ -41,32 +41,31 @@ _VERSIONED = """
 
 
 @dataclass(frozen=True)
-class Memory:
-    """A file that says what was made of which version."""
+class CacheEntry:
+    """One step's cached result, in a JSON file; it holds for one fingerprint only."""
 
     file: Path
 
-    def recall(self, version: str, files: Iterable[Path]) -> dict[str, Any] | None:
-        """What was noted, if it was of this version and the files are as they were left."""
-        noted = read_json(self.file)
-        if noted.get("version") != version or noted.get("files") != looks_of(files):
+    def get(self, fingerprint: str, files: Iterable[Path]) -> dict[str, Any] | None:
+        """The result, if it is of this fingerprint and the files are unchanged; else None."""
+        entry = read_json(self.file)
+        if entry.get("fingerprint") != fingerprint or entry.get("files") != file_states(files):
             return None
-        content: dict[str, Any] = noted["content"]
+        content: dict[str, Any] = entry["content"]
         return content
 
-    def note(self, version: str, files: Iterable[Path], content: Mapping[str, Any]) -> None:
-        """Remember what was made of this version."""
-        write_json(
-            self.file, {"version": version, "files": looks_of(files), "content": dict(content)}
-        )
+    def put(self, fingerprint: str, files: Iterable[Path], content: Mapping[str, Any]) -> None:
+        """Cache a result, with the present state of the files that belong to it."""
+        entry = {"fingerprint": fingerprint, "files": file_states(files), "content": dict(content)}
+        write_json(self.file, entry)
 
-    def forget(self) -> None:
-        """What was made is about to change."""
+    def clear(self) -> None:
+        """Drop the result; called before its files change."""
         self.file.unlink(missing_ok=True)
 
 
-def version_of(*parts: Any) -> str:
-    """One version for several things, made of JSON's types, sets, and what `repr` tells apart."""
+def fingerprint_of(*parts: Any) -> str:
+    """One fingerprint for several values: JSON's types, sets, and whatever `repr` tells apart."""
 
     def plain(value: Any) -> Any:
         return sorted(value) if isinstance(value, set | frozenset) else repr(value)
@@ -75,10 +74,10 @@ def version_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def build_version(settings: Settings) -> str:
-    """Stands for the rows of all the build's tables and for the code that reads them.
+def build_fingerprint(settings: Settings) -> str:
+    """Fingerprint of the rows of all the build's tables and of the code that reads them.
 
-    Incremental models have a version; what is built as a whole has one from its rows.
+    Incremental models carry a version; for other tables the rows are hashed.
     """
     with duckdb.connect() as connection:
         build = settings.build_file
@@ -93,11 +92,11 @@ def build_version(settings: Settings) -> str:
             else:
                 relation = f"{quote(schema)}.{quote(name)}"
                 versions[f"{schema}.{name}"] = _content(connection, relation)
-    return version_of(versions, duckdb.__version__, code_version())
+    return fingerprint_of(versions, duckdb.__version__, code_fingerprint())
 
 
-def zone_version(settings: Settings) -> str:
-    """Stands for the rows of all raw tables, as the preflight shows them, and for the code."""
+def zone_fingerprint(settings: Settings) -> str:
+    """Fingerprint of the rows of all raw tables, as the preflight shows them, and of the code."""
     with duckdb.connect() as connection:
         zone = settings.raw_zone_file
         connection.execute(f"attach {literal(str(zone))} as raw_zone (read_only)")
@@ -113,35 +112,36 @@ def zone_version(settings: Settings) -> str:
                 "order by all"
             ).fetchall()
         )
-    return version_of(listed, duckdb.__version__, code_version())
+    return fingerprint_of(listed, duckdb.__version__, code_fingerprint())
 
 
-def is_made_by_these_tools(settings: Settings) -> bool:
-    """Whether the private build is of these versions, as noted; others may count otherwise.
+def is_built_by_these_tools(settings: Settings) -> bool:
+    """Whether the private build was written by the tools of this environment.
 
-    What it was created with stays with a DuckDB file: of other options, too, it is made anew.
+    Another version may count otherwise, and a DuckDB file keeps the options it was created with:
+    after a change of either, the build is rebuilt from scratch.
     """
-    return read_json(settings.made_by_file) == _tools(settings)
+    return read_json(settings.tools_file) == _tools(settings)
 
 
-def forget_build(settings: Settings) -> None:
-    """Remove the private build and note what makes the next; the published set stays."""
+def remove_build(settings: Settings) -> None:
+    """Remove the private build and all cache entries; the published set stays."""
     for path in settings.build_dir.glob("voronka_build.duckdb*"):
         path.unlink()
-    for memory in settings.memories:
-        memory.unlink(missing_ok=True)
-    write_json(settings.made_by_file, _tools(settings))
+    for file in settings.cache_files:
+        file.unlink(missing_ok=True)
+    write_json(settings.tools_file, _tools(settings))
 
 
 def _tools(settings: Settings) -> dict[str, str]:
     profiles = yaml.safe_load((settings.root / "profiles.yml").read_text(encoding="utf-8"))
     options: dict[str, str] = profiles["voronka"]["outputs"]["duckdb"].get("config_options", {})
-    made_by = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
-    return made_by | {"project": settings.project_version}
+    tools = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
+    return tools | {"project": settings.project_version}
 
 
-def looks_of(files: Iterable[Path]) -> dict[str, list[int] | None]:
-    """Size and time of writing, by path; a folder stands for what lies in it."""
+def file_states(files: Iterable[Path]) -> dict[str, list[int] | None]:
+    """Size and time of writing by path, of files and of those in folders; None where missing."""
     found: dict[str, list[int] | None] = {}
     for path in files:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
@@ -158,8 +158,8 @@ def _content(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
 
 
 @cache
-def code_version() -> str:
-    """The project's own Python, which decides what becomes of the tables."""
+def code_fingerprint() -> str:
+    """Fingerprint of the project's own Python."""
     state = hashlib.sha256()
     for file in sorted(_PACKAGE.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:

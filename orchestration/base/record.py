@@ -187,7 +187,7 @@ class Record:
     phases: dict[str, float] = field(default_factory=dict)
     publication_id: str | None = None
     # Nothing that is published has changed: the set of an earlier refresh stays.
-    is_publication_kept: bool = False
+    is_publication_unchanged: bool = False
     targets: list[TargetOutcome] = field(default_factory=list)
     # The page beside the publication, or why there is none.
     dashboard: str = ""
@@ -222,8 +222,8 @@ class Record:
     def merge_checks(self, checks: list[CheckOutcome]) -> None:
         """Add outcomes; they replace earlier ones of the same checks."""
         new = {(check.kind, check.asset, check.name) for check in checks}
-        kept = [c for c in self.checks if (c.kind, c.asset, c.name) not in new]
-        self.checks = [*kept, *checks]
+        other = [c for c in self.checks if (c.kind, c.asset, c.name) not in new]
+        self.checks = [*other, *checks]
 
     def merge_models(self, models: list[ModelOutcome]) -> None:
         """Add outcomes; they replace earlier ones of the same models."""
@@ -245,7 +245,7 @@ class Record:
         """Write the record.
 
         Raises DiskFull where there is no space for it; what matters of it is then written over a
-        file that was kept for this.
+        file that was reserved for this.
         """
         self.saved_at = utc_now()
         spare = _spare(path)
@@ -282,6 +282,8 @@ class Record:
             read_overwritten(_spare(path)), read_json(path), key=lambda it: it.get("saved_at", "")
         )
         known = {item.name for item in fields(cls)}
+        # Records written before this field had this name.
+        state.setdefault("is_publication_unchanged", state.get("is_publication_kept", False))
         record = cls(**{name: value for name, value in state.items() if name in known})
         record.models = [ModelOutcome(**model) for model in state.get("models", [])]
         record.checks = [CheckOutcome(**check) for check in state.get("checks", [])]
@@ -315,7 +317,7 @@ def step(path: Path, name: str) -> Iterator[Record]:
 
 
 def _spare(path: Path) -> Path:
-    """The file that is kept for a record that has no space."""
+    """The file reserved for a record that has no space."""
     return path.with_suffix(".reserve")
 
 

@@ -214,45 +214,45 @@ class Settings(BaseSettings):
         return self.build_dir / "scorecards.duckdb"
 
     @property
-    def scorecards_memory(self) -> Path:
-        """What the scorecards were made from, and what the marts' comparison found."""
+    def scorecards_cache(self) -> Path:
+        """Cache entry of the scorecards and of the marts' comparison with the metrics layer."""
         return self.build_dir / "scorecards.json"
 
     @property
-    def publication_memory(self) -> Path:
-        """What the published set was made from."""
+    def publication_cache(self) -> Path:
+        """Cache entry of the published set."""
         return self.build_dir / "publication.json"
 
     @property
-    def raw_expectations_memory(self) -> Path:
-        """What the suites found in the raw zone, and in which."""
+    def raw_expectations_cache(self) -> Path:
+        """Cache entry of what the suites found in the raw zone."""
         return self.build_dir / "raw_expectations.json"
 
     @property
-    def mart_expectations_memory(self) -> Path:
-        """What the suites found in the marts, and in which."""
+    def mart_expectations_cache(self) -> Path:
+        """Cache entry of what the suites found in the marts."""
         return self.build_dir / "mart_expectations.json"
 
     @property
-    def dashboard_memory(self) -> Path:
-        """Which publication the page shows."""
+    def dashboard_cache(self) -> Path:
+        """Cache entry of the page."""
         return self.build_dir / "dashboard.json"
 
     @property
-    def made_by_file(self) -> Path:
-        """Which tools made the build."""
+    def tools_file(self) -> Path:
+        """Versions of the tools that wrote the build."""
         return self.build_dir / "made_by.json"
 
     @property
-    def memories(self) -> tuple[Path, ...]:
-        """The files by which a refresh is spared work; `--full` removes them."""
+    def cache_files(self) -> tuple[Path, ...]:
+        """All cache entries; `--full` removes them."""
         return (
-            self.refresh_memory,
-            self.scorecards_memory,
-            self.publication_memory,
-            self.raw_expectations_memory,
-            self.mart_expectations_memory,
-            self.dashboard_memory,
+            self.refresh_cache,
+            self.scorecards_cache,
+            self.publication_cache,
+            self.raw_expectations_cache,
+            self.mart_expectations_cache,
+            self.dashboard_cache,
         )
 
     @property
@@ -271,8 +271,8 @@ class Settings(BaseSettings):
         return self.build_dir / "target_of_executable"
 
     @property
-    def refresh_memory(self) -> Path:
-        """What the last good refresh saw and left."""
+    def refresh_cache(self) -> Path:
+        """Fingerprint of the last good refresh: its inputs, and the files that it wrote."""
         return self.build_dir / "fingerprint.json"
 
     @property

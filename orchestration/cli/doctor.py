@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from orchestration.base.cache import is_made_by_these_tools
+from orchestration.base.cache import is_built_by_these_tools
 from orchestration.base.errors import RefreshRefused, VoronkaError, WrongUse
 from orchestration.base.findings import Finding
 from orchestration.base.object_store import OBJECT_STORES, find_extension
@@ -149,13 +149,13 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", error.message, error.remedy, error.details)
         return
     try:
-        is_anew = not is_made_by_these_tools(settings)
+        is_rebuild = not is_built_by_these_tools(settings)
     except WrongUse:
         # A variable is wrong, which was said before.
-        is_anew = True
-    read = {} if is_anew else files_read(settings.build_file)
+        is_rebuild = True
+    read = {} if is_rebuild else files_read(settings.build_file)
     new = [file for table in zone.tables for file in new_files(table, read)]
-    refusals = _refusals(zone, contract, new, settings, is_anew)
+    refusals = _refusals(zone, contract, new, settings, is_rebuild)
     yield Finding(
         "good" if zone.files else "note",
         f"Raw zone {zone.raw_dir} ({where}): {len(zone.files):,} files, {zone.rows:,} rows in "
@@ -208,12 +208,12 @@ def _figures(settings: Settings, zone: RawZone) -> Finding:
 
 
 def _refusals(
-    zone: RawZone, contract: Contract, new: list[RawFile], settings: Settings, is_anew: bool
+    zone: RawZone, contract: Contract, new: list[RawFile], settings: Settings, is_rebuild: bool
 ) -> list[Finding]:
     """What else a refresh would refuse before it builds."""
     try:
         refuse_emptiness(zone, contract, settings, Record())
-        refuse_full_disk(new, settings, is_anew)
+        refuse_full_disk(new, settings, is_rebuild)
     except RefreshRefused as error:
         return [Finding("bad", error.message, error.remedy)]
     return []

@@ -36,7 +36,7 @@ from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, R
 from orchestration.base.settings import ORIGIN_DATA, Settings
 from orchestration.base.terminal import escape
 from orchestration.base.text import counted
-from orchestration.dashboard.keep import shown_publication
+from orchestration.dashboard.page_cache import shown_publication
 from orchestration.publication.published import Kpi, Published, read_published
 
 _TITLES = {
@@ -263,7 +263,7 @@ def _dbt_lines(record: Record, shown: int = 3) -> list[str]:
 def _file_line(settings: Settings, record: Record, published: Published) -> str:
     size = settings.published_file.stat().st_size / 1e6
     title = "Published"
-    if record.is_publication_kept:
+    if record.is_publication_unchanged:
         since = published.published_at.astimezone()
         title = f"Unchanged, published on {since:%Y-%m-%d} at {since:%H:%M %Z}"
     return (
@@ -377,7 +377,7 @@ def _show_last_refresh(console: Console, settings: Settings) -> bool:
         return False
     if not record.started_at:
         console.print(f"{_MARKS['note']} There was no refresh in {escape(str(settings.data))}.")
-    elif record.is_publication_kept:
+    elif record.is_publication_unchanged:
         console.print(f"{_MARKS['good']} The last refresh found nothing new, {at} UTC.")
     else:
         console.print(f"{_MARKS['good']} The last refresh published.")

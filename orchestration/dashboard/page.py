@@ -16,7 +16,7 @@ from orchestration.base.files import write_bytes
 from orchestration.base.settings import Settings
 from orchestration.dashboard.encode import dumps
 from orchestration.dashboard.extract import MAX_DAILY_ROWS, Extract
-from orchestration.dashboard.keep import CARRIER
+from orchestration.dashboard.page_cache import CARRIER
 from orchestration.metrics.catalogue import RUSSIAN, Catalogue
 
 PARTS = Path(__file__).resolve().parent

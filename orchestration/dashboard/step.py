@@ -8,7 +8,7 @@ import time
 from orchestration.base.errors import first_line
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
-from orchestration.dashboard.keep import write_unless_kept
+from orchestration.dashboard.page_cache import write_if_changed
 
 STEP = "dashboard"
 
@@ -19,7 +19,7 @@ def write_page(settings: Settings) -> Record:
     # Not a step of the record: those decide whether something is published.
     record = Record.load(settings.record_file)
     try:
-        write_unless_kept(settings, record.publication_id)
+        write_if_changed(settings, record.publication_id)
         record.dashboard, record.dashboard_failure = str(settings.dashboard_file), ""
     # Whatever it is, the marts are published.
     except Exception as error:

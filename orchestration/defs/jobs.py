@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.base.cache import version_of
+from orchestration.base.cache import fingerprint_of
 from orchestration.base.errors import WrongUse
 from orchestration.base.lock import running_refresh
 from orchestration.base.object_store import OBJECT_STORES
@@ -78,7 +78,7 @@ def _raw_files_sensor(settings: Settings, contract: Contract, job: Any) -> dg.Se
         if running_refresh(settings) is not None:
             return dg.SensorResult(skip_reason="A refresh runs; what is new comes after it.")
         try:
-            found = version_of(listed_files(settings.raw_zone, contract))
+            found = fingerprint_of(listed_files(settings.raw_zone, contract))
         except WrongUse as error:
             return dg.SensorResult(skip_reason=str(error))
         if found == context.cursor:

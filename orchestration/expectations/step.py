@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestration.base import progress
-from orchestration.base.cache import Memory, build_version, zone_version
+from orchestration.base.cache import CacheEntry, build_fingerprint, zone_fingerprint
 from orchestration.base.object_store import object_store_extension
 from orchestration.base.record import CheckOutcome, step
 from orchestration.base.settings import Settings
@@ -15,7 +15,7 @@ from orchestration.expectations.suites import (
     RAW,
     ExpectationResult,
     Suite,
-    kept_results,
+    cached_results,
     run_suites,
 )
 from orchestration.raw_zone.contract import Contract
@@ -49,9 +49,9 @@ def check(
 
 def _of_marts(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationResult]:
     wanted = [suite for suite in suites if suite.layer == MARTS]
-    return kept_results(
-        Memory(settings.mart_expectations_memory),
-        build_version(settings),
+    return cached_results(
+        CacheEntry(settings.mart_expectations_cache),
+        build_fingerprint(settings),
         wanted,
         lambda: run_suites(settings.build_file, wanted, session=settings.session()),
     )
@@ -60,9 +60,9 @@ def _of_marts(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationRe
 def _of_raw_zone(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationResult]:
     wanted = [suite for suite in suites if suite.layer == RAW]
     extension = object_store_extension(settings.raw_zone)
-    return kept_results(
-        Memory(settings.raw_expectations_memory),
-        zone_version(settings),
+    return cached_results(
+        CacheEntry(settings.raw_expectations_cache),
+        zone_fingerprint(settings),
         wanted,
         lambda: run_suites(settings.raw_zone_file, wanted, extension, settings.session()),
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from orchestration.base.cache import Memory, version_of
+from orchestration.base.cache import CacheEntry, fingerprint_of
 from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.record import ERROR, FAIL, PASS, WARN, CheckOutcome
 from orchestration.base.text import named_values
@@ -130,29 +130,29 @@ def _suite(layer: str, document: Mapping[str, Any]) -> Suite:
     return Suite(layer, schema, table, key, expectations)
 
 
-def kept_results(
-    memory: Memory,
-    version: str,
+def cached_results(
+    cache: CacheEntry,
+    fingerprint: str,
     suites: Sequence[Suite],
     run: Callable[[], list[ExpectationResult]],
 ) -> list[ExpectationResult]:
-    """What these suites found in data of this version, from memory if they ran on it before.
+    """What these suites found in data of this fingerprint, from the cache if they ran on it before.
 
-    What broke is no finding: it is tried again.
+    A result with an expectation that broke is not cached: it is tried again.
     """
     tool = importlib.metadata.version("great-expectations")
-    source = version_of(version, tool, [asdict(suite) for suite in suites])
+    key = fingerprint_of(fingerprint, tool, [asdict(suite) for suite in suites])
     asked = [(suite, expectation) for suite in suites for expectation in suite.expectations]
-    kept = memory.recall(source, [])
-    if kept is not None:
+    cached = cache.get(key, [])
+    if cached is not None:
         return [
             ExpectationResult(*about, *found)
-            for about, found in zip(asked, kept["found"], strict=True)
+            for about, found in zip(asked, cached["found"], strict=True)
         ]
     results = run()
     if all(result.status != ERROR for result in results):
         found = [(it.status, it.failing_rows, it.message, list(it.rows)) for it in results]
-        memory.note(source, [], {"found": found})
+        cache.put(key, [], {"found": found})
     return results
 
 

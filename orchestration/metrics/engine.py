@@ -55,14 +55,14 @@ def local_manifest(text: str) -> str:
 
 
 class Compiler:
-    """Compiles questions about one manifest (`local_manifest`), by memory where it can."""
+    """Compiles questions about one manifest (`local_manifest`), from its cache where it can."""
 
-    def __init__(self, manifest_text: str, memory: Path | None = None) -> None:
+    def __init__(self, manifest_text: str, cache: Path | None = None) -> None:
         self._text = manifest_text
-        self._memory = memory
+        self._cache = cache
         version = importlib.metadata.version("metricflow")
         self._fingerprint = hashlib.sha256(f"{version}|{manifest_text}".encode()).hexdigest()
-        known = read_json(memory) if memory else {}
+        known = read_json(cache) if cache else {}
         self._known: dict[str, str] = (
             known["questions"] if known.get("fingerprint") == self._fingerprint else {}
         )
@@ -82,9 +82,9 @@ class Compiler:
     def save(self) -> None:
         """Keep what was compiled for the next time."""
         with self._lock:
-            if self._memory and self._is_changed:
+            if self._cache and self._is_changed:
                 state = {"fingerprint": self._fingerprint, "questions": self._known}
-                write_json(self._memory, state)
+                write_json(self._cache, state)
                 self._is_changed = False
 
     def group_bys(self, metrics: Sequence[str]) -> list[str]:

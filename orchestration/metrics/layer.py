@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.base.cache import Memory, build_version, version_of
+from orchestration.base.cache import CacheEntry, build_fingerprint, fingerprint_of
 from orchestration.base.settings import Settings
 from orchestration.base.sql import literal, quote
 from orchestration.metrics.catalogue import MANIFEST_TABLE, SCHEMA, Catalogue
@@ -28,12 +28,12 @@ from orchestration.models.dbt import Manifest, PublishedModel
 
 
 class MetricsLayer:
-    """What the refresh does with metrics; compiled questions are kept in the build directory."""
+    """What the refresh does with metrics; compiled questions are cached in the build directory."""
 
     def __init__(self, settings: Settings, manifest: Manifest) -> None:
         self._settings = settings
         self.compared = compared_marts(manifest)
-        self._memory = Memory(settings.scorecards_memory)
+        self._cache = CacheEntry(settings.scorecards_cache)
 
     @cached_property
     def manifest_text(self) -> str:
@@ -78,39 +78,39 @@ class MetricsLayer:
             for export in self.exports
         ]
 
-    def version(self) -> str:
-        """Stands for all that the tables and the marts' agreement come from."""
+    def fingerprint(self) -> str:
+        """Fingerprint of all inputs of the tables and of the marts' agreement."""
         terms = [repr(mart) for mart in self.compared]
         tools = importlib.metadata.version("metricflow")
-        return version_of(build_version(self._settings), self.manifest_text, terms, tools)
+        return fingerprint_of(build_fingerprint(self._settings), self.manifest_text, terms, tools)
 
-    def kept_tables(self) -> list[tuple[Export, int]] | None:
-        """The tables with their rows, if the last refresh made them from the same."""
-        kept = self._kept()
-        if kept is None:
+    def cached_tables(self) -> list[tuple[Export, int]] | None:
+        """The tables with their rows, if they are in the cache."""
+        cached = self._cached()
+        if cached is None:
             return None
-        return [(export, kept["tables"][export.name]) for export in self.exports]
+        return [(export, cached["tables"][export.name]) for export in self.exports]
 
-    def kept_agreements(self) -> list[Agreement] | None:
-        """That the marts agree, if the last refresh found so in the same."""
-        kept = self._kept()
-        if kept is None:
+    def cached_agreements(self) -> list[Agreement] | None:
+        """That the marts agree, if that is in the cache."""
+        cached = self._cached()
+        if cached is None:
             return None
-        return [Agreement(mart, kept["figures"][mart.full_name], 0, ()) for mart in self.compared]
+        return [Agreement(mart, cached["figures"][mart.full_name], 0, ()) for mart in self.compared]
 
-    def remember(
+    def cache_results(
         self, tables: Sequence[tuple[Export, int]], agreements: Sequence[Agreement]
     ) -> None:
-        """Keep for the next refresh what was made, and that all marts agree."""
+        """Cache the tables' rows, and that all marts agree."""
         content = {
             "tables": {export.name: rows for export, rows in tables},
             "figures": {each.mart.full_name: each.figures for each in agreements},
         }
-        self._memory.note(self.version(), [self._settings.scorecards_file], content)
+        self._cache.put(self.fingerprint(), [self._settings.scorecards_file], content)
 
     def write_tables(self) -> Iterator[tuple[Export, int]]:
         """Make the tables in their own file; each with its rows."""
-        self._memory.forget()
+        self._cache.clear()
         compiler = self._compiler
         running = Compiler(
             with_running_figures(self.manifest_text), self._settings.build_dir / "running_sql.json"
@@ -146,8 +146,8 @@ class MetricsLayer:
         )
         self._compiler.save()
 
-    def _kept(self) -> dict[str, Any] | None:
-        return self._memory.recall(self.version(), [self._settings.scorecards_file])
+    def _cached(self) -> dict[str, Any] | None:
+        return self._cache.get(self.fingerprint(), [self._settings.scorecards_file])
 
     def _session(self) -> dict[str, Any]:
         """Of a small build others read too: one core each."""

@@ -32,7 +32,7 @@ def measure(settings: Settings, layer: MetricsLayer) -> Measured:
     """
     progress.tell(STEP, total=len(layer.exports) + len(layer.compared))
     with step(settings.record_file, STEP) as record:
-        cached = layer.kept_tables()
+        cached = layer.cached_tables()
         tables = []
         for export, rows in layer.write_tables() if cached is None else cached:
             tables.append((export, rows))
@@ -40,7 +40,7 @@ def measure(settings: Settings, layer: MetricsLayer) -> Measured:
             status = "ok" if cached is None else "unchanged"
             record.merge_models([ModelOutcome(SCHEMA, export.name, status, rows, 0.0)])
         agreements = []
-        for agreement in layer.kept_agreements() or layer.agreements():
+        for agreement in layer.cached_agreements() or layer.agreements():
             agreements.append(agreement)
             outcome = _outcome(agreement)
             record.merge_checks([outcome])
@@ -55,7 +55,7 @@ def measure(settings: Settings, layer: MetricsLayer) -> Measured:
                 [str(example) for agreement in differing for example in agreement.examples],
             )
         if cached is None:
-            layer.remember(tables, agreements)
+            layer.cache_results(tables, agreements)
     return Measured(tables, agreements)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.base.cache import Memory, build_version, looks_of, version_of
+from orchestration.base.cache import CacheEntry, build_fingerprint, file_states, fingerprint_of
 from orchestration.base.errors import ChecksFailed, PublicationFailed, first_line
 from orchestration.base.files import forbid_writing, remove_drafts, sync
 from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Record
@@ -106,7 +106,7 @@ class Publication:
     file: Path
     as_of_date: date | None
     rows: dict[str, int]
-    is_kept: bool = False
+    is_unchanged: bool = False
 
 
 class Draft:
@@ -194,35 +194,35 @@ def publish_news(
     record: Record,
     version: str,
 ) -> Publication:
-    """`publish`, unless the same is published: then it stays, and `is_kept` says so."""
+    """`publish`, unless it would change nothing: `is_unchanged` then says so."""
     _refuse_unchecked(record)
-    memory = Memory(settings.publication_memory)
-    tables = _tables_version(settings, models)
-    source = version_of(
+    cache = CacheEntry(settings.publication_cache)
+    tables = _tables_fingerprint(settings, models)
+    source = fingerprint_of(
         tables,
-        looks_of([settings.scorecards_file]),
+        file_states([settings.scorecards_file]),
         *(record.raw_dir, record.is_demo, record.drift, _content_id(settings, version)),
         sorted(map(str, record.checks)),
     )
-    kept = memory.recall(source, _published_files(settings))
-    if kept is not None:
-        as_of = date.fromisoformat(kept["as_of_date"]) if kept["as_of_date"] else None
+    cached = cache.get(source, _published_files(settings))
+    if cached is not None:
+        as_of = date.fromisoformat(cached["as_of_date"]) if cached["as_of_date"] else None
         file = settings.published_file
-        return Publication(kept["publication_id"], file, as_of, kept["rows"], is_kept=True)
-    memory.forget()
+        return Publication(cached["publication_id"], file, as_of, cached["rows"], is_unchanged=True)
+    cache.clear()
     done = publish(settings, models, record, version)
     content = {
         "publication_id": done.publication_id,
         "as_of_date": done.as_of_date and done.as_of_date.isoformat(),
         "rows": done.rows,
     }
-    memory.note(source, _published_files(settings), content)
+    cache.put(source, _published_files(settings), content)
     return done
 
 
-def _tables_version(settings: Settings, models: Sequence[PublishedModel]) -> str:
-    """Stands for the rows of all published tables and for what is said about them."""
-    return version_of(build_version(settings), [asdict(model) for model in models])
+def _tables_fingerprint(settings: Settings, models: Sequence[PublishedModel]) -> str:
+    """Fingerprint of all published tables: their rows and descriptions."""
+    return fingerprint_of(build_fingerprint(settings), [asdict(model) for model in models])
 
 
 def _published_files(settings: Settings) -> list[Path]:

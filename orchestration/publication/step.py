@@ -21,7 +21,7 @@ def publish_build(settings: Settings, models: Sequence[PublishedModel]) -> Publi
         version = importlib.metadata.version("voronka")
         done = publish_news(settings, models, record, version)
         record.publication_id = done.publication_id
-        record.is_publication_kept = done.is_kept
+        record.is_publication_unchanged = done.is_unchanged
         record.as_of_date = done.as_of_date.isoformat() if done.as_of_date else None
     progress.tell(STEP, done.publication_id, "ok")
     return done

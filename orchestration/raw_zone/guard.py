@@ -49,18 +49,18 @@ def refuse_emptiness(zone: RawZone, contract: Contract, settings: Settings, reco
     )
 
 
-def refuse_full_disk(new: Sequence[RawFile], settings: Settings, is_anew: bool) -> None:
+def refuse_full_disk(new: Sequence[RawFile], settings: Settings, is_rebuild: bool) -> None:
     """Raise RefreshRefused where the disk cannot hold what the refresh is about to write.
 
-    `is_anew` says that it removes the present build first.
+    `is_rebuild` says that the present build is removed first.
     """
     place = settings.data
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
-    if is_anew:
+    if is_rebuild:
         free += _bytes_of(settings.build_file)
-    needed = needed_bytes(new, settings, is_anew)
+    needed = needed_bytes(new, settings, is_rebuild)
     if free < needed:
         raise RefreshRefused(
             f"The disk of {settings.data} has {free / 1e6:,.0f} MB for this refresh, which needs "
@@ -69,7 +69,7 @@ def refuse_full_disk(new: Sequence[RawFile], settings: Settings, is_anew: bool) 
         )
 
 
-def needed_bytes(new: Sequence[RawFile], settings: Settings, is_anew: bool) -> int:
+def needed_bytes(new: Sequence[RawFile], settings: Settings, is_rebuild: bool) -> int:
     """About what a refresh writes before it removes anything.
 
     What the new files become; and, where there is a build that it goes on with, the tables of it
@@ -79,7 +79,7 @@ def needed_bytes(new: Sequence[RawFile], settings: Settings, is_anew: bool) -> i
         return 0
     size, rows = sum(file.bytes for file in new), sum(file.rows for file in new)
     fresh = max(size * _NEEDED_A_BYTE, rows * _NEEDED_A_ROW)
-    build = 0 if is_anew else _bytes_of(settings.build_file)
+    build = 0 if is_rebuild else _bytes_of(settings.build_file)
     if not build:
         return fresh + _NEEDED_AT_LEAST
     return fresh + build // 2 + _bytes_of(settings.published_file)

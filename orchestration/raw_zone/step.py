@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from orchestration.base import progress
-from orchestration.base.cache import forget_build, is_made_by_these_tools
+from orchestration.base.cache import is_built_by_these_tools, remove_build
 from orchestration.base.lock import current_run
 from orchestration.base.record import Record, step
 from orchestration.base.settings import Settings
@@ -34,15 +34,15 @@ def take_in(
         record.accepted = sorted(accept)
         zone = scan(settings.raw_zone, contract, settings.max_file_rows)
         note(record, zone, contract, settings)
-        is_anew = full or not is_made_by_these_tools(settings)
-        read = {} if is_anew else files_read(settings.build_file)
+        is_rebuild = full or not is_built_by_these_tools(settings)
+        read = {} if is_rebuild else files_read(settings.build_file)
         new = [file for table in zone.tables for file in new_files(table, read)]
         zone = judged_by_contents(zone, new, settings)
         zone.raise_problems()
         refuse_emptiness(zone, contract, settings, record)
-        refuse_full_disk(new, settings, is_anew)
-        if is_anew:
-            forget_build(settings)
+        refuse_full_disk(new, settings, is_rebuild)
+        if is_rebuild:
+            remove_build(settings)
         record.new_files = register(zone, settings.raw_zone_file, read)
         for table in zone.tables:
             progress.tell(STEP, table.contract.full_name, "ok", len(zone.tables))

@@ -57,7 +57,7 @@ def files_read(build_file: Path) -> ReadFiles:
                 rows = connection.execute(f"from state.{quote(table)}").fetchall()
                 found[table.removeprefix(_FILES_OF)] = set(rows)
     except duckdb.Error:
-        # A build that cannot be read is made anew.
+        # A build that cannot be read is rebuilt.
         return {}
     return found
 

@@ -17,7 +17,7 @@ class RawFile:
 
     `columns` are (name, DuckDB type) in file order; `shape` is the whole schema, depth first, with
     the number of parts of each nested column: files of one shape can be read together.
-    `unpacked_bytes` is what the footer declares. `stamp` tells a file that was written anew under
+    `unpacked_bytes` is what the footer declares. `stamp` tells a file that was rewritten under
     its old name, which no exporter should do; empty in an object store.
     """
 

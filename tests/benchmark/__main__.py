@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from orchestration.base.cache import version_of
+from orchestration.base.cache import fingerprint_of
 from orchestration.base.errors import EXIT_GOOD
 from orchestration.base.files import read_json
 from tests.benchmark import limit, machine, overhead, profiles, reads
@@ -220,7 +220,7 @@ class RunningRefreshes:
 def generator_version() -> str:
     """Stands for what writes the zones."""
     files = Path(generator.__file__).parent.rglob("*")
-    return version_of([it.read_text() for it in sorted(files) if it.suffix in (".py", ".sql")])
+    return fingerprint_of([it.read_text() for it in sorted(files) if it.suffix in (".py", ".sql")])
 
 
 def link_tree(source: Path, target: Path) -> None:

@@ -552,29 +552,29 @@ def raw_file(size: int, rows: int = 1) -> RawFile:
 
 def test_a_disk_too_small_is_told_before_anything_is_built(tmp_path):
     settings = Settings(data_dir=tmp_path / "data")
-    refuse_full_disk([raw_file(1_000)], settings, is_anew=False)
+    refuse_full_disk([raw_file(1_000)], settings, is_rebuild=False)
     with pytest.raises(RefreshRefused) as caught:
-        refuse_full_disk([raw_file(10**15)], settings, is_anew=False)
+        refuse_full_disk([raw_file(10**15)], settings, is_rebuild=False)
     assert re.fullmatch(
         rf"The disk of {tmp_path}/data has [\d,]+ MB for this refresh, which needs about "
         r"13,000,000,040 MB\.",
         caught.value.message,
     )
     assert caught.value.exit_code == 1
-    refuse_full_disk([], settings, is_anew=False)
+    refuse_full_disk([], settings, is_rebuild=False)
 
 
 def test_the_space_that_is_needed_follows_the_new_files_and_the_present_build(tmp_path):
     settings = Settings(data_dir=tmp_path / "data")
     new = [raw_file(1_000_000), raw_file(2_000_000)]
-    assert needed_bytes([], settings, is_anew=False) == 0
-    assert needed_bytes(new, settings, is_anew=False) == 79_000_000
-    assert needed_bytes([raw_file(1_000, 10**9)], settings, is_anew=False) == 100_040_000_000
+    assert needed_bytes([], settings, is_rebuild=False) == 0
+    assert needed_bytes(new, settings, is_rebuild=False) == 79_000_000
+    assert needed_bytes([raw_file(1_000, 10**9)], settings, is_rebuild=False) == 100_040_000_000
     for file, size in ((settings.build_file, 8_000_000), (settings.published_file, 5_000_000)):
         file.parent.mkdir(parents=True)
         file.write_bytes(bytes(size))
-    assert needed_bytes(new, settings, is_anew=False) == 39_000_000 + 4_000_000 + 5_000_000
-    assert needed_bytes(new, settings, is_anew=True) == 79_000_000
+    assert needed_bytes(new, settings, is_rebuild=False) == 39_000_000 + 4_000_000 + 5_000_000
+    assert needed_bytes(new, settings, is_rebuild=True) == 79_000_000
 
 
 FACTS = [

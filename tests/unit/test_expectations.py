@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.base.cache import Memory
+from orchestration.base.cache import CacheEntry
 from orchestration.base.errors import WrongUse
 from orchestration.expectations.suites import (
     Expectation,
     Suite,
-    kept_results,
+    cached_results,
     load_suites,
     run_suites,
 )
@@ -145,15 +145,15 @@ def test_a_table_that_is_not_there_is_an_error(database):
     assert "marts.missing cannot be read" in result.message
 
 
-def test_results_are_kept_for_the_same_data_and_suites(tmp_path, database):
-    memory, ran = Memory(tmp_path / "memory.json"), []
+def test_results_are_cached_for_the_same_data_and_suites(tmp_path, database):
+    cache, ran = CacheEntry(tmp_path / "cache.json"), []
 
     def results(version: str, *suites: Suite):
         def run():
             ran.append(version)
             return run_suites(database, suites)
 
-        return kept_results(memory, version, suites, run)
+        return cached_results(cache, version, suites, run)
 
     bad = suite("bad", BETWEEN, ROWS)
     first = results("1", bad)
@@ -166,7 +166,7 @@ def test_results_are_kept_for_the_same_data_and_suites(tmp_path, database):
 
 
 def test_what_broke_is_tried_again(tmp_path, database):
-    memory, ran = Memory(tmp_path / "memory.json"), []
+    cache, ran = CacheEntry(tmp_path / "cache.json"), []
 
     def run():
         ran.append(1)
@@ -174,7 +174,7 @@ def test_what_broke_is_tried_again(tmp_path, database):
 
     broken = [suite("good", BROKEN)]
     for _ in range(2):
-        (result,) = kept_results(memory, "1", broken, run)
+        (result,) = cached_results(cache, "1", broken, run)
         assert result.status == "error"
     assert len(ran) == 2
 

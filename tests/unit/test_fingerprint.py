@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.base.record import ERROR, STEPS, CheckOutcome, Failure, Record
 from orchestration.base.settings import Settings
-from orchestration.fingerprint import remember, unchanged
+from orchestration.fingerprint import save_fingerprint, unchanged
 from tests.conftest import ROOT, write_zone
 
 GOOD = {"finished_steps": list(STEPS), "publication_id": "1"}
@@ -22,7 +22,7 @@ def settings(tmp_path: Path) -> Settings:
     for file in (found.published_file, found.dashboard_file, found.build_file, found.record_file):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("{}")
-    remember(found, Record(**GOOD))
+    save_fingerprint(found, Record(**GOOD))
     return found
 
 
@@ -34,7 +34,7 @@ def test_a_raw_file_is_news_and_so_is_what_a_refresh_would_name(settings):
     raw = Path(settings.raw_zone)
     (raw / "crm/leads/notes.csv").write_text("x")
     assert unchanged(settings) is None
-    remember(settings, Record(**GOOD))
+    save_fingerprint(settings, Record(**GOOD))
     (raw / "crm/leads/2026-03-01.parquet").touch()
     assert unchanged(settings) is None
 
@@ -71,12 +71,14 @@ def test_other_settings_are_news(settings, change):
     ids=["unpublished", "failed", "no page", "a check that broke"],
 )
 def test_a_refresh_that_was_not_all_good_is_tried_again(settings, record):
-    settings.refresh_memory.unlink()
-    remember(settings, record)
+    settings.refresh_cache.unlink()
+    save_fingerprint(settings, record)
     assert unchanged(settings) is None
 
 
 def test_no_password_stands_in_the_data_directory(settings):
     given = {"project_dir": ROOT, "data_dir": settings.data, "raw_dir": settings.raw_zone}
-    remember(Settings(**given, postgres_url="postgresql://u:s3cret@localhost/db"), Record(**GOOD))
-    assert "s3cret" not in settings.refresh_memory.read_text()
+    save_fingerprint(
+        Settings(**given, postgres_url="postgresql://u:s3cret@localhost/db"), Record(**GOOD)
+    )
+    assert "s3cret" not in settings.refresh_cache.read_text()

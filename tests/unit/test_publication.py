@@ -341,7 +341,7 @@ def news(settings: Settings, record: Record, models=MODELS, version: str = "1") 
     ]
     assert done.as_of_date == date(2026, 2, 28)
     assert done.rows["marts.fct_things"] == 1_000
-    return not done.is_kept
+    return not done.is_unchanged
 
 
 def test_what_is_published_already_stays(settings):

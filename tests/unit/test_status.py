@@ -1,5 +1,6 @@
 """What `voronka status` says, from the files that a refresh leaves."""
 
+import json
 import os
 import socket
 from io import StringIO
@@ -46,11 +47,11 @@ def remember(settings: Settings, **values) -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_kept", "said"),
+    ("is_unchanged", "said"),
     [(False, "The last refresh published."), (True, "The last refresh found nothing new, 20")],
 )
-def test_all_is_well(settings, is_kept, said):
-    remember(settings, finished_steps=DONE, is_publication_kept=is_kept)
+def test_all_is_well(settings, is_unchanged, said):
+    remember(settings, finished_steps=DONE, is_publication_unchanged=is_unchanged)
     is_good, text = status(settings)
     assert is_good and said in text
 
@@ -193,3 +194,11 @@ def test_money_without_a_rate_is_said(settings):
         "money      revenue lacks 3 of 4 payments (75.0%): no rate of USD, first on 2026-02-05"
         in status(settings)[1]
     )
+
+
+def test_a_record_of_an_older_version_is_still_read(settings):
+    remember(settings, finished_steps=DONE)
+    written = json.loads(settings.record_file.read_text())
+    del written["is_publication_unchanged"]
+    settings.record_file.write_text(json.dumps({**written, "is_publication_kept": True}))
+    assert "The last refresh found nothing new" in status(settings)[1]

@@ -1,4 +1,4 @@
-"""Whether the page that is there is the one of a publication; asked before NumPy is imported."""
+"""Whether the present page is that of a publication; asked before NumPy is imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from pathlib import Path
 
-from orchestration.base.cache import Memory, code_version, version_of
+from orchestration.base.cache import CacheEntry, code_fingerprint, fingerprint_of
 from orchestration.base.settings import Settings
 
 # The package that carries Apache ECharts: see pyproject.toml.
@@ -15,19 +15,19 @@ _HEAD_BYTES = 4096
 _PUBLICATION = re.compile(rb'<meta name="publication" content="([^"]*)">')
 
 
-def write_unless_kept(settings: Settings, publication_id: str | None) -> None:
+def write_if_changed(settings: Settings, publication_id: str | None) -> None:
     """Write the page of what is published, if the present one is of something else.
 
     Raises WrongUse where it cannot be written.
     """
     files = [settings.dashboard_file, settings.published_file]
-    version = version_of(publication_id, _echarts_version(), code_version())
-    memory = Memory(settings.dashboard_memory)
-    if memory.recall(version, files) is None:
+    fingerprint = fingerprint_of(publication_id, _echarts_version(), code_fingerprint())
+    cache = CacheEntry(settings.dashboard_cache)
+    if cache.get(fingerprint, files) is None:
         from orchestration.dashboard.page import write_dashboard
 
         write_dashboard(settings)
-        memory.note(version, files, {})
+        cache.put(fingerprint, files, {})
 
 
 def shown_publication(file: Path) -> str | None:
