@@ -169,3 +169,8 @@ def interrupt_on_terminate() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    # A stopped refresh ends without Python's last steps, so multiprocessing's own helper removes
+    # dbt's locks. It does so in any case, but would print a warning after our last word.
+    ignored = "ignore::UserWarning:multiprocessing.resource_tracker"
+    given = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = f"{given},{ignored}" if given else ignored

@@ -69,6 +69,18 @@ class DiskFull(VoronkaError):
         return cls(f"The disk is full: no space is left{place}.", FREE_SPACE)
 
 
+class OutputLost(VoronkaError):
+    """What the command printed could not be written; what it did stays done."""
+
+    @classmethod
+    def of(cls, error: OSError) -> OutputLost:
+        """The standard output, with what the system says of it."""
+        return cls(
+            f"The output could not be written: {error.strerror}.",
+            "Send it to another place; `voronka status` says how a refresh ended.",
+        )
+
+
 class PublicationFailed(VoronkaError):
     """The published set could not be replaced; the previous one stays."""
 

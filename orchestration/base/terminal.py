@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape as escape_markup
@@ -57,8 +57,17 @@ def escape(text: str) -> str:
 class Screen(Console):
     """A console that sends no control character of what it prints, only its own.
 
-    Where the reader has gone, as `head` does, the rest is not printed, and the command goes on.
+    Where the reader has gone, as `head` does, or the disk of a log is full, the rest is not
+    printed, and the command goes on: what it does matters more than what it says of it.
     """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; where that cannot be written, remember why and print nothing more."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self.quiet = True
+            give_up(self.file, error)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -104,6 +113,31 @@ def leaving_readers() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         _to_nowhere(sys.stdout)
+
+
+# Why the output of this process could not be written, where it could not.
+_unwritten: list[OSError] = []
+
+
+def give_up(stream: IO[str], error: OSError) -> None:
+    """Write nothing more to a stream, and remember why."""
+    _unwritten.append(error)
+    _to_nowhere(stream)
+
+
+def finish_streams() -> OSError | None:
+    """Write what waits in the standard streams; why something of the output is lost, else None.
+
+    A reader that has gone, as `head` does, misses nothing.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _to_nowhere(stream)
+        except OSError as error:
+            give_up(stream, error)
+    return _unwritten[0] if _unwritten else None
 
 
 def _to_nowhere(stream: IO[str]) -> None:

@@ -24,6 +24,7 @@ from orchestration.base.errors import WrongUse
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 2), date(2099, 12, 31)
 _DAY_SECONDS = 86_400
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_OFFSET = re.compile(r"(?:utc|gmt)?\s*([+-])\s*(\d{1,2})(?::?00)?", re.ASCII)
 _TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
 
 
@@ -72,6 +73,15 @@ def _time_zone(value: Any) -> str:
     name = value.strip().casefold() if isinstance(value, str) else ""
     if name in known:
         return known[name]
+    offset = _OFFSET.fullmatch(name)
+    # The tz database counts westward: Etc/GMT-3 is three hours ahead of UTC.
+    of_offset = f"etc/gmt{'-' if offset[1] == '+' else '+'}{int(offset[2])}" if offset else ""
+    if of_offset in known:
+        ahead = "ahead of" if offset and offset[1] == "+" else "behind"
+        raise ValueError(
+            "there is no such time zone; write a city's, for example Europe/Moscow, or "
+            f"{known[of_offset]}, which is as far {ahead} UTC"
+        )
     # A short name is nearest to some other short name, which helps nobody.
     near = get_close_matches(name, known, 1, 0.8) if "/" in name else []
     hint = f"did you mean {known[near[0]]}?" if near else "write for example Europe/Moscow"

@@ -414,8 +414,8 @@ def dbt(context: typer.Context) -> None:
 
 def main() -> None:
     """The console script: every error ends in one clear line and an exit code."""
-    from orchestration.base.errors import VoronkaError
-    from orchestration.base.terminal import prepare_streams
+    from orchestration.base.errors import VoronkaError, is_disk_full
+    from orchestration.base.terminal import give_up, prepare_streams
 
     prepare_streams()
     code: str | int | None = EXIT_GOOD
@@ -426,17 +426,24 @@ def main() -> None:
     except VoronkaError as error:
         _report(error)
         code = error.exit_code
+    except OSError as error:
+        if error.filename is not None or not is_disk_full(error):
+            raise
+        # A file would have a name: this was the standard output.
+        give_up(sys.stdout, error)
     _leave(code)
 
 
 def _leave(code: str | int | None) -> NoReturn:
-    """End with this exit code, also where whoever read the output has gone."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        # As `head` does; there is nobody to tell, and Python would complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """End with this exit code, or with 1 where the output could not be written."""
+    from orchestration.base.errors import OutputLost
+    from orchestration.base.terminal import finish_streams
+
+    lost = finish_streams()
+    if lost is not None and code in (None, EXIT_GOOD):
+        _report(OutputLost.of(lost))
+        finish_streams()
+        code = EXIT_STOPPED
     if code == EXIT_INTERRUPTED:
         # Python would end by SIGINT where the interruption hit one of its own `exec` of a text, and
         # wait for threads that still ask the database.

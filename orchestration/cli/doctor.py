@@ -192,7 +192,7 @@ def _figures(settings: Settings, zone: RawZone) -> Finding:
         besides = f" (by manager also {in_words(group.by_manager)})" if group.by_manager else ""
         line = f"{', '.join(group.names[:_NAMED])}{more}: {in_words(group.clauses)}{besides}"
         if needs.absence(group.names[0]).missing:
-            unknown.append(f"✗ {line}")
+            unknown.append(f"– {line}")
             count += len(group.names)
         else:
             known.append(f"✓ {line}")
@@ -201,7 +201,7 @@ def _figures(settings: Settings, zone: RawZone) -> Finding:
         return Finding("good", f"{text}; every figure can be known", details=known)
     return Finding(
         "note",
-        f"{text}; {count} figures cannot be known (✗)",
+        f"{text}; {count} figures cannot be known (–)",
         "They are shown as not loaded until the tables named with them have rows.",
         unknown + known,
     )

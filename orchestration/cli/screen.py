@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.base import progress
-from orchestration.base.errors import DiskFull
+from orchestration.base.errors import DiskFull, shortened
 from orchestration.base.files import read_json
 from orchestration.base.findings import Finding
 from orchestration.base.lock import (
@@ -37,7 +37,7 @@ from orchestration.base.settings import ORIGIN_DATA, Settings
 from orchestration.base.terminal import escape
 from orchestration.base.text import counted
 from orchestration.dashboard.page_cache import shown_publication
-from orchestration.publication.published import Kpi, Published, read_published
+from orchestration.publication.published import HEADLINES, Kpi, Published, read_published
 
 _TITLES = {
     "raw zone": "Raw zone",
@@ -169,6 +169,11 @@ def _raw_line(record: Record) -> str:
 def _kpi_table(published: Published) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     first = published.kpis[0]
+    currencies = {
+        HEADLINES[it.figure]: ", ".join(it.currencies)
+        for it in published.unpriced
+        if it.figure in HEADLINES
+    }
     table.add_column("")
     table.add_column(first.month.strftime("%B %Y"), justify="right")
     table.add_column(first.previous_month.strftime("%B %Y"), justify="right", style="dim")
@@ -177,7 +182,9 @@ def _kpi_table(published: Published) -> Table:
         if kpi.not_loaded:
             table.add_row(kpi.title, "[yellow]not loaded[/]", "", f"[dim]no {kpi.not_loaded}[/]")
             continue
-        note = f"[yellow]{counted(kpi.unpriced, 'row')} without a rate not in it[/]"
+        of = shortened(currencies.get(kpi.title, ""))
+        note = f"[yellow]{counted(kpi.unpriced, 'row')} without a rate not in it"
+        note += f" ({escape(of)})[/]" if of else "[/]"
         table.add_row(
             kpi.title,
             f"[bold]{_number(kpi.value)}[/]",

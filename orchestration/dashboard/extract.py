@@ -13,10 +13,12 @@ from typing import Any
 
 import duckdb
 
+from orchestration.base.errors import shortened
 from orchestration.base.sql import quote
 from orchestration.base.variables import Variables
 from orchestration.dashboard.encode import encode, encode_figures
 from orchestration.dashboard.formulas import formula
+from orchestration.expectations.acceptance import unpriced_money
 from orchestration.metrics.catalogue import GRAINS, LANGUAGES, Catalogue
 from orchestration.metrics.needs import MANAGER, Needs, empty_tables
 from orchestration.publication.published import quarantine_reasons
@@ -46,6 +48,8 @@ _MISSED = (
 )
 _WAITS = ("answer_waits", "answer_wait_seconds", "missed_waits", "missed_wait_seconds")
 _GAPS = ("payments_unpriced", "deals_won_unpriced", "deals_lost_unpriced", "ad_costs_unpriced")
+_GAP_OF = {"revenue": "payments_unpriced", "won_amount": "deals_won_unpriced"}
+_LONGEST_CURRENCY = 12
 _RESPONSE = (
     *("leads_answered", "leads_answered_in_5min", "response_seconds"),
     "response_working_seconds",
@@ -307,6 +311,13 @@ class Extract:
             "has_sources": self.window.has_sources,
             "age_bands": [list(band) for band in self._bands],
             "later": self._later(),
+            "without_rate": {
+                _GAP_OF[it.figure]: [
+                    [shortened(name, _LONGEST_CURRENCY), rows]
+                    for name, rows in it.currencies.items()
+                ]
+                for it in unpriced_money(self._connection)
+            },
             "empty": sorted(empty_tables(self._connection)),
         }
 

@@ -6,9 +6,10 @@ what a person accepts must not change a model.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -287,32 +288,44 @@ def judge_money(connection: duckdb.DuckDBPyConnection, accepted: Collection[str]
 
 @dataclass(frozen=True)
 class Unpriced:
-    """A figure, the rows it is made of, and those it lacks, most frequent currencies first."""
+    """A figure, the rows it is made of, and those it lacks.
+
+    `currencies` are those without a rate, each with its rows, the most frequent first.
+    """
 
     figure: str
     rows: int
     unpriced: int
     first_on: date
-    currencies: Sequence[str]
+    currencies: Mapping[str, int]
 
     @property
     def text(self) -> str:
         """In words, with the currencies that have no rate."""
         noun = {"revenue": "payment", "won_amount": "won deal"}[self.figure]
-        names = [shortened(name, _LONGEST_EXAMPLE) for name in self.currencies[:_SHOWN_CURRENCIES]]
-        more = len(self.currencies) - len(names)
-        listed = ", ".join(names) + (f" and {more:,} more" if more else "")
         return (
             f"{self.figure} lacks {self.unpriced:,} of {counted(self.rows, noun)} "
-            f"({self.unpriced / self.rows:.1%}): no rate of {listed}, first on {self.first_on}"
+            f"({self.unpriced / self.rows:.1%}): no rate of {self.currencies_in_words}, "
+            f"first on {self.first_on}"
         )
+
+    @property
+    def currencies_in_words(self) -> str:
+        """`USD (120 rows), EUR (1 row)`."""
+        named = [
+            f"{shortened(name, _LONGEST_EXAMPLE)} ({counted(rows, 'row')})"
+            for name, rows in islice(self.currencies.items(), _SHOWN_CURRENCIES)
+        ]
+        more = len(self.currencies) - len(named)
+        return ", ".join(named) + (f" and {more:,} more" if more else "")
 
 
 def unpriced_money(connection: duckdb.DuckDBPyConnection) -> list[Unpriced]:
     """The figures that lack money for want of a rate, from a build or a published file."""
     rows = connection.execute(
         "select figure, sum(rows)::bigint, sum(rows_unpriced)::bigint, min(first_unpriced_on), "
-        "list(currency order by rows_unpriced desc, currency) filter (where rows_unpriced > 0) "
+        "map_from_entries(list((currency, rows_unpriced::bigint) "
+        "order by rows_unpriced desc, currency) filter (where rows_unpriced > 0)) "
         "from quality.unpriced_money group by figure having sum(rows_unpriced) > 0 order by figure"
     ).fetchall()
     return [Unpriced(*row) for row in rows]

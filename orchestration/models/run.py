@@ -21,6 +21,8 @@ BUILD = ("build", "--exclude-resource-type", "unit_test")
 _QUIET = ("--quiet", "--no-use-colors", "--log-level-file", "warn")
 _SECONDS_TO_STOP = 5
 _RESULTS = frozenset({"LogModelResult", "LogSeedResult", "LogTestResult"})
+# A check that warns is told with the checks, in better words than dbt's three lines on it.
+_WARNINGS_OF_CHECKS = frozenset({"LogTestResult", "RunResultWarning", "RunResultWarningMessage"})
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def _run_here(settings: Settings, arguments: Sequence[str], listener: Listener) 
 
     def hear(event: Any) -> None:
         if event.info.level == "warn":
-            warnings.append(event.info.msg)
+            if event.info.name not in _WARNINGS_OF_CHECKS:
+                warnings.append(event.info.msg)
         elif event.info.name in _RESULTS:
             listener(event.data.node_info.node_name, event.data.node_info.node_status)
 
@@ -140,7 +143,8 @@ def _run_executable(
         for line in process.stdout:
             info, data = _event(line)
             if info.get("level") == "warn":
-                warnings.append(str(info.get("msg", "")))
+                if info.get("name") not in _WARNINGS_OF_CHECKS:
+                    warnings.append(str(info.get("msg", "")))
             elif info.get("level") == "error":
                 errors.append(str(info.get("msg", "")))
             node = data.get("node_info") or {}

@@ -178,7 +178,8 @@ def test_money_without_a_rate_is_named_with_its_currencies():
     found = judge_money(money(*rows), ())
     assert (found.status, found.failing_rows) == ("fail", 5)
     assert found.message == (
-        "revenue lacks 5 of 7 payments (71.4%): no rate of EUR, USD, first on 2026-11-05"
+        "revenue lacks 5 of 7 payments (71.4%): no rate of EUR (3 rows), "
+        "USD (2 rows), first on 2026-11-05"
     )
     accepted = judge_money(money(*rows), ("unpriced",))
     assert (accepted.status, accepted.stops_publication) == ("warn", False)
@@ -194,7 +195,7 @@ def test_what_stops_the_publication_says_what_to_do():
     assert "base_currency" in caught.value.remedy and "--accept-unpriced" in caught.value.remedy
     assert caught.value.details == [
         "quality.unpriced_money: money_has_a_rate: revenue lacks 1 of 1 payment (100.0%): no rate "
-        "of USD, first on 2026-11-05"
+        "of USD (1 row), first on 2026-11-05"
     ]
 
 

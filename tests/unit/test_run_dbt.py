@@ -84,7 +84,12 @@ def test_a_node_is_what_the_executables_own_manifest_says_and_a_hook_is_none(set
 
 
 def test_nodes_and_warnings_are_told(settings):
-    write_dbt(settings, ENDED + "event('Generic', 'warn', 'old YAML')\nprint('no event')\nwrite()")
+    of_checks = "".join(
+        f"event('{name}', 'warn', 'a check')\n"
+        for name in ("LogTestResult", "RunResultWarning", "RunResultWarningMessage")
+    )
+    told_by = "event('Generic', 'warn', 'old YAML')\nprint('no event')\nwrite()"
+    write_dbt(settings, ENDED + of_checks + told_by)
     told: list = []
     assert run(settings, told).warnings == ("old YAML",)
     assert told == [("a", "ok")]

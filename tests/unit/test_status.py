@@ -191,8 +191,8 @@ def test_money_without_a_rate_is_said(settings):
     assert "money " not in status(settings)[1]
     add(settings, UNPRICED)
     assert (
-        "money      revenue lacks 3 of 4 payments (75.0%): no rate of USD, first on 2026-02-05"
-        in status(settings)[1]
+        "money      revenue lacks 3 of 4 payments (75.0%): no rate of USD (3 rows), "
+        "first on 2026-02-05" in status(settings)[1]
     )
 
 

@@ -117,3 +117,37 @@ def test_streams_that_are_closed_are_none_to_write_to() -> None:
         env=clean_environment(), text=True, check=False, timeout=60, capture_output=True,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_a_log_on_a_full_disk_stops_nothing_and_is_told_at_the_end(tmp_path: Path) -> None:
+    code = (
+        "from orchestration.base.terminal import finish_streams\n"
+        "screen, errors = screens()\n"
+        "for i in range(3): screen.print('x' * 100_000)\n"
+        "errors.print(finish_streams().strerror)"
+    )
+    with FULL.open("w") as full:
+        done = run(code, stdout=full)
+    assert (done.returncode, done.stderr) == (0, "No space left on device\n")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["status"], ["query", "--help"]])
+def test_output_to_a_full_disk_is_one_line(arguments: list[str], tmp_path: Path) -> None:
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [Path(sys.executable).with_name("voronka"), *arguments], stdout=full, text=True,
+            stderr=subprocess.PIPE, check=False, timeout=120,
+            env={**clean_environment(), "VORONKA_DATA_DIR": str(tmp_path)},
+        )  # fmt: skip
+    assert done.returncode == 1
+    if arguments != ["status"]:
+        # Nothing is published there, which is why it ends with 1.
+        assert done.stderr.startswith(
+            "✗ The output could not be written: No space left on device.\n→ "
+        )
+    assert "Traceback" not in done.stderr

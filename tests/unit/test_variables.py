@@ -56,7 +56,11 @@ def test_a_value_is_normalised(name, written, read):
         ("chrun_days", 60, "Unknown variable 'chrun_days': did you mean churn_days?"),
         ("timezone", "UTC", "did you mean source_timezone?"),
         ("reporting_timezone", "MSK", "is 'MSK': there is no such time zone; write for example"),
-        ("reporting_timezone", "UTC+3", "no such time zone; write for example Europe/Moscow."),
+        (
+            "reporting_timezone",
+            "UTC+3",
+            "no such time zone; write a city's, for example Europe/Moscow,",
+        ),
         ("source_timezone", "Europe/Moskow", "no such time zone; did you mean Europe/Moscow?"),
         ("source_timezone", "localtime", "no such time zone"),
         ("source_timezone", 3, "no such time zone"),
@@ -174,6 +178,23 @@ def test_duckdb_reads_whatever_is_accepted(text):
 def test_duckdb_knows_every_zone():
     names = [it for (it,) in duckdb.sql("select name from pg_timezone_names()").fetchall()]
     assert zoneinfo.available_timezones() - {"localtime"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("UTC+3", "Etc/GMT-3, which is as far ahead of UTC"),
+        ("gmt +03:00", "Etc/GMT-3, which is as far ahead of UTC"),
+        ("+0300", "Etc/GMT-3, which is as far ahead of UTC"),
+        ("-5", "Etc/GMT+5, which is as far behind UTC"),
+        ("UTC+5:30", "write for example Europe/Moscow"),
+        ("+25", "write for example Europe/Moscow"),
+    ],
+)
+def test_an_offset_is_no_zone_but_has_one(given, hint):
+    with pytest.raises(WrongUse, match=re.escape(hint)):
+        read_variables({"reporting_timezone": given})
+    assert read_variables({"reporting_timezone": "etc/gmt-3"}).reporting_timezone == "Etc/GMT-3"
 
 
 def test_numbers_that_python_does_not_read_stay_text():
