@@ -1,13 +1,14 @@
-"""What refreshes of the command did, in Dagster's history.
+"""What refreshes and connections of the command did, in Dagster's history.
 
 Dagster has the events of the runs that it hosts. Those of `voronka refresh` are brought to it from
 the record of the last one: at once where DAGSTER_HOME is set, else when `make dev` opens the page.
+Those of `voronka connect run` are brought in the same way, from the report of each connection.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from orchestration.base.files import write_bytes
 from orchestration.base.lock import ending, running_refresh
 from orchestration.base.record import ERROR, PASS, STEPS, CheckOutcome, Failure, Record
 from orchestration.base.settings import Settings, load_settings
+from orchestration.connectors.assets import asset_key, metadata_of
+from orchestration.connectors.registry import all_kinds
+from orchestration.connectors.report import DAGSTER, last_report
+from orchestration.connectors.run import connections
 from orchestration.raw_zone.contract import load_contract
 
 # The asset whose observations say which refreshes are told already.
@@ -26,6 +31,7 @@ PUBLISHED = dg.AssetKey(["published", "voronka"])
 _PAGE = dg.AssetKey(["published", "dashboard"])
 _OURS = Path(__file__).with_name("dagster.yaml")
 _RUN = "refresh"
+_BEGAN = "began"
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
@@ -66,6 +72,59 @@ def report_at_once(settings: Settings, say: Callable[[str], None]) -> None:
     # Whatever is wrong there, the command has done its work.
     except Exception as error:  # noqa: BLE001
         say(f"Dagster's history does not have this refresh: {first_line(error)}")
+
+
+def report_connections(settings: Settings, instance: dg.DagsterInstance) -> int:
+    """Bring the last run of each connection that Dagster does not know; how many events that took.
+
+    A run that failed is an observation of each of its assets: it has made none of them.
+    """
+    count = 0
+    for name, connection in connections(settings).items():
+        report = last_report(settings.connections_dir / name)
+        tables = all_kinds()[connection.kind].tables
+        if not report or report.get("by") == DAGSTER:
+            continue
+        if _is_told(instance, asset_key(name, tables[0]), report["started_at"]):
+            continue
+        for table in tables:
+            instance.report_runless_asset_event(_connections_event(name, table, report))
+            count += 1
+    return count
+
+
+def report_connections_at_once(settings: Settings, say: Callable[[str], None]) -> None:
+    """Bring what has just been read to DAGSTER_HOME; `say` hears where that failed."""
+    try:
+        with dg.DagsterInstance.get() as instance:
+            report_connections(settings, instance)
+    # Whatever is wrong there, the command has done its work.
+    except Exception as error:  # noqa: BLE001
+        say(f"Dagster's history does not have what was read: {first_line(error)}")
+
+
+def _is_told(instance: dg.DagsterInstance, key: dg.AssetKey, started_at: str) -> bool:
+    """Whether the latest event of an asset is of the run that began then."""
+    made = instance.fetch_materializations(key, limit=1).records
+    seen = instance.fetch_observations(key, limit=1).records
+    events = [
+        *(it.asset_materialization for it in made), *(it.asset_observation for it in seen)
+    ]  # fmt: skip
+    said = [it.metadata.get(_BEGAN) for it in events if it is not None]
+    return any(it is not None and it.value == started_at for it in said)
+
+
+def _connections_event(
+    name: str, table: str, report: Mapping[str, Any]
+) -> dg.AssetMaterialization | dg.AssetObservation:
+    key, failure = asset_key(name, table), report.get("failure")
+    metadata = {
+        **metadata_of(report, table), _BEGAN: report["started_at"], "by": report.get("by", "")
+    }  # fmt: skip
+    if failure is None:
+        return dg.AssetMaterialization(asset_key=key, metadata=metadata)
+    metadata |= {"result": failure["message"], "what to do": failure["remedy"]}
+    return dg.AssetObservation(asset_key=key, description=failure["message"], metadata=metadata)
 
 
 def _is_known(instance: dg.DagsterInstance, run_id: str) -> bool:
@@ -184,6 +243,7 @@ def main() -> int:
         with dg.DagsterInstance.get() as instance:
             print("Bringing Dagster's history up to the last refresh …", flush=True)
             report_refresh(settings, instance)
+            report_connections(settings, instance)
     except VoronkaError as error:
         print(error, file=sys.stderr)
         return error.exit_code

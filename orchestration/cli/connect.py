@@ -163,6 +163,10 @@ def run_connections(
         outcomes = run_all(settings, names, asked, watch=screen.show)
     for outcome in outcomes:
         _show_outcome(console, outcome)
+    if settings.dagster_home is not None:
+        from orchestration.history import report_connections_at_once
+
+        report_connections_at_once(settings, lambda text: console.print(text, style="yellow"))
     return outcomes
 
 

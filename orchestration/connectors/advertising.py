@@ -8,7 +8,7 @@ more is deleted.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
@@ -30,6 +30,7 @@ CAMPAIGNS = "campaigns"
 DAY = timedelta(days=1)
 MICROS = Decimal(1_000_000)
 _PLACES = Decimal("0.0001")
+_ROUNDING = Decimal("0.01")
 _SHOWN = 10
 _SKEW = 300
 
@@ -139,14 +140,20 @@ class Advertising(Connector[A]):
         """The first day to read where the system says that older ones changed, and the state."""
         return first, {}
 
+    def totals(self, days: Days) -> Mapping[str, Decimal] | None:
+        """What the account says each day has cost; None where the system states no total."""
+        return None
+
     def read(self) -> Iterator[Window]:
-        """Slice after slice, the oldest first."""
+        """Slice after slice, the oldest first; then our sums beside the account's."""
         days, state = self._asked()
         slices = list(self._slices(days)) if days else []
         limit = self.connection.max_slices_per_run
+        rows: list[Row] = []
         for number, part in enumerate(slices[:limit], 1):
             is_last = number == len(slices)
             spent = self.spent(part)
+            rows += spent.rows
             moved = {**(state if is_last else {}), CURSOR: self._reached(part)}
             moved[CAMPAIGNS] = {**(self.work.state.get(CAMPAIGNS) or {}), **spent.campaigns}
             yield Window(
@@ -157,11 +164,42 @@ class Advertising(Connector[A]):
                 # A day is not written before it begins, wherever it begins first.
                 datetime.combine(part.first, time(), UTC) - DAY,
             )
+        if slices[:limit]:
+            difference = self.difference(Days(slices[0].first, slices[:limit][-1].last), rows)
+            if difference:
+                self.work.report.warn(difference)
         if limit is not None and limit < len(slices):
             self.work.report.warn(
                 f"{len(slices) - limit} of {len(slices)} slices are left for the next run "
                 "(max_slices_per_run)."
             )
+
+    def difference(self, days: Days, rows: Sequence[Row]) -> str | None:
+        """Where our sums are not the account's; None where they agree or there is no total.
+
+        Both are rounded, so a day may differ by a hundredth for each of its rows.
+        """
+        totals = self.totals(days)
+        if totals is None:
+            return None
+        ours: dict[str, list[Row]] = {}
+        for row in rows:
+            ours.setdefault(str(row["spend_date"]), []).append(row)
+        report, odd = self.work.report, []
+        for day in sorted({*ours, *totals}):
+            own, total = sum_of(ours.get(day, [])), totals.get(day, Decimal(0))
+            if abs(total - own) > _ROUNDING * len(ours.get(day, [])):
+                odd.append(f"{day}: {own} and {total}")
+        own, total = sum_of(rows), sum(totals.values(), Decimal(0))
+        report.totals[TABLE] = {"ours": str(own), "the account's": str(total)}
+        if not odd:
+            return None
+        more = f" and {len(odd) - _SHOWN} more days" if len(odd) > _SHOWN else ""
+        return (
+            f"Campaigns cost {own} on {days}, and the account says {total}; ours and the account's "
+            f"differ on {'; '.join(odd[:_SHOWN])}{more}. {self.title} may still be counting: if "
+            "the next run says it again, compare with the system's own report."
+        )
 
     def row(
         self, day: str | None, campaign: str | None, name: str | None, cost: str | None,
@@ -304,8 +342,17 @@ def units_of(micros: str | None, is_exact: bool = False) -> str | None:
 
 
 def sum_of(rows: Iterable[Row]) -> Decimal:
-    """What rows cost together."""
-    return sum((Decimal(row["cost"]) for row in rows if row["cost"]), Decimal(0))
+    """What rows cost together; a cost that is no number is the contract's to judge."""
+    return sum((amount_of(row["cost"]) for row in rows), Decimal(0))
+
+
+def amount_of(written: str | None) -> Decimal:
+    """An amount as a number; zero where it is none."""
+    try:
+        found = Decimal(written or 0)
+    except InvalidOperation:
+        return Decimal(0)
+    return found if found.is_finite() else Decimal(0)
 
 
 def _shown(row: Row) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 from orchestration.base.errors import VoronkaError
 from orchestration.base.files import read_json, write_json
 
+COMMAND, DAGSTER = "voronka connect run", "Dagster"
+
 
 @dataclass
 class Report:
@@ -19,6 +21,8 @@ class Report:
     connection: str
     kind: str
     started_at: datetime
+    # What ran it, for who looks at its history.
+    by: str = COMMAND
     ended_at: datetime | None = None
     # By what was read (an endpoint, a file, a table): rows that came, and what became of them.
     fetched: Counter[str] = field(default_factory=Counter)
@@ -33,6 +37,8 @@ class Report:
     unchanged: Counter[str] = field(default_factory=Counter)
     # Repairs, missing fields, unknown values, by name.
     counted: Counter[str] = field(default_factory=Counter)
+    # By the contract's table: our own sum, and what the system states.
+    totals: dict[str, dict[str, str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     window: str = ""
     reached: dict[str, str] = field(default_factory=dict)

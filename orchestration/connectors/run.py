@@ -22,7 +22,7 @@ from orchestration.connectors.errors import EXIT_TRY_LATER
 from orchestration.connectors.lock import only_run
 from orchestration.connectors.own_rows import OwnRows
 from orchestration.connectors.registry import all_kinds
-from orchestration.connectors.report import Report, last_report, save_report
+from orchestration.connectors.report import COMMAND, Report, last_report, save_report
 from orchestration.connectors.secrets import Mask
 from orchestration.raw_zone.contract import load_contract
 
@@ -84,6 +84,7 @@ def run(
     asked: Slice | None = None,
     clock: Clock | None = None,
     watch: Watcher | None = None,
+    by: str = COMMAND,
 ) -> list[Outcome]:
     """Read connections one after another: those named, else all that are enabled.
 
@@ -94,7 +95,7 @@ def run(
     raw_zone = zone_to_write(settings)
     found = []
     for connection in chosen:
-        found.append(_run_one(settings, connection, raw_zone, asked or Slice(), clock, watch))
+        found.append(_run_one(settings, connection, raw_zone, asked or Slice(), clock, watch, by))
         if found[-1].exit_code == EXIT_INTERRUPTED:
             break
     return found
@@ -209,11 +210,12 @@ def _run_one(
     asked: Slice,
     clock: Clock | None,
     watch: Watcher | None,
+    by: str,
 ) -> Outcome:
     clock = clock or Clock(settings.now)
     mask = Mask()
     directory = _directory(settings, connection.name)
-    report = Report(connection.name, connection.kind, clock.now())
+    report = Report(connection.name, connection.kind, clock.now(), by)
     failure: Failure | None = None
     try:
         with only_run(connection.name, directory):

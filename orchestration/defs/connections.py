@@ -15,10 +15,11 @@ import dagster as dg
 from orchestration.base.errors import WrongUse
 from orchestration.base.record import Failure
 from orchestration.base.settings import ORIGIN_DATA, Settings
+from orchestration.connectors.assets import asset_key, metadata_of, whole_metadata
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Connector
 from orchestration.connectors.registry import all_kinds
-from orchestration.connectors.report import Report
+from orchestration.connectors.report import DAGSTER, Report
 from orchestration.connectors.run import connections, run
 from orchestration.defs.failures import as_dagsters
 
@@ -54,11 +55,6 @@ def build_connections(
     if problem is not None:
         return [_broken_file(problem)]
     return [_assets(settings, connection) for connection in found.values()]
-
-
-def asset_key(name: str, table: str) -> dg.AssetKey:
-    """The asset of what a connection gives a table, by the contract's name (`crm.leads`)."""
-    return dg.AssetKey(["connections", name, *table.split(".")])
 
 
 def raw_dependencies(found: Mapping[str, Connection]) -> Mapping[str, list[dg.AssetKey]]:
@@ -112,12 +108,13 @@ def _assets(settings: Settings, connection: Connection) -> dg.AssetsDefinition:
 
     @dg.multi_asset(specs=_specs(connection, kind), name=f"connect_{name}")
     def read() -> Iterator[dg.MaterializeResult[None]]:
-        (outcome,) = run(settings, [name])
+        (outcome,) = run(settings, [name], by=DAGSTER)
         if outcome.failure is not None:
             raise _failure(outcome.failure, outcome.report)
+        report = outcome.report.as_json()
         for table in kind.tables:
             yield dg.MaterializeResult(
-                asset_key=asset_key(name, table), metadata=_metadata(outcome.report, table)
+                asset_key=asset_key(name, table), metadata=metadata_of(report, table)
             )
 
     return read
@@ -136,28 +133,9 @@ def _specs(connection: Connection, kind: type[Connector[Any]]) -> list[dg.AssetS
     ]
 
 
-def _metadata(report: Report, table: str) -> dict[str, Any]:
-    return {
-        "rows written": report.written[table],
-        "rows deleted": report.deleted[table],
-        "rows unchanged": report.unchanged[table],
-        **_whole(report),
-    }
-
-
-def _whole(report: Report) -> dict[str, Any]:
-    """What is true of the run, whichever table is looked at."""
-    return {
-        "requests": report.requests.total(),
-        "reached": dg.MetadataValue.json(report.reached),
-        "warnings": "\n".join(report.warnings) or "none",
-        "report": dg.MetadataValue.json(report.as_json()),
-    }
-
-
 def _failure(failure: Failure, report: Report) -> dg.Failure:
     said = as_dagsters(failure)
-    metadata = {**said.metadata, **_whole(report)}
+    metadata = {**said.metadata, **whole_metadata(report.as_json())}
     return dg.Failure(said.description, metadata=metadata, allow_retries=False)
 
 

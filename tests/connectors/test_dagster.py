@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import dagster as dg
 import pytest
 
 from orchestration.base.settings import Settings
+from orchestration.cli.connect import run_connections
+from orchestration.connectors.assets import asset_key
 from orchestration.defs import connections as defs
 from orchestration.defs.build import build_definitions
-from orchestration.defs.connections import JOB, SCHEDULE, asset_key
+from orchestration.defs.connections import JOB, SCHEDULE
+from orchestration.history import report_connections, report_connections_at_once
 from tests.conftest import ROOT
 from tests.connectors.adapter import FIRST
 from tests.connectors.adapters.amocrm import Amocrm
@@ -95,6 +99,44 @@ def test_no_event_has_a_secret(
         assert not file.is_file() or secret.encode() not in file.read_bytes(), file
     said = capfd.readouterr()
     assert secret not in said.out + said.err
+
+
+def test_what_the_command_read_is_in_the_history_once(connected: Settings, place: Place) -> None:
+    """A connection that failed is an observation; one that Dagster ran is not told again."""
+    place.run(now=FIRST)
+    deals, failed = asset_key("shop", "crm.deals"), asset_key("bad", "crm.deals")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert report_connections(connected, instance) == 2 * len(ADAPTER.connector.tables)
+        event = instance.get_latest_materialization_event(deals)
+        assert event is not None
+        assert event.asset_materialization is not None
+        metadata = event.asset_materialization.metadata
+        assert metadata["rows written"].value == 5
+        assert metadata["by"].value == "voronka connect run"
+        (record,) = instance.fetch_observations(failed, limit=9).records
+        assert record.asset_observation is not None
+        assert "NOT_SET is not set" in str(record.asset_observation.description)
+        assert instance.get_latest_materialization_event(failed) is None
+        assert report_connections(connected, instance) == 0
+        place.run(now=FIRST + timedelta(hours=1))
+        assert report_connections(connected, instance) == 2 * len(ADAPTER.connector.tables)
+        job_of(connected, instance)
+        assert report_connections(connected, instance) == 0
+
+
+def test_the_command_tells_dagster_where_it_has_a_home(
+    connected: Settings, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    said: list[str] = []
+    run_connections(connected, ["shop"])
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_latest_materialization_event(asset_key("shop", "crm.deals"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "nowhere"))
+    report_connections_at_once(connected, said.append)
+    assert said[0].startswith("Dagster's history does not have what was read: ")
 
 
 def test_a_refresh_takes_what_is_there_and_waits_for_no_connection(connected: Settings) -> None:

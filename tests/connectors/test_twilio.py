@@ -13,7 +13,16 @@ from tests.connectors.conftest import Place
 from tests.connectors.phones import COMPANY_TALK, calls, expected, met, talked
 from tests.standins.company import small_company
 from tests.standins.server import json_reply
-from tests.standins.twilio import ACCOUNT, TOKEN, Store, TwilioStandIn, company_store
+from tests.standins.twilio import (
+    ACCOUNT,
+    KEY,
+    KEY_SECRET,
+    TOKEN,
+    Store,
+    TwilioStandIn,
+    basic,
+    company_store,
+)
 
 FOLDER = SAMPLES / "twilio"
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -112,3 +121,55 @@ def test_recordings_are_those_of_their_leg(place: Place) -> None:
     assert calls(place.raw)["twilio:CA0000000501"]["recording_url"] == (
         f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Recordings/RE0000000501.mp3"
     )
+
+
+def test_subaccounts_are_read_too_each_with_its_recordings(place: Place) -> None:
+    parent, child = sample()[0], sample()[2]
+    own = [{**it, "sid": f"{it['sid']}x", "parent_call_sid": it["parent_call_sid"] and
+            f"{it['parent_call_sid']}x"} for it in (parent, child)]  # fmt: skip
+    recording = {"sid": "RE1", "call_sid": own[1]["sid"], "date_created": child["end_time"],
+                 "uri": "/2010-04-01/Accounts/AC0002/Recordings/RE1.json"}  # fmt: skip
+    with TwilioStandIn(lambda: Store([parent, child])) as standin:
+        standin.below["AC0002"] = Store(own, [recording])
+        place.connect("twilio", keys(standin, accounts=["AC0002", ACCOUNT]), SECRETS)
+        report = place.good(now=NOW).report
+    found = calls(place.raw)
+    assert found.keys() == {f"twilio:{it['sid']}" for it in (parent, child, *own)}
+    legs = {sid: found[f"twilio:{sid}"] for sid in (child["sid"], own[1]["sid"])}
+    assert {it["talk_seconds"] for it in legs.values()} == {"170"}
+    assert legs[child["sid"]]["recording_url"] is None
+    assert legs[own[1]["sid"]]["recording_url"] == (
+        "https://api.twilio.com/2010-04-01/Accounts/AC0002/Recordings/RE1.mp3"
+    )
+    assert legs[own[1]["sid"]]["linked_id"] == f"twilio:{own[0]['sid']}"
+    assert report.fetched["Calls"] == 4
+    # The account named twice is asked once.
+    assert sum(it.path.endswith(f"{ACCOUNT}.json") for it in standin.requests) == 1
+
+
+def test_a_subaccount_that_is_none_is_named(place: Place) -> None:
+    with TwilioStandIn(Store) as standin:
+        place.connect("twilio", keys(standin, accounts=["AC0009"]), SECRETS)
+        outcome = place.run(now=NOW)
+    assert outcome.exit_code == 2
+    assert outcome.failure is not None
+    assert "Correct account_sid, or accounts" in outcome.failure.remedy
+
+
+def test_an_api_key_logs_in_instead_of_the_token(place: Place) -> None:
+    own = {"auth_token": None, "api_key_sid": KEY, "api_key_secret": "env:TWILIO_KEY_SECRET"}
+    with TwilioStandIn(lambda: Store(sample())) as standin:
+        place.connect("twilio", keys(standin, **own), {"TWILIO_KEY_SECRET": KEY_SECRET})
+        place.good(now=NOW)
+        assert {it.headers["authorization"] for it in standin.requests} == {basic(KEY, KEY_SECRET)}
+        assert met(calls(place.raw), expected(FOLDER / "expected_calls.csv"))
+        place.connect("twilio", keys(standin, **own), {"TWILIO_KEY_SECRET": "another-secret"})
+        outcome = place.run(now=NOW)
+    assert outcome.exit_code == 2
+    assert outcome.failure is not None
+    assert "env:TWILIO_KEY_SECRET" in outcome.failure.remedy
+    hidden = basic(KEY, KEY_SECRET).removeprefix("Basic ").encode()
+    for file in place.root.rglob("*"):
+        if file.is_file():
+            assert KEY_SECRET.encode() not in file.read_bytes()
+            assert hidden not in file.read_bytes()

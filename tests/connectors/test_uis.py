@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -145,6 +146,42 @@ def test_a_field_that_the_tariff_lacks_is_done_without_and_said(place: Place) ->
         report = place.good(now=NOW).report
     assert {it["recording_url"] for it in calls(place.raw).values()} == {None}
     assert "The tariff lacks call_records: read without." in report.warnings
+
+
+def test_more_rows_than_pages_reach_are_asked_for_in_halves(place: Place) -> None:
+    """Sessions and legs apart: legs are asked for with a day more on both sides."""
+    company = small_company()
+    with UisStandIn(lambda: company_store(company)) as standin:
+        standin.crowded = 6 * 3600
+        place.connect("uis", keys(standin, start_date="2026-03-01", slice="2d"), SECRETS)
+        report = place.good(now=FIRST).report
+    assert talked(place.raw) == COMPANY_TALK
+    assert report.fetched["get.calls_report"] == len(company.calls)
+    for method in ("get.calls_report", "get.call_legs_report"):
+        spans = [(it["date_from"], it["date_till"]) for it in standin.asked
+                 if it["method"] == method]  # fmt: skip
+        lengths = [_seconds(*it) for it in spans]
+        assert max(lengths) > 6 * 3600
+        # Nothing is asked for twice, and no second is left out.
+        small = sorted(it for it in set(spans) if _seconds(*it) < 6 * 3600)
+        if method == "get.calls_report":
+            assert len(small) == len([it for it in spans if _seconds(*it) < 6 * 3600])
+            assert all(_seconds(end, begin) == 1 for (_, end), (begin, _) in pairwise(small))
+
+
+def test_more_rows_in_a_second_than_pages_reach_are_not_left_out(place: Place) -> None:
+    with UisStandIn(sample_store) as standin:
+        standin.crowded = 0
+        place.connect("uis", keys(standin), SECRETS)
+        outcome = place.run(now=NOW)
+    assert outcome.exit_code == 75
+    assert outcome.failure is not None
+    assert "more than 100000 rows in a second" in outcome.failure.message
+    assert calls(place.raw) == {}
+
+
+def _seconds(begin: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
 
 def test_a_check_shows_zone_and_calls(place: Place) -> None:

@@ -142,7 +142,8 @@ def test_a_queued_report_is_asked_for_by_its_name_after_the_wait_it_names(place:
     assert len(names) == 4
     assert len(set(names)) == 1
     assert place.clock is not None
-    assert [it for it in place.clock.waits if it >= 5] == [7.0, 42.0, 5.0]
+    # The campaigns' report, and the account's.
+    assert [it for it in place.clock.waits if it >= 5] == [7.0, 42.0, 5.0] * 2
     assert len(all_rows(place.raw, TABLE)) == 1
 
 
@@ -261,7 +262,7 @@ def test_what_direct_does_not_say_is_null(place: Place) -> None:
         place.connect("direct", keys(standin, currency="KZT"), SECRETS)
         standin.always = lambda it: Reply(200, text.encode()) if is_report(it) else None
         place.good(now=NOW)
-        assert [it.path for it in standin.requests] == ["/reports"]
+        assert [it.path for it in standin.requests] == ["/reports"] * 2
     (row,) = all_rows(place.raw, TABLE)
     assert [row[it] for it in ("impressions", "clicks", "campaign_name")] == [None] * 3
     assert row["currency"] == "KZT"
@@ -322,7 +323,7 @@ def test_a_range_ends_before_its_end(place: Place) -> None:
 def test_a_check_tells_of_account_total_and_source(place: Place) -> None:
     with Direct(spend("2026-11-20", 5_000_000)) as standin:
         place.connect("direct", keys(standin, client_login=LOGIN), SECRETS)
-        standin.account_total = 5_020_000
+        standin.more = 20_000
         found = {it.text: it for it in check(place.settings(NOW), "direct")}
     assert f"The token reads the advertiser {LOGIN}" in found
     assert "Cost is with VAT, in RUB" in found
@@ -332,6 +333,39 @@ def test_a_check_tells_of_account_total_and_source(place: Place) -> None:
     differing = next(it for text, it in found.items() if "the account says 5.0200" in text)
     assert differing.grade == "note"
     assert any("crm.sources is empty" in text for text in found)
+
+
+def test_a_run_compares_our_sums_with_the_account_s_by_day(place: Place) -> None:
+    """A hundredth for each row of a day is rounding; a day that we have no row of is not."""
+    spending = [spend("2026-11-20"), spend("2026-11-21", campaign=1), spend("2026-11-21", 5_000, 2)]
+    with Direct(*spending) as standin:
+        place.connect("direct", keys(standin, slice="7d"), SECRETS)
+        report = place.good(now=NOW).report
+        assert report.warnings == []
+        assert report.totals == {TABLE: {"ours": "2.0050", "the account's": "2.0050"}}
+        standin.more = 15_000
+        (said,) = place.good(now=NOW).report.warnings
+        assert "differ on 2026-11-20: 1.0000 and 1.0150. Yandex Direct may" in said
+        assert "2026-11-21" not in said.partition("differ on ")[2]
+        standin.more = 0
+        standin.always = lambda it: (
+            Reply(200, f"{HEAD}\nTotal rows: 0\n".encode()) if is_report(it) else None
+        )
+        (said,) = place.good(now=NOW).report.warnings
+        assert "Campaigns cost 0 on" in said
+        assert "2026-11-20: 0 and 1.0000; 2026-11-21: 0 and 1.0000" in said
+    asked = [report_params(it) for it in standin.requests if b"ACCOUNT_PERF" in it.body]
+    assert len(asked) == 3
+    assert asked[0]["FieldNames"] == ["Date", "Cost"]
+
+
+def test_an_account_s_total_that_is_too_heavy_is_done_without(place: Place) -> None:
+    with Direct(spend("2026-11-22")) as standin:
+        place.connect("direct", keys(standin, start_date="2026-11-20"), SECRETS)
+        standin.always = lambda it: Reply(502, b"heavy") if b"ACCOUNT_PERF" in it.body else None
+        report = place.good(now=NOW).report
+    assert (report.totals, report.warnings) == ({}, [])
+    assert len(all_rows(place.raw, TABLE)) == 1
 
 
 def test_an_advertiser_who_is_not_listed_is_refused(place: Place) -> None:

@@ -14,6 +14,7 @@ from tests.standins.server import Reply, Request, StandIn, json_reply
 
 ACCOUNT = "AC00000000000000000000000000000001"
 TOKEN = "twilio-auth-token-secret"
+KEY, KEY_SECRET = "SK0001", "twilio-api-key-secret"
 
 Json = dict[str, Any]
 
@@ -27,20 +28,26 @@ class Store:
 
 
 class TwilioStandIn(StandIn):
-    """A filter with another name is ignored, as the system does."""
+    """A filter with another name is ignored, as the system does.
+
+    `below` are subaccounts, each with its own lists; the login of the account reads them too.
+    """
 
     def __init__(self, store: Callable[[], Store], page_size: int = 1000) -> None:
         super().__init__()
         self.page_size = page_size
+        self.below: dict[str, Store] = {}
         self._store = store
 
     def answer(self, request: Request) -> Reply:
-        login = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
-        if request.headers.get("authorization") != f"Basic {login}":
+        if request.headers.get("authorization") not in LOGINS:
             return json_reply({"code": 20003, "message": "Authenticate", "status": 401}, 401)
-        prefix = f"/2010-04-01/Accounts/{ACCOUNT}"
+        account = request.path.split("/")[3].removesuffix(".json")
+        prefix = f"/2010-04-01/Accounts/{account}"
+        if account != ACCOUNT and account not in self.below:
+            return json_reply({"code": 20404, "message": "Not found", "status": 404}, 404)
         if request.path == f"{prefix}.json":
-            return json_reply({"sid": ACCOUNT, "friendly_name": "Romashka", "status": "active"})
+            return json_reply({"sid": account, "friendly_name": "Romashka", "status": "active"})
         lists = {
             f"{prefix}/Calls.json": ("calls", "StartTime", "start_time"),
             f"{prefix}/Recordings.json": ("recordings", "DateCreated", "date_created"),
@@ -48,7 +55,7 @@ class TwilioStandIn(StandIn):
         if request.path not in lists:
             return json_reply({"code": 20404, "message": "Not found", "status": 404}, 404)
         name, asked, column = lists[request.path]
-        rows = getattr(self._store(), name)
+        rows = getattr(self._store() if account == ACCOUNT else self.below[account], name)
         low, high = request.query.get(f"{asked}>"), request.query.get(f"{asked}<")
         rows = [it for it in rows if _is_between(it[column], low, high)]
         page = int(request.query.get("Page", 0))
@@ -59,6 +66,14 @@ class TwilioStandIn(StandIn):
             name: rows[page * size : (page + 1) * size],
             "next_page_uri": f"{request.path}?{query}" if more else None,
         })  # fmt: skip
+
+
+def basic(login: str, secret: str) -> str:
+    """The header of basic authentication."""
+    return f"Basic {base64.b64encode(f'{login}:{secret}'.encode()).decode()}"
+
+
+LOGINS = {basic(ACCOUNT, TOKEN), basic(KEY, KEY_SECRET)}
 
 
 def _is_between(written: str, low: str | None, high: str | None) -> bool:

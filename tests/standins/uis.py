@@ -30,7 +30,10 @@ class Store:
 
 
 class UisStandIn(StandIn):
-    """`tokens` are good ones; the tariff is `without` some fields; `limits` come with answers."""
+    """`tokens` are good ones; the tariff is `without` some fields; `limits` come with answers.
+
+    A question about more seconds than `crowded` has more rows than pages can reach.
+    """
 
     def __init__(self, store: Callable[[], Store], page_size: int = 10_000) -> None:
         super().__init__()
@@ -39,6 +42,7 @@ class UisStandIn(StandIn):
         self.without: set[str] = set()
         self.limits: list[Json] = []
         self.logins = 0
+        self.crowded: int | None = None
         self.asked: list[Json] = []
         self._store = store
 
@@ -72,7 +76,13 @@ class UisStandIn(StandIn):
         page = rows[params["offset"] : params["offset"] + limit]
         wanted = params.get("fields")
         shown = [{name: it.get(name) for name in wanted or it} for it in page]
-        return _result(shown, self._points(), len(rows))
+        return _result(shown, self._points(), self._total(params, len(rows)))
+
+    def _total(self, params: Json, count: int) -> int:
+        if self.crowded is None or "date_from" not in params:
+            return count
+        low, high = (datetime.fromisoformat(params[it]) for it in ("date_from", "date_till"))
+        return 100_001 if (high - low).total_seconds() >= self.crowded else count
 
     def _points(self) -> Json:
         return self.limits.pop(0) if self.limits else LIMITS

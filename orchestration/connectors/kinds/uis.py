@@ -162,17 +162,9 @@ class Uis(Hosted[UisConnection]):
         ]  # fmt: skip
 
     def calls(self, start: datetime, end: datetime) -> list[Row]:
-        """Rows of the sessions that began in a range, in halves where there are too many."""
+        """Rows of the sessions that began in a range."""
         sessions = self._report(_SESSIONS, start, end, _SESSION_FIELDS)
         listed = sessions and self._report(_LEGS, start - _WIDER, end + _WIDER, _LEG_FIELDS)
-        if sessions is None or listed is None:
-            middle = start + (end - start) / 2
-            middle = middle.replace(microsecond=0)
-            if not start < middle < end:
-                raise self.http.later(
-                    _SESSIONS, f"more than {_MOST_ROWS} rows in a second", "Ask UIS about it."
-                )
-            return [*self.calls(start, middle), *self.calls(middle, end)]
         legs: dict[Any, dict[Any, Json]] = {}
         for leg in listed:
             legs.setdefault(leg.get("call_session_id"), {})[leg.get("id")] = leg
@@ -240,8 +232,8 @@ class Uis(Hosted[UisConnection]):
 
     def _report(
         self, method: str, start: datetime, end: datetime, fields: Sequence[str]
-    ) -> list[Json] | None:
-        """Rows of a range; None where there are more than pages can reach."""
+    ) -> list[Json]:
+        """Rows of a range, in halves where there are more than pages can reach."""
         params: Json = {
             "date_from": self._local(start),
             # Both ends belong to the question.
@@ -251,7 +243,16 @@ class Uis(Hosted[UisConnection]):
         }
         if method == _SESSIONS:
             params["include_ongoing_calls"] = False
-        return self._pages(method, params)
+        rows = self._pages(method, params)
+        if rows is not None:
+            return rows
+        middle = (start + (end - start) / 2).replace(microsecond=0)
+        if not start < middle < end:
+            raise self.http.later(
+                method, f"more than {_MOST_ROWS} rows in a second", "Ask UIS about it."
+            )
+        early, late = (start, middle), (middle, end)
+        return [row for part in (early, late) for row in self._report(method, *part, fields)]
 
     def _local(self, moment: datetime) -> str:
         return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")

@@ -34,8 +34,8 @@ def ads_story() -> Story:
 class YandexDirect(Adapter):
     kind = "yandex_direct"
     nulls: Mapping[str, Sequence[str]] = {"marketing.ad_spend": ("updated_at",)}
-    # The account, its corrections, and one report for each two days.
-    least_requests = 7
+    # The account, its corrections, one report for each two days, and the account's own total.
+    least_requests = 8
     short: Mapping[str, Any] = {"slice": "1d"}
 
     def standin(self, company: Company, page_size: int = 250) -> StandIn:
