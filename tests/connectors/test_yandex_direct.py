@@ -353,7 +353,7 @@ def test_a_run_compares_our_sums_with_the_account_s_by_day(place: Place) -> None
         )
         (said,) = place.good(now=NOW).report.warnings
         assert "Campaigns cost 0 on" in said
-        assert "2026-11-20: 0 and 1.0000; 2026-11-21: 0 and 1.0000" in said
+        assert "2026-11-20: 0 and 1.0000; 2026-11-21: 0 and 1.0050" in said
     asked = [report_params(it) for it in standin.requests if b"ACCOUNT_PERF" in it.body]
     assert len(asked) == 3
     assert asked[0]["FieldNames"] == ["Date", "Cost"]
