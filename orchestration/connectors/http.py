@@ -156,7 +156,13 @@ class Http:
     def _session(self) -> requests.Session:
         import requests
 
-        return requests.Session()
+        session = requests.Session()
+        # The environment's proxies and authorities, looked up once: each request would search all
+        # variables. Logins of ~/.netrc are left out, which would take the token's place.
+        own = session.merge_environment_settings(self.base_url, {}, None, None, None)
+        session.trust_env = False
+        session.proxies, session.verify = own["proxies"], own["verify"]
+        return session
 
     def request(
         self,

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Windows share a package until it holds so many rows or so many seconds of work: a package costs a
-# tenth of a second and a file for each table, and a kill repeats no more than this.
+# third of a second and a file for each table, and a kill repeats no more than this.
 ROWS_IN_PACKAGE = 50_000
-SECONDS_IN_PACKAGE = 10.0
+SECONDS_IN_PACKAGE = 60.0
 DELETED = "is_deleted"
 UPDATED_AT = "updated_at"
 
@@ -122,13 +122,16 @@ class Loader:
                 shutil.rmtree(package)
 
     def _load(self, tables: Mapping[str, list[pa.Table]]) -> None:
+        import pyarrow as pa
+
         dlt = import_dlt()
         state, name = dict(self.state), self._connection
 
         def rows(table: str, parts: list[pa.Table], is_first: bool) -> Iterator[pa.Table]:
             if is_first:
                 dlt.current.source_state().update(state)
-            yield from parts
+            # In one piece: dlt looks at the schema of each.
+            yield pa.concat_tables(parts)
 
         def windows() -> Any:
             for number, (table, parts) in enumerate(tables.items()):
@@ -181,6 +184,8 @@ class Loader:
         if table not in self._tombstones:
             self._tombstones[table] = self._own.tombstones(table)
         graves = self._tombstones[table]
+        if not graves and not any(row.get(DELETED) == "true" for row in rows):
+            return rows
         keys = self._own.keys(table)
         found = []
         for row in rows:

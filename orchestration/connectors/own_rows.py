@@ -43,6 +43,8 @@ class OwnRows:
         self._private = private
         # Rows that are going to be written, by table; they count as written.
         self.pending: dict[str, list[pa.Table]] = {}
+        # The columns of each file that was read.
+        self._names: dict[str, frozenset[str]] = {}
 
     @cached_property
     def session(self) -> duckdb.DuckDBPyConnection:
@@ -119,15 +121,25 @@ class OwnRows:
         if not paths:
             return None
         listed = ", ".join(literal(path) for path in paths)
-        there = self.session.execute(
-            f"describe select * from read_parquet([{listed}], union_by_name = true)"
-        ).fetchall()
-        known = {name for name, *_ in there}
+        known = self._columns_of(paths)
         selected = ", ".join(
             quote(name) if name in known else f"null::varchar as {quote(name)}"
             for name in self.columns(table)
         )
         return f"select {selected} from read_parquet([{listed}], union_by_name = true)"
+
+    def _columns_of(self, paths: Sequence[str]) -> frozenset[str]:
+        """The columns that any of these files has; a file is asked once."""
+        fresh = [path for path in paths if path not in self._names]
+        if fresh:
+            found: dict[str, set[str]] = {path: set() for path in fresh}
+            listed = ", ".join(literal(path) for path in fresh)
+            for path, name in self.session.execute(
+                f"select file_name, name from parquet_schema([{listed}]) where num_children is null"
+            ).fetchall():
+                found.setdefault(path, set()).add(name)
+            self._names |= {path: frozenset(names) for path, names in found.items()}
+        return frozenset().union(*(self._names[path] for path in paths))
 
     def current(self, table: str, since: datetime = ALWAYS) -> str | None:
         """A relation of the current version of each row, deleted ones included; None: no file."""
@@ -162,16 +174,25 @@ class OwnRows:
         ids: Mapping[str, Collection[str]] | None = None,
     ) -> list[tuple[Any, ...]]:
         """Current rows; `ids` limits columns to values, however many."""
-        relation = self.current(table)
-        if relation is None or (ids is not None and not all(ids.values())):
+        versions = self.all_versions(table)
+        if versions is None or (ids is not None and not all(ids.values())):
             return []
-        limits = [f"({where})"]
+        limits = []
         for number, (column, values) in enumerate((ids or {}).items()):
             name = f"ids_{number}"
             self.session.register(name, _one_column(values))
             limits.append(f"{quote(column)} in (select id from {name})")
+        if limits:
+            # The current version is only looked for among rows that ever had these values.
+            keys = ", ".join(quote(key) for key in self.keys(table))
+            ever = f"select {keys} from {versions} where {' and '.join(limits)}"
+            versions = f"(select * from {versions} semi join ({ever}) using ({keys}))"
         listed = ", ".join(quote(column) for column in columns)
-        sql = f"select {listed} from {relation} where {' and '.join(limits)} order by all"
+        limits.append(f"({where})")
+        sql = (
+            f"select {listed} from {self._current(table, versions)} "
+            f"where {' and '.join(limits)} order by all"
+        )
         return self.session.execute(sql).fetchall()
 
     def of_all(self, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:

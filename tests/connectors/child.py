@@ -71,7 +71,7 @@ def _run(
 ) -> None:
     from orchestration.base.settings import Settings
     from orchestration.connectors.run import exit_code, run
-    from tests.standins.clock import TestClock
+    from tests.standins.clock import LONG, TestClock
 
     os.environ.update(secrets)
     settings = Settings(
@@ -81,7 +81,7 @@ def _run(
         now=now,
     )
     # A long load: every window is a package of its own.
-    outcomes = run(settings, clock=TestClock(now, tick=11))
+    outcomes = run(settings, clock=TestClock(now, tick=LONG))
     for outcome in outcomes:
         if outcome.failure:
             print(outcome.failure)

@@ -18,6 +18,7 @@ from tests.connectors import child
 from tests.connectors.adapter import FIRST, SECOND, Adapter, ErrorCase, all_adapters
 from tests.connectors.conftest import Place
 from tests.connectors.zone import CONTRACT, all_rows, tables, whole
+from tests.standins.clock import LONG
 from tests.standins.company import Company, at, small_company
 from tests.standins.server import HTML, Reply, Request, StandIn
 
@@ -86,7 +87,7 @@ def test_a_load_that_ends_at_any_request_and_is_repeated_ends_as_an_undisturbed_
 
         standin.always = keep
         # A long load: every window is a package of its own.
-        good.good(now=at(6, 1), tick=11)
+        good.good(now=at(6, 1), tick=LONG)
         standin.always = None
         wanted = whole(good.raw)
         assert wanted

@@ -27,7 +27,7 @@ from tests.connectors.adapter import FIRST
 from tests.connectors.adapters.amocrm import Amocrm
 from tests.connectors.conftest import Place
 from tests.connectors.zone import CONTRACT, all_rows, current
-from tests.standins.clock import TestClock
+from tests.standins.clock import LONG, TestClock
 from tests.standins.company import at, small_company
 from tests.standins.server import Reply, Request, StandIn, json_reply
 
@@ -51,7 +51,7 @@ def open_loader(root: Path, clock: Clock | None = None) -> Loader:
 
 def toy_load(root: Path) -> None:
     """A load of three packages, going on from the state; in a process of its own it is killed."""
-    loader = open_loader(root, TestClock(NOW, tick=11))
+    loader = open_loader(root, TestClock(NOW, tick=LONG))
     for number in range(int(loader.state.get("next", 0)), 3):
         rows = [lead(number * 2 + it) for it in range(2)]
         loader.add(Window("toy", {"crm.leads": rows}, {"next": number + 1}))

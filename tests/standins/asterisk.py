@@ -27,7 +27,7 @@ COLUMNS = (
     "recordingfile", "outbound_cnum", "linkedid", "peeraccount", "sequence",
 )  # fmt: skip
 PASSWORD = "cdr-reader-secret"
-_NUMBERS = ("duration", "billsec", "amaflags", "sequence")
+NUMBERS = ("duration", "billsec", "amaflags", "sequence")
 
 Row = dict[str, Any]
 
@@ -141,7 +141,7 @@ class CdrServer:
                     f"insert into cdr values ({places})",
                     [[row[it] for it in COLUMNS] for row in self._rows()],
                 )
-                found = memory.execute(_portable(sql))
+                found = memory.execute(portable(sql))
                 described = [it[0] for it in found.description]
                 columns = [ResultColumn(it, self._type(it)) for it in described]
                 return ResultSet(rows=found.fetchall(), columns=columns)
@@ -149,7 +149,7 @@ class CdrServer:
     def _type(self, name: str) -> ColumnType:
         if name in self._types:
             return self._types[name]
-        return ColumnType.LONGLONG if name in _NUMBERS else ColumnType.VARCHAR
+        return ColumnType.LONGLONG if name in NUMBERS else ColumnType.VARCHAR
 
     def __enter__(self) -> Self:
         server = self
@@ -195,7 +195,7 @@ class CdrServer:
         self._thread.join(timeout=5)
 
 
-def _portable(sql: str) -> str:
+def portable(sql: str) -> str:
     """MySQL's spelling in that of the engine below."""
     return sql.replace("AS CHAR)", "AS TEXT)").replace("`", '"')
 

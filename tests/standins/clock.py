@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from orchestration.connectors.clock import Clock
+from orchestration.connectors.loading import SECONDS_IN_PACKAGE
+
+# The tick of a load that is so slow that every window is a package of its own.
+LONG = SECONDS_IN_PACKAGE + 1
 
 
 class TestClock(Clock):

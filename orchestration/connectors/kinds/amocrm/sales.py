@@ -20,8 +20,8 @@ EVENTS = "crm._amocrm_events"
 WITH = "contacts,loss_reason,source_id,source"
 _WEEK = 7 * 86_400
 _DAY = 86_400
-# Leads of so many windows are mapped at once: each time the history is searched.
-_AT_ONCE = 2_000
+# Leads of so many windows are mapped at once: each time the whole history is searched.
+_AT_ONCE = 10_000
 
 
 class Sales:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -24,21 +24,23 @@ _UNANSWERED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
-    """One record as it was read: values by lower-case column name, and all as they stood."""
+    """One record as it was read: values by lower-case column name, and all as they stood.
+
+    `start` is the local time at which it began, as written.
+    """
 
     values: Mapping[str, str]
     raw: Sequence[str]
+    start: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start = self.get("start") or self.get("calldate")
 
     def get(self, name: str) -> str:
         """A column's text; empty where there is none."""
         return self.values.get(name) or ""
-
-    @property
-    def start(self) -> str:
-        """The local time at which it began, as written."""
-        return self.get("start") or self.get("calldate")
 
     @property
     def order(self) -> tuple[str, int]:
@@ -66,7 +68,9 @@ class Mapper:
         self.strangers: set[str] = set()
         # Where channel events are read: true seconds of talk of a conversation's records.
         self.talk_of: Callable[[str, Sequence[Record]], Mapping[int, str]] | None = None
-        self.peer = lru_cache(maxsize=100_000)(self._peer)
+        # A channel's name is its own, and asked for some times in a row; a peer's comes again.
+        self.peer = lru_cache(maxsize=1_000)(self._peer)
+        self._kind = lru_cache(maxsize=10_000)(self._kind_of)
 
     def rows(
         self, records: Sequence[Record], fresh: Collection[int] | None = None
@@ -91,7 +95,8 @@ class Mapper:
         for group in _by_channel(sorted(loose, key=lambda it: it.order)):
             found.setdefault(group[0].get("uniqueid"), []).extend(group)
         for group in found.values():
-            group.sort(key=lambda it: it.order)
+            if len(group) > 1:
+                group.sort(key=lambda it: it.order)
         return found
 
     def moment(self, written: str) -> datetime | None:
@@ -121,13 +126,16 @@ class Mapper:
         if technology == "Local":
             return Peer(rest.partition("@")[0], LOCAL, technology)
         name = rest.rpartition("-")[0] or rest
+        return Peer(name, self._kind(technology, name), technology)
+
+    def _kind_of(self, technology: str, name: str) -> str:
         address = f"{technology}/{name}"
         if any(fnmatchcase(address, pattern) for pattern in self._keys.trunks):
-            return Peer(name, TRUNK, technology)
+            return TRUNK
         if self._extension.search(name):
-            return Peer(name, EXTENSION, technology)
+            return EXTENSION
         self.strangers.add(address)
-        return Peer(name, TRUNK, technology)
+        return TRUNK
 
     def _group(self, linked_id: str, group: Sequence[Record]) -> list[Row]:
         way = self._way(group)

@@ -70,7 +70,9 @@ class AsteriskSql(Asterisk[AsteriskSqlConnection]):
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
         self.work.mask.hide(url.password or "")
         try:
-            return sa.create_engine(url, poolclass=sa.pool.NullPool)
+            # One connection for the whole run: a login costs more than a day's records. One that
+            # the server has closed meanwhile is opened again.
+            return sa.create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
         except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
             raise Refused(
                 f"{self.connection.name}: dsn: {first_line(error)}",
@@ -80,6 +82,12 @@ class AsteriskSql(Asterisk[AsteriskSqlConnection]):
     def read(self) -> Iterator[Window]:
         """New records, slice after slice, with those of the last day again."""
         yield self.directory()
+        try:
+            yield from self._calls()
+        finally:
+            self.engine.dispose()
+
+    def _calls(self) -> Iterator[Window]:
         sessions = Sessions(self.mapper)
         cursor = self.work.state.get(_CURSOR)
         begin, end = self._range(cursor)
