@@ -18,12 +18,16 @@ from orchestration.connectors.crm.vanished import stale
 
 PARTY_COLUMNS = (
     "party_id", "name", "email", "phones", "company_ids", "source_id", "created_at", "updated_at",
+    "company",
 )  # fmt: skip
 _DONE = "parties_done"
 
 
 class Parties:
-    """The parties of one connection; `table` is the private one. A company's id begins with co."""
+    """The parties of one connection; `table` is the private one. A company's id begins with co.
+
+    A party's own `company` is what its row says; where it has none, its first company's name.
+    """
 
     def __init__(self, work: Work, connection: CrmConnection, table: str) -> None:
         self._work = work
@@ -43,7 +47,7 @@ class Parties:
             {
                 "contact_id": self._id(it["party_id"]),
                 "name": it["name"],
-                "company": names.get(first[it["party_id"]]),
+                "company": it.get("company") or names.get(first[it["party_id"]]),
                 "email": it["email"],
                 "created_at": it["created_at"],
                 "source_id": self._id(it["source_id"]),
@@ -173,7 +177,8 @@ class Parties:
             from parties as p
             join companies as c on c.party_id = from_json(p.company_ids, '["varchar"]')[1]
             join {contacts} as k on k.contact_id = '{prefix}' || p.party_id
-            where k.is_deleted is distinct from 'true' and k.company is distinct from c.name
+            where k.is_deleted is distinct from 'true'
+                and k.company is distinct from coalesce(p.company, c.name)
             order by p.party_id
         """
         rows = self._own.session.execute(sql).fetchall()

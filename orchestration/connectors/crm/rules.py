@@ -19,7 +19,10 @@ _YES = frozenset({"true", "1", "да", "yes", "y", "t", "on"})
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage as the CRM lists it; ids without prefix. `kind` is the contract's."""
+    """A stage as the CRM lists it; ids without prefix. `kind` is the contract's.
+
+    `own_id` is what the CRM calls it, where `stage_id` is made of more.
+    """
 
     stage_id: str
     pipeline_id: str
@@ -27,6 +30,7 @@ class Stage:
     name: str
     position: int
     kind: str
+    own_id: str = ""
 
 
 class Stages:
@@ -71,6 +75,7 @@ class Stages:
             for stage in self.all
             if folded(f"{stage.pipeline} / {stage.name}") == folded(name)
             or folded(stage.name) == folded(name)
+            or stage.own_id == name
         ]
         if len(same) == 1:
             return same[0]
