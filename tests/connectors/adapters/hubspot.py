@@ -42,7 +42,7 @@ class Hubspot(Adapter):
         ),
         "crm.meetings": ("lead_id", "confirmed_at", "is_deleted"),
         "crm.activities": ("lead_id", "is_deleted"),
-        "crm.payments": ("is_deleted", "paid_after", "paid_at_quality"),
+        "crm.payments": ("paid_after", "paid_at_quality"),
         "crm.surveys": ("deal_id", "manager_id", "is_deleted"),
     }
     least_requests = 30
