@@ -36,6 +36,7 @@ VOICEMAIL = "voicemail"
 _MARGIN = timedelta(days=2)
 _SKEW = 300
 _SHOWN = 10
+_GONE = ("true", "t", "yes", "y", "1")
 
 
 class HostedConnection(TelephonyConnection, HttpConnection):
@@ -247,16 +248,19 @@ class Hosted(Connector[H]):
         return found
 
     def _emails(self) -> Mapping[str, set[str]]:
-        rows = self.work.own.of_all("crm.managers", ["manager_id", "email"])
+        rows = self.work.own.of_all("crm.managers", ["manager_id", "email", "is_deleted"])
         if not rows:
             self.work.report.warn(
                 "match: email finds nobody: the raw zone has no crm.managers yet. Load the CRM."
             )
-        found: dict[str, set[str]] = {}
-        for manager, email in rows:
+        living: dict[str, set[str]] = {}
+        dismissed: dict[str, set[str]] = {}
+        for manager, email, is_deleted in rows:
             if manager and email:
-                found.setdefault(email.strip().lower(), set()).add(manager)
-        return found
+                of = dismissed if str(is_deleted).lower() in _GONE else living
+                of.setdefault(email.strip().lower(), set()).add(manager)
+        # Who was dismissed had calls too; his address may be his successor's now.
+        return dismissed | living
 
     def _held(self) -> list[Row]:
         people, keys = self.people, self.connection

@@ -196,7 +196,7 @@ class OwnRows:
         return self.session.execute(sql).fetchall()
 
     def of_all(self, table: str, columns: Sequence[str]) -> list[tuple[str | None, ...]]:
-        """Current rows of a table that are not deleted, whoever wrote them; values as text."""
+        """Current rows of a table, whoever wrote them, deleted ones too; values as text."""
         folder = f"{self._raw_zone}/{table.replace('.', '/')}"
         found = self.session.execute(f"select file from glob({literal(folder + '/**')})").fetchall()
         inner = [(path, str(path)[len(folder) :].split("/")) for (path,) in found]
@@ -218,10 +218,9 @@ class OwnRows:
             f"try_cast({it} as timestamptz) desc nulls last" for it in ("updated_at", LOADED_AT)
         )
         keys = ", ".join(quote(key) for key in self.keys(table))
-        alive = "lower(coalesce(is_deleted, 'false')) not in ('true', 't', 'yes', 'y', '1')"
         return self.session.execute(
             f"select {', '.join(map(quote, columns))} from (select {texts} from {source}) "
-            f"qualify row_number() over (partition by {keys} order by {order}) = 1 and {alive} "
+            f"qualify row_number() over (partition by {keys} order by {order}) = 1 "
             "order by all"
         ).fetchall()
 

@@ -14,7 +14,7 @@ from tests.connectors.adapter import FIRST, SAMPLES
 from tests.connectors.conftest import Place
 from tests.connectors.zone import all_rows, current
 from tests.standins.amocrm import AmocrmStandIn, Store, company_store, sample_store
-from tests.standins.company import at, small_company
+from tests.standins.company import Move, at, small_company
 from tests.standins.server import Reply, Request, StandIn
 
 FOLDER = SAMPLES / "amocrm"
@@ -201,6 +201,36 @@ def test_a_pipeline_of_leads_and_one_of_repeat_sales(place: Place) -> None:
         other.good(now=FIRST)
     assert current(other.raw, "crm.leads") == {}
     assert {it["lead_id"] for it in current(other.raw, "crm.deals").values()} == {None}
+
+
+def test_who_enters_a_lead_beyond_the_waiting_stage_has_taken_it(place: Place) -> None:
+    company = small_company()
+    with AmocrmStandIn(lambda: company_store(company)) as standin:
+        place.connect("amo", keys(standin), SECRETS)
+        place.good(now=FIRST)
+        company.add_sale(6, at(8, 1), person=2).moves[:] = [Move(at(8, 1), "contact", 0)]
+        place.good(now=at(8, 2))
+    taken = {key: it["taken_at"] for (key,), it in current(place.raw, "crm.leads").items()}
+    assert taken == {
+        "50001": "2026-03-02T09:00:00Z",
+        # Entered by a manager; the sixth by a robot.
+        "50002": "2026-03-02T10:00:00Z",
+        "50003": "2026-03-03T11:00:00Z",
+        "50004": None,
+        "50005": "2026-03-05T06:00:00Z",
+        "50006": None,
+    }
+
+
+def test_a_mail_about_a_repeat_sale_names_no_lead(place: Place) -> None:
+    company = small_company()
+    with AmocrmStandIn(lambda: company_store(company)) as standin:
+        place.connect("amo", keys(standin, deal_only_pipelines=["Продажи"]), SECRETS)
+        place.good(now=FIRST)
+    for table in ("crm.activities", "crm.meetings"):
+        rows = current(place.raw, table).values()
+        assert {it["lead_id"] for it in rows} == {None}
+        assert {it["deal_id"] for it in rows} >= {"50001", "50003"}
 
 
 def test_meetings_come_from_stages_where_the_keys_say_so(place: Place) -> None:

@@ -25,7 +25,7 @@ from tests.standins.bitrix24 import (
     company_store,
     sample_store,
 )
-from tests.standins.company import Company, at, small_company
+from tests.standins.company import Company, Meeting, Touch, at, small_company
 from tests.standins.server import Reply, Request, json_reply
 
 FOLDER = SAMPLES / "bitrix24"
@@ -204,6 +204,23 @@ def test_in_the_simple_mode_every_deal_is_also_a_lead(place: Place) -> None:
     # Lost says nothing of whether it was a target lead.
     assert "is_target" not in row(place, "crm.leads", "102")
     assert row(place, "crm.meetings", "1001")["lead_id"] == "101"
+
+
+def test_in_the_simple_mode_repeat_sales_are_no_leads_where_the_keys_say_so(place: Place) -> None:
+    company = small_company()
+    order = company.add_sale(6, at(5), person=1)
+    order.is_order, order.amount = True, 5_000
+    company.touches.append(Touch(4, 6, "mail", False, 1, at(5, 1)))
+    company.meetings.append(Meeting(4, 6, 1, 1, at(5, 1), at(9), at(5, 1)))
+    with serve(company, mode=2) as standin:
+        place.connect("b24", keys(standin, deal_only_pipelines=["Заказы"]), SECRETS)
+        place.good(now=FIRST)
+    assert current(place.raw, "crm.leads").keys() == {(str(it),) for it in range(101, 106)}
+    assert row(place, "crm.deals", "106")["stage_id"] == "C1:NEW"
+    for table, key in (("crm.deals", "106"), ("crm.activities", "2004"), ("crm.meetings", "1004")):
+        found = row(place, table, key)
+        assert found["deal_id"] == "106"
+        assert "lead_id" not in found
 
 
 def test_only_the_last_mover_is_named_however_often_we_read(place: Place) -> None:

@@ -256,6 +256,25 @@ def test_a_light_load_reads_who_was_in_touch_lately_and_narrows_nothing_else(pla
     assert entries(place, "c100002")[-1][1] == "2026-03-16T07:00:00Z"
 
 
+def test_a_status_that_everybody_has_left_still_says_what_it_said(place: Place) -> None:
+    """Keys name statuses that customers pass through: their meetings and targets stay."""
+    store = sample_store(FOLDER)
+    named = {"meetings_from": ["stages"], "meeting_set_stages": ["Ждём оплату"],
+             "target_stages": ["Ждём оплату"], "won_stages": ["Оплачено"]}  # fmt: skip
+    statuses = ((3, "Ждём оплату"), (2, "В работе"), (4, "Оплачено"))
+    with BluesalesStandIn(lambda: store) as standin:
+        place.connect("blue", keys(standin, **named), SECRETS)
+        place.good(now=NIGHT)
+        for day, (number, name) in enumerate(statuses):
+            store.customers[0]["crmStatus"] = {"id": number, "name": name}
+            store.customers[0]["crmStatusChangedDate"] = f"{16 + day}.03.2026 10:00:00"
+            place.good(now=NEXT + timedelta(days=day))
+    meeting = row(place, "crm.meetings", "st:c100001:1")
+    assert (meeting["deal_id"], meeting["set_at"]) == ("c100001", "2026-03-16T07:00:00Z")
+    lead = row(place, "crm.leads", "100001")
+    assert (lead["is_target"], lead["qualified_at"]) == ("true", "2026-03-16T07:00:00Z")
+
+
 def test_orders_pay_prepay_and_give_back(place: Place) -> None:
     store = sample_store(FOLDER)
     store.orders = [

@@ -280,6 +280,17 @@ def test_employees_are_found_by_the_email_of_the_crm(place: Place) -> None:
     assert report.warnings == []
 
 
+def test_calls_of_who_was_dismissed_stay_his(place: Place) -> None:
+    """The CRM keeps a dismissed manager as a flagged member, and so does the exchange's map."""
+    place.connect("mango", {}, {})
+    write_managers(place.raw, [("7001", "anna@example.invalid", "true"),
+                               ("7003", "ivan@example.invalid", None)])  # fmt: skip
+    with MangoStandIn(sample_store) as standin:
+        place.connect("mango", keys(standin, managers={}, match="email"), SECRETS)
+        place.good(now=NOW)
+    assert manager_rows(place.raw) == {"10001": "7001", "10002": "7003"}
+
+
 def test_who_is_nobody_is_named_by_the_run_and_by_the_check(place: Place) -> None:
     with MangoStandIn(sample_store) as standin:
         place.connect("mango", keys(standin, managers={"101": "7001"}), SECRETS)

@@ -12,15 +12,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.standins.company import STAGE_NAMES, STAGES, Company, Sale
+from tests.standins.company import (
+    ORDER_STAGE_NAMES,
+    ORDER_STAGES,
+    STAGE_NAMES,
+    STAGES,
+    Company,
+    Sale,
+)
 from tests.standins.server import Reply, Request, StandIn, json_reply
 
 Json = dict[str, Any]
 
-PIPELINE = 8001
+PIPELINE, ORDERS = 8001, 8002
 STATUS = {"new": 81001, "contact": 81002, "meeting": 81003, "contract": 81004,
           "won": 142, "lost": 143}  # fmt: skip
-SOURCES = {"site": (301, "Сайт"), "referral": (302, "Рекомендация")}
+ORDER_STATUS = {"new": 82001, "won": 142, "lost": 143}
+SOURCES = {"site": (301, "Сайт"), "referral": (302, "Рекомендация"), "yandex": (303, "Яндекс"),
+           "google": (304, "Google")}  # fmt: skip
 TARGET_FIELD, CONTRACT_FIELD = 9201, 9202
 EVENT_TYPES = (
     "lead_status_changed", "lead_deleted", "lead_restored", "contact_deleted", "contact_restored",
@@ -226,7 +235,7 @@ def company_store(company: Company) -> Store:
             }
             for it in company.managers
         ],
-        pipelines=[_pipeline()],
+        pipelines=[_pipeline(), *([_orders()] if company.has_orders else [])],
         leads=[_lead(company, it) for it in company.sales],
         contacts=[
             {
@@ -279,7 +288,7 @@ def company_store(company: Company) -> Store:
                 "_embedded": {"leads": [{"id": 50000 + it.number}], "contacts": []},
             }
             for it in company.sales
-            if it.stage == "new" and not it.is_deleted
+            if it.stage == "new" and not it.is_deleted and not it.is_order
         ],
         custom_fields=[
             {"id": TARGET_FIELD, "name": "Целевой", "type": "select",
@@ -307,6 +316,22 @@ def _pipeline() -> Json:
         "id": PIPELINE, "name": "Продажи", "sort": 1, "is_main": True, "is_archive": False,
         "_embedded": {"statuses": statuses},
     }  # fmt: skip
+
+
+def _orders() -> Json:
+    statuses = [
+        {"id": ORDER_STATUS[it], "name": ORDER_STAGE_NAMES[it], "sort": 10 * number, "type": 0}
+        for number, it in enumerate(ORDER_STAGES, 1)
+    ]
+    return {
+        "id": ORDERS, "name": "Заказы", "sort": 2, "is_main": False, "is_archive": False,
+        "_embedded": {"statuses": statuses},
+    }  # fmt: skip
+
+
+def _status(sale: Sale, stage: str) -> tuple[int, int]:
+    """A stage's pipeline and status."""
+    return (ORDERS, ORDER_STATUS[stage]) if sale.is_order else (PIPELINE, STATUS[stage])
 
 
 def _lead(company: Company, sale: Sale) -> Json:
@@ -351,8 +376,8 @@ def _lead(company: Company, sale: Sale) -> Json:
         "name": f"Сделка {sale.number}",
         "price": sale.amount,
         "responsible_user_id": 7000 + sale.owner,
-        "status_id": STATUS[sale.stage],
-        "pipeline_id": PIPELINE,
+        "status_id": _status(sale, sale.stage)[1],
+        "pipeline_id": _status(sale, sale.stage)[0],
         "created_by": 7000 + sale.moves[0].by if sale.moves[0].by else 0,
         "created_at": _unix(sale.created_at),
         "updated_at": _unix(sale.updated_at),
@@ -401,7 +426,8 @@ def _event(moment: datetime, number: int, kind: str, entity: str, entity_id: int
 
 def _status_events(sale: Sale) -> list[Json]:
     def status(stage: str) -> list[Json]:
-        return [{"lead_status": {"id": STATUS[stage], "pipeline_id": PIPELINE}}]
+        pipeline, status_id = _status(sale, stage)
+        return [{"lead_status": {"id": status_id, "pipeline_id": pipeline}}]
 
     return [
         _event(after.at, sale.number, "lead_status_changed", "lead", 50000 + sale.number,

@@ -18,7 +18,7 @@ from mysql_mimic import IdentityProvider, MysqlServer, NativePasswordAuthPlugin,
 from mysql_mimic.results import ResultColumn, ResultSet
 from mysql_mimic.types import ColumnType
 
-from tests.standins.company import LINE, Call, Company
+from tests.standins.company import LINE, Call, Company, Ring
 
 ZONE = ZoneInfo("Europe/Moscow")
 COLUMNS = (
@@ -54,6 +54,7 @@ def _records(call: Call) -> list[Row]:
                 trunk,
                 sequence=0,
                 uniqueid=linked,
+                **_busy(ring),
                 src=LINE,
                 outbound_cnum=LINE,
                 dst="8" + call.customer[1:],
@@ -80,9 +81,14 @@ def _records(call: Call) -> list[Row]:
         rows.append(
             _record(call, ring.after, ring.seconds, ring.talk, channel,
                     _phone(ring.extension, call.number * 16 + place), sequence=place,
-                    uniqueid=unique, dst=ring.extension, lastapp="Dial", **shared)
+                    uniqueid=unique, dst=ring.extension, lastapp="Dial", **_busy(ring),
+                    **shared)
         )  # fmt: skip
     return rows
+
+
+def _busy(ring: Ring) -> dict[str, str]:
+    return {"disposition": "BUSY"} if ring.is_busy else {}
 
 
 def _phone(extension: str, number: int) -> str:

@@ -16,10 +16,13 @@ from urllib.parse import parse_qsl
 from tests.standins.company import (
     BEGIN,
     CLOSED,
+    ORDER_STAGE_NAMES,
+    ORDER_STAGES,
     STAGE_NAMES,
     STAGES,
     Company,
     Sale,
+    Touch,
 )
 from tests.standins.server import Reply, Request, StandIn, json_reply
 
@@ -27,9 +30,12 @@ Json = dict[str, Any]
 
 HOOK = "/rest/1/webhook-secret-code/"
 LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE = 1, 2, 3, 4, 7, 31
-SOURCES = {"site": ("WEB", "Сайт"), "referral": ("RECOMMENDATION", "Рекомендация")}
+SOURCES = {"site": ("WEB", "Сайт"), "referral": ("RECOMMENDATION", "Рекомендация"),
+           "yandex": ("ADVERTISING", "Яндекс"), "google": ("1", "Google")}  # fmt: skip
 STATUS = {"new": "NEW", "contact": "PREPARATION", "meeting": "EXECUTING",
           "contract": "FINAL_INVOICE", "won": "WON", "lost": "LOSE"}  # fmt: skip
+ORDERS = 1
+REASON = "ufCrm_1700000002"
 LEAD_STATUS = {"new": "Не обработан", "IN_PROCESS": "В работе", "CONVERTED": "Качественный лид",
                "JUNK": "Некачественный лид"}  # fmt: skip
 _ZONE = timezone(timedelta(hours=3))
@@ -234,7 +240,9 @@ def company_store(company: Company, mode: int = 1) -> Store:
     """The company in Bitrix24's words. Mode 1: each sale is a lead and its deal; 2: a deal."""
     sales = [it for it in company.sales if not it.is_deleted]
     teams = sorted({it.team for it in company.managers})
-    leads = [] if mode == 2 else [_lead(company, it) for it in sales]
+    led = [] if mode == 2 else [it for it in sales if not it.is_order]
+    leads = [_lead(company, it) for it in led]
+    reason = {REASON: {"type": "string", "title": "Причина отказа"}}
     return Store(
         mode=mode,
         users=[
@@ -253,7 +261,10 @@ def company_store(company: Company, mode: int = 1) -> Store:
         departments=[
             {"ID": str(number + 1), "NAME": name, "SORT": 500} for number, name in enumerate(teams)
         ],
-        categories=[{"id": 0, "name": "Продажи", "sort": 100, "isDefault": "Y"}],
+        categories=[
+            {"id": 0, "name": "Продажи", "sort": 100, "isDefault": "Y"},
+            *([{"id": ORDERS, "name": "Заказы", "sort": 200}] if company.has_orders else []),
+        ],
         statuses={
             "SOURCE": [_status(*it, 10) for it in SOURCES.values()],
             "STATUS": [
@@ -266,6 +277,11 @@ def company_store(company: Company, mode: int = 1) -> Store:
                         {"won": "S", "lost": "F"}.get(it))
                 for number, it in enumerate(STAGES)
             ],
+            f"DEAL_STAGE_{ORDERS}": [
+                _status(f"C{ORDERS}:{STATUS[it]}", ORDER_STAGE_NAMES[it], 10 * (number + 1),
+                        {"won": "S", "lost": "F"}.get(it))
+                for number, it in enumerate(ORDER_STAGES)
+            ],
         },
         items={
             LEAD: leads,
@@ -277,7 +293,7 @@ def company_store(company: Company, mode: int = 1) -> Store:
                     "secondName": None,
                     "lastName": it.name.split()[1],
                     "companyId": 10 + it.firm if it.firm else 0,
-                    "sourceId": "WEB" if it.number == 1 else "",
+                    "sourceId": SOURCES[it.source][0] if it.source else "",
                     "createdTime": _time(it.created_at),
                     "updatedTime": _time(it.updated_at),
                     "fm": _many(it.phones, it.email),
@@ -299,9 +315,11 @@ def company_store(company: Company, mode: int = 1) -> Store:
         },
         history={
             DEAL: [row for it in sales for row in _deal_history(it)],
-            LEAD: [] if mode == 2 else [row for it in sales for row in _lead_history(it)],
+            LEAD: [row for it in led for row in _lead_history(it)],
         },
-        activities=[*_meetings(company), *_touches(company)],
+        activities=[*_meetings(company), *_touches(company, mode)],
+        payments={str(100 + it.number): [_payment(it)] for it in sales if it.stage == "won"},
+        custom_fields={LEAD: reason, DEAL: reason},
     )  # fmt: skip
 
 
@@ -334,6 +352,7 @@ def _common(company: Company, sale: Sale) -> Json:
         "utmSource": sale.utm,
         "utmMedium": None,
         "utmCampaign": None,
+        REASON: sale.reason,
     }
 
 
@@ -343,23 +362,35 @@ def _deal(company: Company, sale: Sale, mode: int) -> Json:
         "id": 100 + sale.number,
         "title": f"Сделка {sale.number}",
         "typeId": "SALE",
-        "categoryId": 0,
-        "stageId": STATUS[sale.stage],
+        "categoryId": ORDERS if sale.is_order else 0,
+        "stageId": _stage(sale, sale.stage),
         "stageSemanticId": {"won": "S", "lost": "F"}.get(sale.stage, "P"),
         "isRecurring": "N",
-        "isReturnCustomer": "Y" if sale.number == 3 else "N",
+        "isReturnCustomer": "Y" if sale.is_return else "N",
         "isRepeatedApproach": "N",
-        "leadId": 900 + sale.number if mode == 1 else None,
+        "leadId": 900 + sale.number if mode == 1 and not sale.is_order else None,
         "closedate": f"{sale.contract_on}T03:00:00+03:00" if sale.contract_on else "",
         "movedBy": sale.moves[-1].by,
         "movedTime": _time(sale.moves[-1].at),
     }
 
 
+def _stage(sale: Sale, stage: str) -> str:
+    return f"C{ORDERS}:{STATUS[stage]}" if sale.is_order else STATUS[stage]
+
+
+def _payment(sale: Sale) -> Json:
+    return {
+        "id": 4000 + sale.number, "paid": "Y", "datePaid": _time(sale.moves[-1].at),
+        "sum": float(sale.amount), "currency": "RUB",
+    }  # fmt: skip
+
+
 def _lead_moves(sale: Sale) -> list[tuple[datetime, str, int]]:
     """A lead is new, taken by the first who moves the sale, then found good or bad."""
-    found = [(sale.created_at, "NEW", sale.moves[0].by)]
-    if len(sale.moves) > 1:
+    first = sale.moves[0]
+    found = [(first.at, "NEW" if first.stage == "new" else "IN_PROCESS", first.by)]
+    if first.stage == "new" and len(sale.moves) > 1:
         found.append((sale.moves[1].at, "IN_PROCESS", sale.moves[1].by))
     if sale.is_target is not None and sale.target_at is not None:
         found.append((sale.target_at, "CONVERTED" if sale.is_target else "JUNK", 2))
@@ -379,7 +410,7 @@ def _lead(company: Company, sale: Sale) -> Json:
         "movedBy": moves[-1][2],
         "movedTime": _time(moves[-1][0]),
         "dateClosed": _time(sale.target_at) if sale.target_at else None,
-        "fm": _many([f"8 999 000-00-9{sale.number % 10}"], None),
+        "fm": _many([f"8 999 000-00-9{sale.number % 10}"], None) if company.has_lead_phones else [],
     }
 
 
@@ -395,8 +426,8 @@ def _deal_history(sale: Sale) -> list[Json]:
             "TYPE_ID": _CREATED if number == 0 else _FINAL if move.stage in CLOSED else _MOVED,
             "OWNER_ID": 100 + sale.number,
             "CREATED_TIME": _time(move.at),
-            "CATEGORY_ID": 0,
-            "STAGE_ID": STATUS[move.stage],
+            "CATEGORY_ID": ORDERS if sale.is_order else 0,
+            "STAGE_ID": _stage(sale, move.stage),
         }
         for number, move in enumerate(sale.moves)
     ]
@@ -438,13 +469,13 @@ def _meetings(company: Company) -> list[Json]:
     ]
 
 
-def _touches(company: Company) -> list[Json]:
+def _touches(company: Company, mode: int) -> list[Json]:
     kinds = {"mail": ("4", "CRM_EMAIL"), "chat": ("6", "IMOPENLINES_SESSION")}
     return [
         {
             "ID": str(2000 + it.number),
-            "OWNER_ID": str(900 + it.sale if it.kind == "chat" else 100 + it.sale),
-            "OWNER_TYPE_ID": str(LEAD if it.kind == "chat" else DEAL),
+            "OWNER_ID": str(900 + it.sale if _is_of_lead(it, mode) else 100 + it.sale),
+            "OWNER_TYPE_ID": str(LEAD if _is_of_lead(it, mode) else DEAL),
             "TYPE_ID": kinds[it.kind][0],
             "PROVIDER_ID": kinds[it.kind][1],
             "SUBJECT": "",
@@ -453,12 +484,21 @@ def _touches(company: Company) -> list[Json]:
             "START_TIME": _time(it.at),
             "COMPLETED": "Y",
             "DIRECTION": "1" if it.is_incoming else "2",
-            "RESPONSIBLE_ID": "1",
+            "RESPONSIBLE_ID": str(_owner(company, it.sale)),
             "AUTHOR_ID": str(it.by),
             "COMMUNICATIONS": _partner(company, it.sale),
         }
         for it in company.touches
     ]
+
+
+def _is_of_lead(touch: Touch, mode: int) -> bool:
+    """Chats come to leads, where there are any."""
+    return touch.kind == "chat" and mode == 1
+
+
+def _owner(company: Company, number: int) -> int:
+    return next((it.owner for it in company.sales if it.number == number), 1)
 
 
 def _partner(company: Company, number: int) -> list[Json]:

@@ -23,7 +23,12 @@ Json = dict[str, Any]
 LOGIN, PASSWORD = "api@romashka.example", "пароль-secret"
 PASSWORD_MD5 = hashlib.md5(PASSWORD.encode()).hexdigest().upper()
 STATUS = {"new": 1, "contact": 2, "meeting": 3, "contract": 4, "won": 5, "lost": 6}
-SOURCES = {"site": {"id": 901, "name": "Сайт"}, "referral": {"id": 902, "name": "Рекомендация"}}
+SOURCES = {
+    "site": {"id": 901, "name": "Сайт"},
+    "referral": {"id": 902, "name": "Рекомендация"},
+    "yandex": {"id": 903, "name": "Яндекс"},
+    "google": {"id": 904, "name": "Google"},
+}
 ORDER_STATUS = {
     "won": {"id": 64, "name": "Доставлен"},
     "lost": {"id": 66, "name": "Отменён"},
@@ -133,7 +138,7 @@ def company_store(company: Company) -> Store:
     living = [it for it in company.sales if not it.is_deleted]
     return Store(
         users=[_user(it) for it in company.managers],
-        customers=[_customer(company, it) for it in living],
+        customers=[_customer(company, it) for it in living if not it.is_order],
         orders=[_order(company, it) for it in living if it.amount],
     )
 
@@ -179,10 +184,22 @@ def _customer(company: Company, sale: Sale) -> Json:
         "nextContactDate": None,
         "source": SOURCES.get(sale.source or ""),
         "salesChannel": {"id": 77, "code": 1, "name": "ВКонтакте"},
-        "manager": _user(next(it for it in company.managers if it.number == sale.owner)),
+        "manager": _user(_owner(company, sale)),
         "tags": [],
         "customFields": fields,
     }
+
+
+def _customer_of(company: Company, sale: Sale) -> int:
+    """The number of the sale that the customer of an order is."""
+    if not sale.is_order:
+        return sale.number
+    whose = sale.person or f"firm {sale.firm}"
+    return next(it.number for it in company.sales if (it.person or f"firm {it.firm}") == whose)
+
+
+def _owner(company: Company, sale: Sale) -> Manager:
+    return next(it for it in company.managers if it.number == sale.owner)
 
 
 def _order(company: Company, sale: Sale) -> Json:
@@ -195,9 +212,18 @@ def _order(company: Company, sale: Sale) -> Json:
         "totalSumMinusDiscount": sale.amount,
         "totalSumWithDelivery": sale.amount + 350,
         "prepay": 0,
-        "customer": {"id": 100000 + sale.number},
-        "manager": None,
-        "customFields": [],
+        "customer": {"id": 100000 + _customer_of(company, sale)},
+        "manager": _user(_owner(company, sale)) if sale.is_order else None,
+        "customFields": [
+            {
+                "fieldId": 5002,
+                "fieldName": "Причина отказа",
+                "value": sale.reason,
+                "valueAsText": sale.reason,
+            }
+        ]
+        if sale.is_order and sale.reason
+        else [],
     }
 
 

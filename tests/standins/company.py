@@ -20,6 +20,9 @@ STAGE_NAMES = {
     "won": "Успешно реализовано",
     "lost": "Закрыто и не реализовано",
 }
+# Those of the pipeline of repeat orders, which nobody is a lead for.
+ORDER_STAGES = ("new", "won", "lost")
+ORDER_STAGE_NAMES = {"new": "Новый", "won": "Доставлен", "lost": "Отменён"}
 CLOSED = ("won", "lost")
 BEGIN = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 LINE = "74990000100"
@@ -67,6 +70,7 @@ class Person:
     created_at: datetime
     updated_at: datetime
     is_deleted: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,9 @@ class Sale:
     utm: str | None = None
     contract_on: str | None = None
     is_deleted: bool = False
+    # A sale to somebody who has bought before; an order: in the pipeline of repeat orders.
+    is_return: bool = False
+    is_order: bool = False
 
     @property
     def created_at(self) -> datetime:
@@ -146,6 +153,7 @@ class Ring:
     after: int
     seconds: int
     talk: int = 0
+    is_busy: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,6 +212,13 @@ class Company:
     calls: list[Call]
     removals: list[Removal] = field(default_factory=list)
     spending: list[Spend] = field(default_factory=list)
+    # Whether a lead says a telephone itself, beside its contact's.
+    has_lead_phones: bool = True
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether there is a pipeline of repeat orders."""
+        return any(it.is_order for it in self.sales)
 
     def sale(self, number: int) -> Sale:
         return next(it for it in self.sales if it.number == number)
@@ -279,7 +294,7 @@ def small_company() -> Company:
     ]
     people = [
         Person(1, "Иван Вымышленный", ["+7 999 000-00-01", "8 (999) 000 00 11"],
-               "ivan@client.example", 1, at(0), at(0)),
+               "ivan@client.example", 1, at(0), at(0), source="site"),
         Person(2, "Пётр Тестов", ["79990000002"], None, None, at(0, 1), at(0, 1)),
         Person(3, "Мария Пробная", ["+79990000003"], "maria@client.example", None, at(1), at(1)),
         Person(4, "Без Телефона", [], None, None, at(2), at(2)),
@@ -294,7 +309,7 @@ def small_company() -> Company:
         ], at(3), False, at(2), reason="Дорого"),
         Sale(3, 3, None, 1, 30_000, "referral", [
             Move(at(1, 2), "new", 0), Move(at(1, 5), "contact", 1),
-        ], at(1, 5)),
+        ], at(1, 5), is_return=True),
         Sale(4, 4, None, 1, 45_000, None, [Move(at(2, 1), "new", 0)], at(2, 1), utm="google"),
         Sale(5, None, 2, 2, 80_000, "site", [
             Move(at(3), "contact", 2), Move(at(5), "meeting", 2),

@@ -168,11 +168,15 @@ def _leg(call: Call, place: int, ring: Ring) -> Json:
         "call_answer_time": end - ring.talk if ring.talk else None,
         "call_end_time": end,
         "talk_duration": ring.talk,
-        "call_end_reason": 1110 if ring.talk else 1111,
+        "call_end_reason": _reason(ring),
         "recording_id": [f"REC{call.number}="] if ring.talk else [],
         "external_call_id": f"LEG-{call.number}-{place}",
         "members": None,
     }
+
+
+def _reason(ring: Ring) -> int:
+    return 1110 if ring.talk else 1121 if ring.is_busy else 1111
 
 
 def _basic(call: Call) -> Iterable[str]:
@@ -187,7 +191,7 @@ def _basic(call: Call) -> Iterable[str]:
         end = begin + ring.seconds
         answer = end - ring.talk if ring.talk else 0
         records = f"[REC{call.number}=]" if ring.talk else "[]"
-        reason = 1110 if ring.talk else 1111
+        reason = _reason(ring)
         ends = (f";{call.customer};{ring.extension};sip:a@example.invalid" if is_in
                 else f"{ring.extension};sip:a@example.invalid;;{call.customer}")  # fmt: skip
         yield f"{records};{begin};{end};{answer};{ends};{reason};{LINE};abonent;{entry}"

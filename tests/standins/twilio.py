@@ -113,8 +113,9 @@ def _rows(call: Call) -> list[Json]:
     for place, ring in enumerate(call.rings, 1):
         ends = ((f"+{call.customer}", f"client:{ring.extension}") if is_in
                 else (f"+{LINE}", f"+{call.customer}"))  # fmt: skip
-        rows.append(_row(call, f"CA{call.number:08d}{place:02d}", root, ring.after, ring.seconds,
-                         ring.talk, "outbound-dial", *ends))  # fmt: skip
+        row = _row(call, f"CA{call.number:08d}{place:02d}", root, ring.after, ring.seconds,
+                   ring.talk, "outbound-dial", *ends)  # fmt: skip
+        rows.append(row | ({"status": "busy"} if ring.is_busy else {}))
     return rows
 
 

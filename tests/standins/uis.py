@@ -154,6 +154,12 @@ def _leg(call: Call, base: Json, place: int, ring: Ring) -> Json:
         "is_operator": True,
         "is_talked": bool(ring.talk),
         "employee_id": 50 + int(ring.extension) - 100,
-        "finish_reason": "caller_disconnects" if ring.talk else "no_answer",
+        "finish_reason": _reason(ring),
         "call_records": [f"rec{call.number}"] if ring.talk else [],
     }
+
+
+def _reason(ring: Ring) -> str:
+    if ring.talk:
+        return "caller_disconnects"
+    return "operator_busy" if ring.is_busy else "no_answer"

@@ -91,7 +91,7 @@ def _rows(call: Call) -> list[Json]:
             "sip": LINE if is_in else extension,
             "clid": f"+{call.customer}" if is_in else ring.extension,
             "destination": extension if is_in else call.customer,
-            "disposition": "answered" if ring.talk else "no answer",
+            "disposition": "answered" if ring.talk else "busy" if ring.is_busy else "no answer",
             "seconds": ring.talk or ring.seconds,
             "callstart": _local(call, ring.after),
         })  # fmt: skip

@@ -15,6 +15,17 @@ def bare(key: str, value: str | None, at: datetime | None) -> Row:
     return {key: value, "is_deleted": "true", "updated_at": text_of(at) if at else None}
 
 
+def without_leads(own: OwnRows, rows: Sequence[Row]) -> None:
+    """Take the lead away from rows about deals that are no leads, as repeat sales are."""
+    deals = {row["deal_id"] for row in rows if row.get("lead_id") and row.get("deal_id")}
+    where = "lead_id is null and is_deleted is distinct from 'true'"
+    found = own.select("crm.deals", ["deal_id"], where, {"deal_id": sorted(deals)})
+    alone = {deal for (deal,) in found}
+    for row in rows:
+        if row.get("deal_id") in alone:
+            row["lead_id"] = None
+
+
 def dropped(own: OwnRows, table: str, listed: Iterable[Row]) -> list[Row]:
     """Members of a dictionary that are not listed any more, flagged, with their last values."""
     columns = [name for name in own.columns(table) if not name.startswith("_")]

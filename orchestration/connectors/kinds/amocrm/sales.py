@@ -205,7 +205,7 @@ class Sales:
                 "manager_id": amo.id(deal.owner),
                 "source_id": source,
                 "created_at": _time(deal.created_at),
-                "taken_at": _time(self._taken_at(events)),
+                "taken_at": _time(self._taken_at(deal, events)),
                 "is_target": text(is_target),
                 "qualified_at": _time(qualified_at),
                 "rejection_reason": self._reason(deal) if is_target is False else None,
@@ -257,9 +257,16 @@ class Sales:
             }
         ]
 
-    def _taken_at(self, events: Sequence[mapping.Event]) -> datetime | None:
-        """When somebody took the lead out of the stage in which leads wait, or into a named one."""
+    def _taken_at(self, deal: Deal, events: Sequence[mapping.Event]) -> datetime | None:
+        """When somebody took the lead out of the stage in which leads wait, or into a named one.
+
+        Who enters a lead beyond that stage has taken it; a robot that does so has not.
+        """
         waiting, taken = self._amo.pipelines.waiting, self._amo.stages.taken
+        first = deal.moves[0] if deal.moves else None
+        is_beyond = first and (first.stage_id not in waiting or first.stage_id in taken)
+        if first and is_beyond and first.by and first.at == deal.created_at:
+            return first.at
         for event in events:
             if event.type != mapping.STATUS_CHANGED:
                 continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm.rules import folded, reference, text, unix, unix_text
-from orchestration.connectors.crm.vanished import bare
+from orchestration.connectors.crm.vanished import bare, without_leads
 from orchestration.connectors.kinds.amocrm.api import Json
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class Touches:
         for tasks in self._amo.api.by_ids("/tasks", "tasks", ids, {}):
             stamp = self._work.stamps.next()
             rows = self._of_tasks(tasks, is_known=True)
+            self._about_deals_alone(rows)
             self._work.report.account("/tasks", len(tasks), len(tasks))
             loaded = {
                 table: [{**row, "_loaded_at": stamp} for row in listed]
@@ -289,11 +290,17 @@ class Touches:
             return {"contact_id": self._amo.id(f"co{entity_id}")}
         return {}
 
+    def _about_deals_alone(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        if self._keys.deal_only_pipelines:
+            for listed in rows.values():
+                without_leads(self._own, listed)
+
     def _window(
         self, endpoint: str, span: Span, rows: Mapping[str, Sequence[Row]], fetched: int
     ) -> Window:
         stamp = self._work.stamps.next()
         self._work.report.account(endpoint, fetched, fetched)
+        self._about_deals_alone(rows)
         loaded = {
             table: [{**row, "_loaded_at": stamp} for row in listed]
             for table, listed in rows.items()

@@ -95,6 +95,16 @@ class Bitrix24(Connector[Bitrix24Connection]):
         return mapping.deal_stages(self.categories, statuses)
 
     @cached_property
+    def deal_only(self) -> set[str]:
+        """Ids of the pipelines whose deals are no leads."""
+        wanted = {folded(it) for it in self.connection.deal_only_pipelines}
+        return {
+            str(it["id"])
+            for it in self.categories
+            if {folded(str(it["id"])), folded(str(it.get("name")))} & wanted
+        }
+
+    @cached_property
     def lead_stages(self) -> list[Stage]:
         """Leads' statuses; none in the simple mode."""
         return mapping.lead_stages(self.statuses("STATUS")) if self.is_classic else []

@@ -35,6 +35,11 @@ class Bitrix24Connection(CrmConnection):
         examples=["none"],
         json_schema_extra={"shown": True},
     )
+    deal_only_pipelines: list[str] = Field(
+        default=[],
+        description="repeat sales: no lead; only where there are no leads but deals",
+        examples=[["Повторные"]],
+    )
     meeting_providers: list[str] = Field(
         default=["CRM_MEETING", "CRM_CALENDAR"],
         description="providers whose activities are meetings",

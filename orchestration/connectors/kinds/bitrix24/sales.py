@@ -247,7 +247,7 @@ class Sales:
         source_id, source = bitrix.source_of(item, self._source_field(DEAL, deal))
         rows: dict[str, list[Row]] = {"crm.sources": [source] if source else []}
         lead_id = reference(item.get("leadId"))
-        if not bitrix.is_classic:
+        if not bitrix.is_classic and self._is_lead(deal):
             lead_id = deal.deal_id
             is_target, qualified_at = rules.target(deal)
             rows["crm.leads"] = [
@@ -258,6 +258,13 @@ class Sales:
         rows["crm.meetings"] = [self._prefixed(rules.repair_meeting(it)) for it in meetings]
         rows["crm.payments"] = [self._prefixed(it) for it in rules.payments(deal)]
         return rows
+
+    def _is_lead(self, deal: Deal) -> bool:
+        """Where deals are leads too: whether it was ever in a pipeline other than repeat sales."""
+        by_id = self._bitrix.stages.by_id
+        stages = [by_id[it.stage_id] for it in deal.moves if it.stage_id in by_id]
+        passed = {deal.pipeline_id, *(it.pipeline_id for it in stages)}
+        return not passed <= self._bitrix.deal_only
 
     def _facts(
         self, entity: int, item: Json, entries: Sequence[Entry], stage: str, contact: str | None

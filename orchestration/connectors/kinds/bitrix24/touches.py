@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm.rules import currency, reference, text
-from orchestration.connectors.crm.vanished import bare, stale
+from orchestration.connectors.crm.vanished import bare, stale, without_leads
 from orchestration.connectors.kinds.bitrix24 import mapping
 from orchestration.connectors.kinds.bitrix24.api import Json, ids_in
 from orchestration.connectors.kinds.bitrix24.mapping import COMPANY, CONTACT, DEAL, INVOICE, LEAD
@@ -80,6 +80,9 @@ class Touches:
                 touches.append(touch)
         meetings += self._no_more(rows, "crm.meetings", "meeting_id", "", meetings)
         touches += self._no_more(rows, "crm.activities", "activity_id", "", touches)
+        if self._bitrix.deal_only and not self._bitrix.is_classic:
+            without_leads(self._own, meetings)
+            without_leads(self._own, touches)
         return {
             "crm.meetings": [{**row, "_loaded_at": stamp} for row in meetings],
             "crm.activities": [{**row, "_loaded_at": stamp} for row in touches],

@@ -75,8 +75,15 @@ class Memory:
     def __init__(self, own: OwnRows) -> None:
         self._session = own.session.cursor()
         self._session.execute("set TimeZone = 'UTC'")
-        for table, name in ((CUSTOMERS, "customers"), (ORDERS, "orders")):
+        self._session.execute("create or replace temp table statuses (stage_id text, name text)")
+        for table, name, kind in ((CUSTOMERS, "customers", "crm"), (ORDERS, "orders", "order")):
             versions = own.all_versions(table) or _nothing(_SEEN)
+            # Of all versions: keys name statuses that customers pass through and leave.
+            self._session.execute(
+                f"insert into statuses select '{kind}:' || status_id, "
+                f"arg_max(status_name, _loaded_at) from {versions} "
+                "where status_id <> '' group by 1"
+            )
             lived = "filter (is_deleted is distinct from 'true')"
             latest = ", ".join(f"arg_max({it}, _loaded_at) {lived} as {it}" for it in _SEEN[1:6])
             self._session.execute(
@@ -135,13 +142,7 @@ class Memory:
 
     def statuses(self) -> dict[str, str]:
         """Every status that anything was ever seen in: `crm:<id>` or `order:<id>`, its name."""
-        rows = self._session.execute(
-            "select 'crm:' || status_id, arg_max(status_name, seen_at) from customers "
-            "where status_id <> '' group by 1 "
-            "union all select 'order:' || status_id, arg_max(status_name, seen_at) from orders "
-            "where status_id <> '' group by 1 order by 1"
-        ).fetchall()
-        return dict(rows)
+        return dict(self._session.execute("from statuses order by 1").fetchall())
 
     def oldest(self) -> str | None:
         """The earliest day of first contact that is known."""

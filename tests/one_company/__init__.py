@@ -1,0 +1,1 @@
+"""One invented company, served through every system: the same figures, or a listed difference."""
