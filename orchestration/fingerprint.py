@@ -85,7 +85,7 @@ def _outputs(settings: Settings) -> list[Path]:
         settings.published_file,
         *(link.resolve() for link in links),
         settings.dashboard_file,
-        settings.build_file,
+        *settings.build_files,
         settings.scorecards_file,
         settings.raw_zone_file,
         settings.postgres_file,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
 from orchestration.base.settings import Settings
-from orchestration.base.sql import quote
+from orchestration.base.sql import attach, quote
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import files_read, register
-from tests.conftest import ROOT, query
+from tests.conftest import ROOT
 
 UNCHANGED = "UNCHANGED"
 _INCREMENTAL = ("new_files", "touched_keys")
+_SEARCH_PATH = "voronka_build.main,voronka_marts.main,voronka_marts.marts,voronka_marts.quarantine"
 
 
 class Build:
@@ -30,13 +31,13 @@ class Build:
 
     def __init__(self, data: Path, raw: Path) -> None:
         self._settings = Settings(data_dir=data, raw_dir=str(raw))
-        self.file = self._settings.build_file
+        self.files = self._settings.build_files
 
     def refresh(self, **variables: Any) -> dict[str, str]:
         """Register the zone and build every model; what dbt says of each incremental one."""
         settings = self._settings.model_copy(update={"dbt_vars": variables})
         zone = scan(settings.raw_zone, load_contract(ROOT))
-        register(zone, settings.raw_zone_file, files_read(self.file))
+        register(zone, settings.raw_zone_file, files_read(self._settings.build_file))
         manifest = None if variables else _manifest()
         arguments = ["--quiet", "build", "--exclude-resource-type", "test", "unit_test"]
         with patch.dict(os.environ, settings.dbt_environment()):
@@ -53,7 +54,11 @@ class Build:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A query on what was built."""
-        return query(self.file, sql)
+        with duckdb.connect() as connection:
+            attach(connection, *self.files)
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"set search_path = '{_SEARCH_PATH}'")
+            return connection.execute(sql).fetchall()
 
 
 @cache
@@ -65,8 +70,15 @@ def _manifest() -> Manifest:
     return done.result
 
 
-def differing_tables(one: Path, other: Path) -> Mapping[str, int]:
+def differing_tables(one: Sequence[Path], other: Sequence[Path]) -> Mapping[str, int]:
     """Tables of two builds that do not hold the same rows, with how many differ."""
+    found = {}
+    for left, right in zip(one, other, strict=True):
+        found.update(_differing_tables(left, right))
+    return found
+
+
+def _differing_tables(one: Path, other: Path) -> Mapping[str, int]:
     with duckdb.connect() as connection:
         for name, file in (("one", one), ("other", other)):
             connection.execute(f"attach '{file}' as {quote(name)} (read_only)")

@@ -21,7 +21,7 @@ import yaml
 
 from orchestration.base.files import read_json, write_json
 from orchestration.base.settings import Settings
-from orchestration.base.sql import literal, quote
+from orchestration.base.sql import attach, literal, quote
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RELATIONS = """
@@ -80,18 +80,18 @@ def build_fingerprint(settings: Settings) -> str:
     Incremental models carry a version; for other tables the rows are hashed.
     """
     with duckdb.connect() as connection:
-        build = settings.build_file
-        connection.execute(f"attach {literal(str(build))} as {quote(build.stem)} (read_only)")
-        connection.execute(f"use {quote(build.stem)}")
-        versioned = {name for (name,) in connection.execute(_VERSIONED).fetchall()}
+        attach(connection, *settings.build_files)
         versions = {}
-        for schema, name in connection.execute(_RELATIONS).fetchall():
-            if name in versioned:
-                found = connection.execute(f"select version from state.{quote(f'of__{name}')}")
-                versions[f"{schema}.{name}"] = str(found.fetchall())
-            else:
-                relation = f"{quote(schema)}.{quote(name)}"
-                versions[f"{schema}.{name}"] = _content(connection, relation)
+        for file in settings.build_files:
+            connection.execute(f"use {quote(file.stem)}")
+            versioned = {name for (name,) in connection.execute(_VERSIONED).fetchall()}
+            for schema, name in connection.execute(_RELATIONS).fetchall():
+                if name in versioned:
+                    found = connection.execute(f"select version from state.{quote(f'of__{name}')}")
+                    versions[f"{schema}.{name}"] = str(found.fetchall())
+                else:
+                    relation = f"{quote(schema)}.{quote(name)}"
+                    versions[f"{schema}.{name}"] = _content(connection, relation)
     return fingerprint_of(versions, duckdb.__version__, code_fingerprint())
 
 
@@ -126,8 +126,9 @@ def is_built_by_these_tools(settings: Settings) -> bool:
 
 def remove_build(settings: Settings) -> None:
     """Remove the private build and all cache entries; the published set stays."""
-    for path in settings.build_dir.glob("voronka_build.duckdb*"):
-        path.unlink()
+    for file in settings.build_files:
+        for path in settings.build_dir.glob(f"{file.name}*"):
+            path.unlink()
     for file in settings.cache_files:
         file.unlink(missing_ok=True)
     write_json(settings.tools_file, _tools(settings))

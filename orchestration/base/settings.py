@@ -200,13 +200,23 @@ class Settings(BaseSettings):
         return self.build_dir / "voronka_build.duckdb"
 
     @property
+    def marts_file(self) -> Path:
+        """The database of what is published, as dbt writes it; publishing is a copy of it."""
+        return self.build_dir / "voronka_marts.duckdb"
+
+    @property
+    def build_files(self) -> tuple[Path, Path]:
+        """All that dbt writes."""
+        return (self.build_file, self.marts_file)
+
+    @property
     def has_small_build(self) -> bool:
         """Whether questions about the build take longer to plan than to answer.
 
         Then they are asked side by side, each in one thread. About a larger build each keeps all
         cores busy, and has the memory to itself.
         """
-        return self.build_file.stat().st_size < _SMALL_BUILD
+        return sum(file.stat().st_size for file in self.build_files) < _SMALL_BUILD
 
     @property
     def scorecards_file(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import duckdb
 
@@ -24,6 +25,12 @@ def sql_value(value: Scalar) -> str:
     if value is None:
         return "null"
     return literal(value) if isinstance(value, str) else str(value).lower()
+
+
+def attach(connection: duckdb.DuckDBPyConnection, *files: Path) -> None:
+    """Attach DuckDB files to be read, each under its stem: views of a file name its catalogue."""
+    for file in files:
+        connection.execute(f"attach {literal(str(file))} as {quote(file.stem)} (read_only)")
 
 
 def insert(

@@ -17,7 +17,7 @@ import duckdb
 from orchestration.base.errors import ChecksFailed
 from orchestration.base.record import FAIL, PASS, QUARANTINE, UNPRICED, WARN, CheckOutcome
 from orchestration.base.settings import Settings
-from orchestration.base.sql import insert, literal, quote
+from orchestration.base.sql import attach, insert, literal, quote
 from orchestration.base.text import counted, shortened
 from orchestration.expectations.hints import hint
 from orchestration.raw_zone.contract import Contract, Table
@@ -84,9 +84,8 @@ def judge(settings: Settings, contract: Contract, accepted: Collection[str]) -> 
     `accepted` has words of ACCEPTABLE.
     """
     with duckdb.connect(config=settings.session()) as connection:
-        for file in (settings.build_file, settings.raw_zone_file):
-            connection.execute(f"attach {literal(str(file))} as {quote(file.stem)} (read_only)")
-        connection.execute(f"use {quote(settings.build_file.stem)}")
+        attach(connection, *settings.build_files, settings.raw_zone_file)
+        connection.execute(f"use {quote(settings.marts_file.stem)}")
         connection.execute(
             f"create temp view listed_files as from {quote(settings.raw_zone_file.stem)}.zone.files"
         )

@@ -53,7 +53,7 @@ def _of_marts(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationRe
         CacheEntry(settings.mart_expectations_cache),
         build_fingerprint(settings),
         wanted,
-        lambda: run_suites(settings.build_file, wanted, session=settings.session()),
+        lambda: run_suites(settings.marts_file, wanted, session=settings.session()),
     )
 
 

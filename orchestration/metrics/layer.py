@@ -11,7 +11,7 @@ import duckdb
 
 from orchestration.base.cache import CacheEntry, build_fingerprint, fingerprint_of
 from orchestration.base.settings import Settings
-from orchestration.base.sql import literal, quote
+from orchestration.base.sql import attach, literal, quote
 from orchestration.metrics.catalogue import MANIFEST_TABLE, SCHEMA, Catalogue
 from orchestration.metrics.engine import Compiler, local_manifest
 from orchestration.metrics.exports import (
@@ -115,15 +115,15 @@ class MetricsLayer:
         running = Compiler(
             with_running_figures(self.manifest_text), self._settings.build_dir / "running_sql.json"
         )
-        file, build = self._settings.scorecards_file, self._settings.build_file
+        file, marts = self._settings.scorecards_file, self._settings.marts_file
         file.unlink(missing_ok=True)
         with duckdb.connect(str(file), config=self._session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
             connection.execute(f"create schema {SCHEMA}")
             self._write_manifest(connection)
             # Answers are of the build's tables; only what is made names this file.
-            connection.execute(f"attach {literal(str(build))} as {quote(build.stem)} (read_only)")
-            connection.execute(f"use {quote(build.stem)}")
+            attach(connection, marts)
+            connection.execute(f"use {quote(marts.stem)}")
             into = f"{quote(file.stem)}.{SCHEMA}"
             needs = Needs(self.catalogue, empty_tables(connection))
             for export in self.exports:
@@ -137,7 +137,7 @@ class MetricsLayer:
     def agreements(self, all_grains: bool = False) -> Iterator[Agreement]:
         """Compare the marts with the layer; at one grain each, or at all that they have."""
         yield from compare(
-            self._settings.build_file,
+            self._settings.marts_file,
             self._compiler,
             self.catalogue,
             self.compared,

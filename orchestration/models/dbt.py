@@ -120,6 +120,7 @@ class PublishedModel:
     A table with `russian_names` of its columns is also published as a view that has them.
     `is_scorecard` says that the metrics layer makes it, in its own file.
     `personal` are the columns with personal data, `managers` those with a manager's key;
+    `month_column` is the day by whose months its Parquet copy is divided; empty: it is one file.
     `is_personal` says that the whole table is personal, `counts_events` that it has a row for each
     event of the raw zone, so that it shrinks only where the zone does.
     """
@@ -134,6 +135,7 @@ class PublishedModel:
     managers: frozenset[str] = frozenset()
     is_personal: bool = False
     is_scorecard: bool = False
+    month_column: str = ""
     counts_events: bool = False
 
     @property
@@ -160,6 +162,7 @@ def published_models(manifest: Manifest) -> list[PublishedModel]:
                 node, lambda name, meta: name == MANAGER_KEY or meta.get("names") == "manager"
             ),
             is_personal=bool((node["config"].get("meta") or {}).get("personal")),
+            month_column=(node["config"].get("meta") or {}).get("parquet_month") or "",
             counts_events=bool((node["config"].get("meta") or {}).get("counts_events")),
         )
         for node in manifest["nodes"].values()

@@ -15,7 +15,7 @@ import duckdb
 from orchestration.base.files import read_json
 from orchestration.base.record import FAIL, WARN, CheckOutcome
 from orchestration.base.settings import Settings
-from orchestration.base.sql import literal, quote
+from orchestration.base.sql import attach
 from orchestration.base.text import counted, named_values
 from orchestration.models.dbt import Manifest
 
@@ -37,8 +37,7 @@ def explained(
     columns = {node["name"]: node.get("column_name") for node in manifest["nodes"].values()}
     with duckdb.connect(config=settings.session()) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        for file in (settings.build_file, settings.raw_zone_file):
-            connection.execute(f"attach {literal(str(file))} as {quote(file.stem)} (read_only)")
+        attach(connection, *settings.build_files, settings.raw_zone_file)
         return [
             _explained(connection, check, tests[check.name], columns.get(check.name))
             if _is_finding(check) and check.name in tests

@@ -19,7 +19,7 @@ from orchestration.base.record import (
     step,
 )
 from orchestration.base.settings import Settings
-from orchestration.base.sql import literal, quote
+from orchestration.base.sql import attach, literal, quote
 from orchestration.base.text import counted
 from orchestration.models.dbt import Manifest, read_manifest
 from orchestration.models.findings import explained
@@ -103,20 +103,23 @@ def _is_built(node: Mapping[str, str]) -> bool:
 
 def _measured(settings: Settings, record: Record) -> dict[tuple[str, str], int]:
     """Rows of the build's tables; and the day that it takes for today, into the record."""
-    if not settings.build_file.is_file():
+    if not all(file.is_file() for file in settings.build_files):
         return {}
-    with duckdb.connect(str(settings.build_file), read_only=True) as connection:
+    with duckdb.connect() as connection:
+        attach(connection, *settings.build_files)
         tables = connection.execute(
-            "select schema_name, table_name from duckdb_tables() where schema_name != 'state'"
+            "select database_name, schema_name, table_name from duckdb_tables() "
+            "where schema_name != 'state'"
         ).fetchall()
         counts = [
             f"select {literal(schema)}, {literal(name)}, count(*) "
-            f"from {quote(schema)}.{quote(name)}"
-            for schema, name in tables
+            f"from {quote(database)}.{quote(schema)}.{quote(name)}"
+            for database, schema, name in tables
         ]
-        if ("intermediate", "int_refresh__as_of") in tables:
+        build = settings.build_file.stem
+        if (build, "intermediate", "int_refresh__as_of") in tables:
             (as_of,) = connection.execute(
-                "select max(as_of_date) from intermediate.int_refresh__as_of"
+                f"select max(as_of_date) from {quote(build)}.intermediate.int_refresh__as_of"
             ).fetchone() or (None,)
             record.as_of_date = as_of.isoformat() if as_of else None
         found = connection.execute(" union all ".join(counts)).fetchall() if counts else []

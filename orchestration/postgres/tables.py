@@ -12,7 +12,7 @@ from orchestration.base.errors import TargetFailed
 from orchestration.base.sql import quote
 from orchestration.models.dbt import PublishedModel
 from orchestration.postgres.target import NUL_SIGN
-from orchestration.publication.publish import RUSSIAN_SCHEMA
+from orchestration.publication.names import RUSSIAN_SCHEMA
 
 # A row of a B-tree takes 2,704 bytes at most.
 _KEY_BYTES = 2_000

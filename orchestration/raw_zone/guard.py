@@ -59,7 +59,7 @@ def refuse_full_disk(new: Sequence[RawFile], settings: Settings, is_rebuild: boo
         place = place.parent
     free = shutil.disk_usage(place).free
     if is_rebuild:
-        free += _bytes_of(settings.build_file)
+        free += _bytes_of(*settings.build_files)
     needed = needed_bytes(new, settings, is_rebuild)
     if free < needed:
         raise RefreshRefused(
@@ -79,7 +79,7 @@ def needed_bytes(new: Sequence[RawFile], settings: Settings, is_rebuild: bool) -
         return 0
     size, rows = sum(file.bytes for file in new), sum(file.rows for file in new)
     fresh = max(size * _NEEDED_A_BYTE, rows * _NEEDED_A_ROW)
-    build = 0 if is_rebuild else _bytes_of(settings.build_file)
+    build = 0 if is_rebuild else _bytes_of(*settings.build_files)
     if not build:
         return fresh + _NEEDED_AT_LEAST
     return fresh + build // 2 + _bytes_of(settings.published_file)
@@ -111,5 +111,5 @@ def _published_rows(file: Path) -> int:
     return int(found[0]) if found else 0
 
 
-def _bytes_of(file: Path) -> int:
-    return file.stat().st_size if file.is_file() else 0
+def _bytes_of(*files: Path) -> int:
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -84,7 +84,8 @@ def alone(warehouse: Warehouse, data_dir: Path) -> float:
     )
     own = Warehouse(data_dir, warehouse.raw_dir, warehouse.threads)
     settings.build_dir.mkdir(parents=True, exist_ok=True)
-    settings.build_file.unlink(missing_ok=True)
+    for file in settings.build_files:
+        file.unlink(missing_ok=True)
     register(scan(settings.raw_zone, load_contract(ROOT)), settings.raw_zone_file)
     command = ["build", *_NO_TESTS, "--select", f"+{MART}"]
     done = run_dbt(settings, command, lambda name, status: None)

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration.base.sql import attach
 from tests.benchmark.refreshes import Warehouse
 
 _OPERATORS = 6
@@ -36,7 +37,7 @@ def profile(warehouse: Warehouse, model: str, threads: int) -> dict[str, Any] | 
     }
     with duckdb.connect(str(build), read_only=True, config=session) as connection:
         raw_zone = build.with_name("raw_zone.duckdb")
-        connection.execute(f"attach '{raw_zone}' as raw_zone (read_only)")
+        attach(connection, build.with_name("voronka_marts.duckdb"), raw_zone)
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("pragma enable_profiling = 'json'")
         connection.execute(f"pragma profiling_output = '{output}'")

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.base.settings import DEMO_DIR, Settings, load_settings
+from orchestration.base.sql import attach
 from orchestration.models.run import BUILD, run_dbt
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
@@ -41,12 +42,13 @@ def build(settings: Settings, title: str) -> None:
 
 def compare(one: Settings, other: Settings, title: str) -> None:
     """Exit where two builds do not hold the same."""
-    differing = differing_tables(one.build_file, other.build_file)
+    differing = differing_tables(one.build_files, other.build_files)
     for table, rows in differing.items():
         print(f"{table}: {rows} rows differ")
     if differing:
         sys.exit(f"{title}: {len(differing)} tables differ.")
-    with duckdb.connect(str(one.build_file), read_only=True) as connection:
+    with duckdb.connect() as connection:
+        attach(connection, *one.build_files)
         found = connection.execute(
             "select count(*) from duckdb_tables() where schema_name != 'state'"
         ).fetchone()

@@ -38,7 +38,7 @@ def test_batches_in_any_split_and_order_give_what_one_build_gives(
         build.refresh()
     whole = Build(home / "whole", home / "raw")
     whole.refresh()
-    assert differing_tables(build.file, whole.file) == {}
+    assert differing_tables(build.files, whole.files) == {}
     assert set(build.refresh().values()) == {UNCHANGED}
     shutil.rmtree(home)
 
@@ -252,7 +252,7 @@ def test_each_kind_of_news_is_followed_and_nothing_else_is_rebuilt(tmp_path: Pat
 
     whole = Build(tmp_path / "whole", raw)
     whole.refresh()
-    assert differing_tables(build.file, whole.file) == {}
+    assert differing_tables(build.files, whole.files) == {}
     assert set(build.refresh().values()) == {UNCHANGED}
     # Another variable is another project.
     assert UNCHANGED not in build.refresh(churn_days=2).values()

@@ -75,8 +75,9 @@ def test_the_same_rows_give_the_same_bytes_in_any_order_of_files_and_threads(pla
         folder = place / "data/published/parquet"
         digests.append(
             {
-                path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-                for path in folder.glob("*.parquet")
+                str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in folder.rglob("*.parquet")
+                if path.is_file()
             }
         )
     assert len(digests[0]) > 20

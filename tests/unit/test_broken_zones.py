@@ -570,7 +570,7 @@ def test_the_space_that_is_needed_follows_the_new_files_and_the_present_build(tm
     assert needed_bytes([], settings, is_rebuild=False) == 0
     assert needed_bytes(new, settings, is_rebuild=False) == 79_000_000
     assert needed_bytes([raw_file(1_000, 10**9)], settings, is_rebuild=False) == 100_040_000_000
-    for file, size in ((settings.build_file, 8_000_000), (settings.published_file, 5_000_000)):
+    for file, size in ((settings.marts_file, 8_000_000), (settings.published_file, 5_000_000)):
         file.parent.mkdir(parents=True)
         file.write_bytes(bytes(size))
     assert needed_bytes(new, settings, is_rebuild=False) == 39_000_000 + 4_000_000 + 5_000_000

@@ -25,6 +25,7 @@ from tests.conftest import ROOT, write_zone
 def settings(tmp_path) -> Settings:
     found = Settings(project_dir=tmp_path, data_dir=tmp_path / "data")
     found.build_dir.mkdir(parents=True)
+    duckdb.connect(str(found.build_file)).close()
     change(
         found,
         """
@@ -39,7 +40,7 @@ def settings(tmp_path) -> Settings:
 
 
 def change(settings: Settings, sql: str) -> None:
-    with duckdb.connect(str(settings.build_file)) as connection:
+    with duckdb.connect(str(settings.marts_file)) as connection:
         connection.execute(sql)
 
 
@@ -139,7 +140,7 @@ def test_a_build_of_other_tools_or_options_is_rebuilt(tmp_path):
 def test_a_removed_build_leaves_no_cache_entry(tmp_path):
     settings = Settings(project_dir=ROOT, data_dir=tmp_path)
     settings.build_dir.mkdir()
-    for file in (settings.build_file, *settings.cache_files):
+    for file in (*settings.build_files, *settings.cache_files):
         file.write_text("{}")
     remove_build(settings)
-    assert [file for file in (settings.build_file, *settings.cache_files) if file.exists()] == []
+    assert [file for file in (*settings.build_files, *settings.cache_files) if file.exists()] == []

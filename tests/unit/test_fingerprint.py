@@ -19,7 +19,7 @@ def settings(tmp_path: Path) -> Settings:
     """A data directory as a good refresh leaves it."""
     write_zone(tmp_path / "raw", {"crm.leads": [{"lead_id": "1", "created_at": "2026-03-01"}]})
     found = Settings(project_dir=ROOT, data_dir=tmp_path / "data", raw_dir=str(tmp_path / "raw"))
-    for file in (found.published_file, found.dashboard_file, found.build_file, found.record_file):
+    for file in (found.published_file, found.dashboard_file, *found.build_files, found.record_file):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("{}")
     save_fingerprint(found, Record(**GOOD))
@@ -39,7 +39,7 @@ def test_a_raw_file_is_news_and_so_is_what_a_refresh_would_name(settings):
     assert unchanged(settings) is None
 
 
-@pytest.mark.parametrize("name", ["published_file", "dashboard_file", "build_file"])
+@pytest.mark.parametrize("name", ["published_file", "dashboard_file", "build_file", "marts_file"])
 def test_an_output_that_somebody_changed_is_made_again(settings, name):
     getattr(settings, name).write_text("{ }")
     assert unchanged(settings) is None

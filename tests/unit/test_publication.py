@@ -18,6 +18,7 @@ from orchestration.base.errors import ChecksFailed, PublicationFailed
 from orchestration.base.files import sync
 from orchestration.base.record import STEPS, CheckOutcome, Record
 from orchestration.base.settings import Settings
+from orchestration.base.sql import attach
 from orchestration.models.dbt import PublishedModel
 from orchestration.publication import publish as publication
 from orchestration.publication.publish import publish, publish_news
@@ -65,13 +66,23 @@ def settings(tmp_path) -> Settings:
 
 
 def build(settings: Settings, rows: int = 1_000, order: str = "asc") -> None:
-    """A build file as dbt makes it; quarantine is a view that names its catalogue."""
-    settings.build_file.unlink(missing_ok=True)
+    """Build files as dbt writes them; quarantine is a view that names its catalogue."""
+    for file in settings.build_files:
+        file.unlink(missing_ok=True)
     with duckdb.connect(str(settings.build_file)) as connection:
         connection.execute(
+            """
+            create schema intermediate; create schema staging;
+            create table staging.base as select 'x' as thing_id, ['amount: range'] as reasons;
+            create table intermediate.int_refresh__as_of as select date '2026-02-28' as as_of_date;
+            """
+        )
+    with duckdb.connect(str(settings.marts_file)) as connection:
+        attach(connection, settings.build_file)
+        connection.execute(
             f"""
-            create schema marts; create schema quarantine; create schema intermediate;
-            create schema staging;
+            create schema marts; create schema quarantine; create schema state;
+            create table state.of__fct_things as select 'a' as version;
             create table marts.fct_things as
             select 'id' || (i * 7919 % {rows}) as thing_id,
                 (i * 7919 % {rows})::decimal(18, 4) as amount,
@@ -79,9 +90,7 @@ def build(settings: Settings, rows: int = 1_000, order: str = "asc") -> None:
                 [i * 7919 % {rows}] as list
             from range({rows}) as t(i) order by i {order};
             create table marts.kpi_daily as select date '2026-01-01' as date_day, 'a' as manager_id;
-            create table staging.base as select 'x' as thing_id, ['amount: range'] as reasons;
             create view quarantine.crm_things as select * from voronka_build.staging.base;
-            create table intermediate.int_refresh__as_of as select date '2026-02-28' as as_of_date;
             """
         )
 
@@ -89,8 +98,9 @@ def build(settings: Settings, rows: int = 1_000, order: str = "asc") -> None:
 def digests(settings: Settings) -> dict[str, str]:
     folder = settings.published_dir / "parquet"
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.glob("*.parquet")
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*.parquet")
+        if path.is_file()
     }
 
 
@@ -136,10 +146,98 @@ def test_descriptions_are_comments(settings):
     ) == [("One row per 'thing'.",), ("Money; base currency.",)]
 
 
-def test_rows_lie_in_the_order_of_the_grain(settings):
+def test_rows_of_parquet_lie_in_the_order_of_the_grain(settings):
     publish(settings, MODELS, checked(), "1")
-    found = query(settings.published_file, "select thing_id from marts.fct_things")
-    assert found == sorted(found)
+    file = settings.published_dir / "parquet/fct_things.parquet"
+    found = duckdb.sql(f"select thing_id from '{file}'").fetchall()
+    assert len(found) == 1_000 and found == sorted(found)
+
+
+def test_nothing_private_is_published(settings):
+    publish(settings, MODELS, checked(), "1")
+    schemas = "select distinct schema_name from duckdb_tables() order by all"
+    assert query(settings.published_file, schemas) == [("marts",), ("quality",), ("quarantine",)]
+    assert query(settings.published_file, "from quarantine.crm_things") == [
+        ("x", ["amount: range"])
+    ]
+
+
+def test_what_a_killed_writer_left_beside_the_file_is_published(settings):
+    code = (
+        "import duckdb, os, sys\n"
+        "connection = duckdb.connect(sys.argv[1])\n"
+        "connection.execute(\"insert into marts.kpi_daily values ('2026-01-02', 'b')\")\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, settings.marts_file], check=True)
+    assert Path(f"{settings.marts_file}.wal").exists()
+    publish(settings, MODELS, checked(), "1")
+    assert query(settings.published_file, "select count(*) from marts.kpi_daily") == [(2,)]
+
+
+MONTHLY = PublishedModel(
+    "marts", "fct_days", ("day_id",), "A day.", {}, month_column="day"
+)  # fmt: skip
+
+
+def build_days(settings: Settings, *sql: str) -> None:
+    build(settings)
+    with duckdb.connect(str(settings.marts_file)) as connection:
+        connection.execute(
+            "create table marts.fct_days as select day_id, date '2026-01-30' + day_id as day "
+            "from unnest([3, 1, 0, 2]) as t(day_id) union all select 9, null"
+        )
+        for statement in sql:
+            connection.execute(statement)
+
+
+def inodes(settings: Settings) -> dict[str, int]:
+    folder = settings.published_dir / "parquet/fct_days.parquet"
+    return {path.name: path.stat().st_ino for path in folder.iterdir()}
+
+
+def test_a_large_fact_has_a_file_for_each_month_and_only_changed_months_are_written(settings):
+    build_days(settings)
+    publish(settings, [MONTHLY], checked(), "1")
+    folder = settings.published_dir / "parquet"
+    assert [
+        (path.name, duckdb.sql(f"select day_id from '{path}'").fetchall())
+        for path in sorted((folder / "fct_days.parquet").iterdir())
+    ] == [
+        ("2026-01.parquet", [(0,), (1,)]),
+        ("2026-02.parquet", [(2,), (3,)]),
+        ("none.parquet", [(9,)]),
+    ]
+    (table,) = json.loads((folder / "manifest.json").read_text())["tables"]
+    assert (table["file"], table["rows"], table["sha256"]) == ("fct_days.parquet", 5, None)
+    assert [(file["file"], file["rows"]) for file in table["files"]] == [
+        ("fct_days.parquet/2026-01.parquet", 2),
+        ("fct_days.parquet/2026-02.parquet", 2),
+        ("fct_days.parquet/none.parquet", 1),
+    ]
+    first, same = inodes(settings), digests(settings)
+    build_days(settings, "insert into marts.fct_days values (4, '2026-02-03')")
+    publish(settings, [MONTHLY], checked(), "1", folder.resolve())
+    second = inodes(settings)
+    assert {name for name in first if first[name] == second[name]} == {
+        "2026-01.parquet", "none.parquet",
+    }  # fmt: skip
+    assert duckdb.sql(f"select count(*) from '{folder}/fct_days.parquet/*.parquet'").fetchall() == [
+        (6,)
+    ]
+    build_days(settings)
+    publish(settings, [MONTHLY], checked(), "1")
+    assert digests(settings) == same
+    assert not set(inodes(settings).values()) & set(second.values())
+
+
+def test_a_large_fact_without_rows_has_a_file_with_its_columns(settings):
+    build_days(settings, "delete from marts.fct_days")
+    publish(settings, [MONTHLY], checked(), "1")
+    folder = settings.published_dir / "parquet/fct_days.parquet"
+    assert [path.name for path in folder.iterdir()] == ["none.parquet"]
+    found = duckdb.sql(f"from '{folder}/*.parquet'")
+    assert (found.columns, found.fetchall()) == (["day_id", "day"], [])
 
 
 def test_parquet_files_have_the_same_bytes_for_the_same_rows_in_any_order(settings):
@@ -375,7 +473,7 @@ def test_what_is_published_already_stays(settings):
 def test_whatever_changes_is_published(settings, change):
     assert news(settings, checked(PASSED))
     for file, sql in (
-        (settings.build_file, change.get("sql")),
+        (settings.marts_file, change.get("sql")),
         (settings.raw_zone_file, change.get("zone")),
     ):
         if sql:

@@ -152,7 +152,7 @@ def test_a_full_disk_is_said_after_the_command_has_ended(settings):
 
 def add(settings: Settings, sql: str) -> None:
     """Publish a build with more in it."""
-    with duckdb.connect(str(settings.build_file)) as connection:
+    with duckdb.connect(str(settings.marts_file)) as connection:
         connection.execute(sql)
     publish(settings, [unit.FACTS, unit.BAD, MONEY], unit.checked(), "1")
 

@@ -7,8 +7,7 @@
     {%- set states = {} -%}
     {%- set selects = [] -%}
     {%- for (name,) in rows_of(
-        "select table_name[5:] from duckdb_tables() where database_name = current_database()
-            and schema_name = 'state' and table_name in ('of__" ~ names | join("', 'of__") ~ "')"
+        "select table_name[5:] from duckdb_tables() where schema_name = 'state' and table_name in ('of__" ~ names | join("', 'of__") ~ "')"
     ) -%}
         {%- do selects.append(
             "select '" ~ name ~ "', version, code, inputs, changes_from from " ~ state_of(name)

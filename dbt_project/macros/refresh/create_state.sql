@@ -1,4 +1,7 @@
-{# Where the incremental models keep which files they read, what changed, and of which inputs they are. #}
-{% macro create_state() -%}
-    create schema if not exists state
+{#
+  Where the incremental models of a database keep which files they read, what changed, and of which
+  inputs they are: a transaction writes to one database.
+#}
+{% macro create_state(database) -%}
+    create schema if not exists {{ database }}.state
 {%- endmacro %}

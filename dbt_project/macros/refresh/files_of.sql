@@ -1,6 +1,6 @@
 {# The table with the files of a raw table that were read, as the preflight listed them. #}
 {% macro files_read_of(raw_table) -%}
-    {%- do return('state.files_of__' ~ raw_table.replace('.', '_')) -%}
+    {%- do return(this.database ~ '.state.files_of__' ~ raw_table.replace('.', '_')) -%}
 {%- endmacro %}
 
 {# The files that the preflight listed of a raw table, or those that it found to be new. #}

@@ -52,7 +52,7 @@
 {# Whether a relation is there, as a table. #}
 {% macro is_table(relation) -%}
     {%- do return(rows_of(
-        "select count(*) from duckdb_tables() where database_name = current_database()
+        "select count(*) from duckdb_tables() where database_name = '" ~ relation.database ~ "'
             and schema_name = '" ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "'"
     )[0][0] == 1) -%}
 {%- endmacro %}

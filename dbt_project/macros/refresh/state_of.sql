@@ -1,4 +1,4 @@
-{# The table with one row that says which inputs an incremental model was built from. #}
+{# The table with one row that says which inputs this model, or an input, was built from. #}
 {% macro state_of(name) -%}
-    {%- do return('state.of__' ~ name) -%}
+    {%- do return(database_of(name) ~ '.state.of__' ~ name) -%}
 {%- endmacro %}
