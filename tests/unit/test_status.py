@@ -165,7 +165,7 @@ UNPRICED = """
         date '2026-02-05' as first_unpriced_on
 """
 TWO_REASONS = """
-    create or replace table staging.base as
+    create or replace view quarantine.crm_things as
     select 'x' as thing_id, ['amount: range', 'paid_at: type'] as reasons
     union all select 'y', ['amount: range']
 """
