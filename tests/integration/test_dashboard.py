@@ -24,10 +24,36 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-SCREENS = (
-    *("overview", "funnel", "people", "sources", "calls", "pipeline"),
-    *("diagnosis", "customers", "quality"),
-)
+# The charts of each screen, in their order.
+CHARTS = {
+    "overview": ("revenue", "meetings", "leads", "rates", "attainment", "pipeline_amount"),
+    "funnel": ("way", "way_rates", "stages", "lost_here", "reasons", "cohorts"),
+    "people": (
+        *("people_set_meetings_held", "people_target_lead_rate", "people_held_to_paid_rate"),
+        *("people_calls_60s", "people_meeting_show_rate"),
+    ),
+    "sources": (
+        *("target_by_source", "leads_by_source", "sources_cpl", "sources_romi"),
+        *("spend_by_source", "revenue_by_source"),
+    ),
+    "calls": ("hours", "calls_answered", "missed", "waiting", "quality", "speed"),
+    "pipeline": ("open_by_stage", "stage_amount", "ageing"),
+    "diagnosis": (),
+    "customers": (
+        *("cohort_map", "active", "come_and_go", "retention", "clv", "csat", "cumulative"),
+    ),
+    "quality": ("quarantine_tables", "found"),
+}
+# Each chart, where it ends on the right, and the figures of each of its series that it draws.
+DRAWN = """() => [...document.querySelectorAll("[data-chart]")].map(place => {
+    const marks = place.querySelectorAll("svg path[fill]:not([fill=none])").length;
+    const given = item => (item?.value ?? item) !== null;
+    const series = echarts.getInstanceByDom(place).getOption().series;
+    return [
+        place.dataset.chart, place.getBoundingClientRect().right,
+        marks, series.map(one => one.data.filter(given).length),
+    ];
+})"""
 SERIES = """id => {
     const option = echarts.getInstanceByDom(document.querySelector(`[data-chart="${id}"]`))
         .getOption();
@@ -339,6 +365,28 @@ def test_a_running_period_says_so(browser: Browser) -> None:
     assert browser.page.query_selector(".as-of mark") is None
 
 
+@pytest.mark.parametrize(
+    ("language", "rows", "named"),
+    [
+        ("ru", "оплат", "Нет курса валют, за всю историю: "),
+        ("en", "payment", "Currencies without a rate, in all history: "),
+    ],
+)
+def test_money_without_a_rate_is_told_with_its_currencies_and_rows(
+    browser: Browser, demo_publication: Path, language: str, rows: str, named: str
+) -> None:
+    found = query(
+        demo_publication,
+        "select currency, rows_unpriced from quality.unpriced_money "
+        "where figure = 'revenue' and rows_unpriced > 0 order by 2 desc, 1",
+    )
+    assert found
+    browser.open("overview", grain="month", period="2026-09-01", lang=language)
+    foot = browser.page.inner_text('[data-card="revenue"] footer')
+    assert f"{sum(count for _, count in found)} {rows}" in foot
+    assert named + ", ".join(f"{currency} ({count})" for currency, count in found) in foot
+
+
 def test_tables_sort_by_their_columns(browser: Browser, demo_publication: Path) -> None:
     browser.open("people", grain="month", period="2026-06-01", lang="ru")
     by_main = query(
@@ -363,20 +411,18 @@ def test_the_data_screen_tells_the_publication(browser: Browser, demo_publicatio
 
 @pytest.mark.parametrize(("width", "language"), [(390, "ru"), (820, "en")])
 def test_every_screen_fits_and_is_filled(browser: Browser, width: int, language: str) -> None:
-    """On a phone too: nothing to scroll sideways, no chart without a mark, no complaint."""
+    """On a phone too: nothing to scroll sideways, no chart without its figures, no complaint."""
     browser.page.set_viewport_size({"width": width, "height": 844})
-    for screen in SCREENS:
+    for screen, charts in CHARTS.items():
         browser.open(screen, grain="month", period="2026-09-01", lang=language)
-        wide, charts, blank = browser.page.evaluate(
-            """() => [
-                document.documentElement.scrollWidth,
-                document.querySelectorAll(".chart svg").length,
-                document.querySelectorAll(".card .empty").length,
-            ]"""
-        )
-        assert wide <= width, screen
-        assert charts > 0 or screen == "diagnosis", screen
-        assert blank == 0, screen
+        drawn = browser.page.evaluate(DRAWN)
+        assert tuple(name for name, *_ in drawn) == charts, screen
+        for name, right, marks, figures in drawn:
+            assert right <= width, name
+            # The demo has figures for each series, and whatever is drawn has an area or a point.
+            assert figures and min(figures) > 0 and marks > 0, name
+        assert browser.page.evaluate("document.documentElement.scrollWidth") <= width, screen
+        assert browser.page.query_selector_all(".card .empty") == [], screen
     browser.page.set_viewport_size({"width": 1360, "height": 900})
     assert browser.complaints == []
 
