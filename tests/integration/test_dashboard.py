@@ -44,14 +44,21 @@ CHARTS = {
     ),
     "quality": ("quarantine_tables", "found"),
 }
-# Each chart, where it ends on the right, and the figures of each of its series that it draws.
+# Each chart, where it ends on the right, its filled shapes, the figures of each of its series, and
+# the room between the last line of its legend and the highest text of its axes.
 DRAWN = """() => [...document.querySelectorAll("[data-chart]")].map(place => {
     const marks = place.querySelectorAll("svg path[fill]:not([fill=none])").length;
     const given = item => (item?.value ?? item) !== null;
-    const series = echarts.getInstanceByDom(place).getOption().series;
+    const {series, legend} = echarts.getInstanceByDom(place).getOption();
+    const names = legend?.[0]?.data || [];
+    const texts = [...place.querySelectorAll("svg text")];
+    const isOfLegend = text => names.includes(text.textContent);
+    const box = text => text.getBoundingClientRect();
+    const room = Math.min(...texts.filter(text => !isOfLegend(text)).map(text => box(text).top))
+        - Math.max(...texts.filter(isOfLegend).map(text => box(text).bottom));
     return [
         place.dataset.chart, place.getBoundingClientRect().right,
-        marks, series.map(one => one.data.filter(given).length),
+        marks, series.map(one => one.data.filter(given).length), names.length ? room : null,
     ];
 })"""
 SERIES = """id => {
@@ -409,6 +416,23 @@ def test_the_data_screen_tells_the_publication(browser: Browser, demo_publicatio
     assert name in text and f"In quarantine\n{quarantined}" in text
 
 
+def test_a_month_without_a_remark_is_no_gap(browser: Browser, demo_publication: Path) -> None:
+    by_month = query(
+        demo_publication,
+        "select date_trunc('month', date_day)::date, sum(rows) "
+        "from marts.data_quality_daily group by 1 order by 1",
+    )
+    (first, _), (last, _) = by_month[0], by_month[-1]
+    all_months = (last.year - first.year) * 12 + last.month - first.month + 1
+    # The demo has a month without a remark.
+    assert all_months > len(by_month)
+    browser.open("quality", lang="en")
+    series = browser.series("found").values()
+    assert {len(values) for values in series} == {all_months}
+    shown = [sum(values) for values in zip(*series, strict=True)]
+    assert [count for count in shown if count] == [count for _, count in by_month]
+
+
 @pytest.mark.parametrize(("width", "language"), [(390, "ru"), (820, "en")])
 def test_every_screen_fits_and_is_filled(browser: Browser, width: int, language: str) -> None:
     """On a phone too: nothing to scroll sideways, no chart without its figures, no complaint."""
@@ -417,7 +441,8 @@ def test_every_screen_fits_and_is_filled(browser: Browser, width: int, language:
         browser.open(screen, grain="month", period="2026-09-01", lang=language)
         drawn = browser.page.evaluate(DRAWN)
         assert tuple(name for name, *_ in drawn) == charts, screen
-        for name, right, marks, figures in drawn:
+        for name, right, marks, figures, room in drawn:
+            assert room is None or room > 4, name
             assert right <= width, name
             # The demo has figures for each series, and whatever is drawn has an area or a point.
             assert figures and min(figures) > 0 and marks > 0, name

@@ -57,15 +57,19 @@ const tooltip = (formatter, trigger = "axis") => ({
 const escaped = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 const tipLine = (marker, name, text) => `<div class="tip-line">${marker}<span>${escaped(name)}</span><b>${escaped(text)}</b></div>`;
 const legend = (names, text = (name) => name) => ({ type: "plain", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, itemGap: 14, data: names, formatter: text, textStyle: { color: css("--ink"), fontSize: 12 }, inactiveColor: css("--faint") });
-const legendLines = (names, width) => {
+const pen = document.createElement("canvas").getContext("2d");
+// Where a chart may begin below its legend of so many lines.
+function belowLegend(names, width) {
+  pen.font = `12px ${css("--font")}`;
   let [lines, used] = [1, 0];
   for (const name of names) {
-    const need = 32 + name.length * 7.2;
+    // Its mark, the text, and the gap before the next one.
+    const need = 15 + pen.measureText(name).width;
     if (used && used + need > width) { lines += 1; used = 0; }
-    used += need;
+    used += need + 14;
   }
-  return lines;
-};
+  return 10 + 24 * lines;
+}
 // How wide a card's chart is now: legends are laid out by it.
 const chartWidth = (wide) => {
   if (isPrinting) return wide ? 660 : 300;
@@ -83,7 +87,7 @@ function timeChart(periods, series, { unit, wide = false, max = null, tick = per
   const most = Math.max(...series.flatMap((item) => item.values.filter(isGiven)));
   // A share that comes near the whole ends there.
   const limit = max ?? (unit === "ratio" && most > 0.8 && most <= 1 ? 1 : null);
-  const top = 14 + 20 * legendLines(names.map(named), chartWidth(wide));
+  const top = belowLegend(names.map(named), chartWidth(wide));
   const option = {
     legend: legend(names, named),
     grid: { left: 4, right: 10, top, bottom: 0, containLabel: true },
@@ -136,7 +140,7 @@ function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = t
   const names = series.map((item) => item.name);
   const isStacked = series.length > 1;
   // Bars of one series are named by the card's title.
-  const top = isStacked ? 8 + 20 * legendLines(names, chartWidth(wide)) : 2;
+  const top = isStacked ? belowLegend(names, chartWidth(wide)) : 2;
   const option = {
     legend: isStacked ? legend(names) : { show: false },
     grid: { left: 4, right: labels ? 86 : 16, top, bottom: 0, containLabel: true },

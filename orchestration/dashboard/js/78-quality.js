@@ -6,7 +6,7 @@ function quality() {
   const fact = (name, value, verdict = "") => h("div", { class: `fact ${verdict}` }, h("span", { class: "muted" }, name), h("b", {}, value));
   const bad = ABOUT.checks_failed;
   const byTable = tables.map((row) => [row.table_name, row.rows_quarantined]);
-  const months = [...new Set(found.map((row) => row.month))].sort();
+  const months = withQuietMonths([...new Set(found.map((row) => row.month))].sort());
   const periods = months.map((month) => periodAt(new Date(month), "month"));
   const names = [...new Set(found.map((row) => row.check_name))].sort();
   const column = (key, text, isText = false) => ({ key, label: text, text: isText, value: (row) => row[key], cell: (row) => (isText ? row[key] : number(row[key])) });
@@ -37,6 +37,20 @@ function quality() {
     })),
     drift.length ? card({ id: "drift", wide: true, title: t("title_drift"), about: t("drift_about") }, table({ id: "drift", rows: drift, sort: ["table_name", true], columns: [column("table_name", t("table"), true), column("column_name", t("column"), true), column("data_type", t("type"), true), column("files", t("files_column"))] })) : null,
   ];
+}
+
+// Months without a remark are shown as such; a date that is years away stands by itself.
+const MOST_QUIET_MONTHS = 24;
+function withQuietMonths(months) {
+  const all = [];
+  for (const month of months) {
+    const between = [];
+    if (all.length) {
+      for (let next = nextOf(new Date(all[all.length - 1]), "month"); isoOf(next) < month && between.length <= MOST_QUIET_MONTHS; next = nextOf(next, "month")) between.push(isoOf(next));
+    }
+    all.push(...(between.length <= MOST_QUIET_MONTHS ? between : []), month);
+  }
+  return all;
 }
 
 // Which tables have no rows, and what nobody can know without them.
