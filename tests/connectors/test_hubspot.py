@@ -13,6 +13,8 @@ from orchestration.connectors.run import check
 from tests.connectors.adapter import FIRST, SAMPLES, SECOND
 from tests.connectors.conftest import Place
 from tests.connectors.zone import all_rows, current
+from tests.standins.bitrix24 import HOOK, Bitrix24StandIn
+from tests.standins.bitrix24 import company_store as b24_store
 from tests.standins.company import Company, at, small_company
 from tests.standins.hubspot import (
     TOKEN,
@@ -482,14 +484,23 @@ def test_lead_objects_are_taken_when_they_leave_their_first_stage(place: Place) 
 
 
 def test_a_scope_of_leads_that_is_lost_does_not_turn_contacts_into_leads(place: Place) -> None:
+    """What the keys say of leads waits; deals keep the leads that they had."""
     company = small_company()
+    named = {"target_stages": ["Лиды / Целевой"], "utm_source_field": "UTM source",
+             "sweep_every_days": 1}  # fmt: skip
     with serve(company) as standin:
-        place.connect("hub", keys(standin, sweep_every_days=1), SECRETS)
+        place.connect("hub", keys(standin, **named), SECRETS)
         place.good(now=FIRST)
         before = current(place.raw, "crm.leads")
+        deals = {key: it["lead_id"] for key, it in current(place.raw, "crm.deals").items()}
         standin.forbidden = {"leads": "crm.objects.leads.read"}
+        company.reprice(3, 77, at(8, 1))
+        company.delete_person(1, at(8, 2))
         report = place.good(now=SECOND + timedelta(days=2)).report
         assert current(place.raw, "crm.leads") == before
+        found = {key: it["lead_id"] for key, it in current(place.raw, "crm.deals").items()}
+        assert found == deals
+        assert row(place, "crm.deals", "4003")["amount"] == "77"
         (said,) = [it for it in report.warnings if it.startswith("leads are not read")]
         assert "crm.objects.leads.read" in said
         place.connect("hub", keys(standin, leads_from="contacts"), SECRETS)
@@ -923,12 +934,71 @@ def test_a_check_names_the_owner_the_scopes_and_what_stays_empty(place: Place) -
         standin.always = lambda it: info if it.path.endswith("access-token-info") else None
         place.connect("hub", keys(standin), SECRETS)
         found = {it.text: it for it in check(place.settings(FIRST), "hub")}
-    assert found["The token is of a private app of Анна Примерова, 1 scopes"].grade == "good"
+    assert found["The token is of a private app of Анна Примерова, with 1 scope"].grade == "good"
     lacks = [it for text, it in found.items() if text.startswith("The private app lacks")]
     assert [it.grade for it in lacks] == ["bad"]
     assert "crm.objects.contacts.read" in lacks[0].text
     assert found["Portal 1234567: times in Europe/Moscow, amounts in RUB"].grade == "good"
-    assert found["2 owners and 1 archived ones, 1 pipelines, 6 stages"].grade == "good"
+    assert found["2 owners (1 archived), 1 pipeline, 6 stages"].grade == "good"
     empty = found["feedback_submissions: without it no crm.surveys"]
     assert (empty.grade, "feedback_submissions.read" in empty.remedy) == ("note", True)
     assert found["Leads are the portal's lead objects"].grade == "good"
+
+
+def test_the_company_comes_out_as_through_bitrix24(place: Place) -> None:
+    """Both tell of the same company; people, stages, times and money are the same."""
+    company = small_company()
+    with serve(company) as hubspot, Bitrix24StandIn(lambda: b24_store(company)) as bitrix:
+        named = {"payments_from": "won_deals"}
+        place.connect("hub", keys(hubspot, **named), SECRETS)
+        place.good(now=FIRST)
+        other = Place(place.root.with_name("other"), place.monkeypatch)
+        keys_there = {"kind": "bitrix24", "base_url": bitrix.address, "webhook_url": "env:HOOK"}
+        secret = {"HOOK": f"https://romashka.bitrix24.ru{HOOK}"}
+        other.connect("b24", {**keys_there, **named}, secret)
+        other.good(now=FIRST)
+    assert _told(place, 4000, 7000, 6000) == _told(other, 100, 300, 0)
+
+
+def _told(place: Place, deals: int, contacts: int, managers: int) -> dict[str, Any]:
+    """What a zone says of the company, by the company's own numbers."""
+
+    def number(key: str | None, begin: int) -> int | None:
+        return int(key) - begin if key and key.isdigit() else None
+
+    stages = {key[0]: it["name"] for key, it in current(place.raw, "crm.stages").items()}
+    kinds = sorted((it["name"], it["kind"]) for it in current(place.raw, "crm.stages").values())
+    return {
+        "stages": kinds,
+        "deals": sorted(
+            (
+                number(it["deal_id"], deals), number(it["contact_id"], contacts),
+                number(it["manager_id"], managers), stages[it["stage_id"]], float(it["amount"]),
+                it["currency"], it["deal_type"], it["created_at"], it["closed_at"],
+            )
+            for it in current(place.raw, "crm.deals").values()
+        ),
+        "entries": sorted(
+            (number(it["deal_id"], deals), stages[it["stage_id"]], it["entered_at"])
+            for it in current(place.raw, "crm.deal_stage_history").values()
+        ),
+        "payments": sorted(
+            (number(it["deal_id"], deals), float(it["amount"]), it["paid_at"])
+            for it in current(place.raw, "crm.payments").values()
+        ),
+        "phones": sorted(
+            (number(it["contact_id"], contacts), it["phone"])
+            for it in current(place.raw, "crm.contact_phones").values()
+            if it["contact_id"].isdigit()
+        ),
+        "meetings held": sorted(
+            (number(it["deal_id"], deals), it["set_at"], it["held_at"], it["kind"])
+            for it in current(place.raw, "crm.meetings").values()
+            if it["held_at"]
+        ),
+        "mails": sorted(
+            (number(it["deal_id"], deals), it["direction"], it["happened_at"])
+            for it in current(place.raw, "crm.activities").values()
+            if it["kind"] == "email"
+        ),
+    }  # fmt: skip

@@ -33,7 +33,7 @@ _CHANGED = "Try again later; if it stays so, the system has changed its API."
 
 
 class ScopeMissing(Refused):
-    """The token may not do this; `scopes` are those that would."""
+    """The token may not do this; `scopes` are those that it would take, where they are named."""
 
     def __init__(self, message: str, remedy: str, scopes: Sequence[str]) -> None:
         super().__init__(message, remedy)
@@ -114,7 +114,7 @@ class Api:
             said = http.refused(
                 what,
                 lacks.words,
-                f"Give the private app the scope {', '.join(lacks.scopes) or 'it asks for'} "
+                f"Give the private app the scope {', '.join(lacks.scopes) or 'that this needs'} "
                 "(Settings, Integrations, Private Apps, Scopes).",
             )
             raise ScopeMissing(said.message, said.remedy, lacks.scopes) from None
@@ -310,7 +310,7 @@ class Api:
                 "Integrations, Private Apps, Auth) and set it as "
                 f"{self._keys.access_token}."
             )
-        if answer.status == 403 and body.get("category") == "MISSING_SCOPES":
+        if answer.status == 403 and body:
             raise _Lacks(_scopes(body), f"403 {body.get('message') or answer.own_words}")
         if answer.status == 429:
             policy = str(body.get("policyName") or "RATE_LIMIT")

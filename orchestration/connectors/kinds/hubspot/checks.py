@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.base.errors import VoronkaError
 from orchestration.base.findings import Finding
+from orchestration.base.text import counted
 from orchestration.connectors.kinds.hubspot.mapping import (
     COMPANIES,
     CONTACTS,
@@ -36,11 +37,11 @@ def findings(hubspot: Hubspot) -> Iterator[Finding]:
     leads = "lead objects" if hubspot.has_lead_objects else "contacts"
     yield Finding("good", f"Leads are the portal's {leads}")
     archived = sum(bool(it.get("archived")) for it in hubspot.owners)
+    stages = sum(len(it.get("stages") or []) for it in hubspot.pipelines)
     yield Finding(
         "good",
-        f"{len(hubspot.owners) - archived} owners and {archived} archived ones, "
-        f"{len(hubspot.pipelines)} pipelines, "
-        f"{sum(len(it.get('stages') or []) for it in hubspot.pipelines)} stages",
+        f"{counted(len(hubspot.owners) - archived, 'owner')} ({archived} archived), "
+        f"{counted(len(hubspot.pipelines), 'pipeline')}, {counted(stages, 'stage')}",
     )
     # Both raise where a name fits none or several, or a closed stage is neither won nor lost.
     assert hubspot.stages is not None
@@ -62,7 +63,9 @@ def _token(hubspot: Hubspot) -> Iterator[Finding]:
     scopes = [str(it) for it in info.get("scopes") or []]
     # A private app sees what its scopes allow, whoever has made it.
     yield Finding(
-        "good", f"The token is of a private app of {name or f'user {user}'}, {len(scopes)} scopes"
+        "good",
+        f"The token is of a private app of {name or f'user {user}'}, with "
+        f"{counted(len(scopes), 'scope')}",
     )
     wanted = [f"crm.objects.{it}.read" for it in ("contacts", "companies", "deals", "owners")]
     missing = [it for it in [*wanted, "crm.schemas.deals.read"] if it not in scopes]

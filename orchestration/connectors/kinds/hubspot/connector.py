@@ -120,16 +120,32 @@ class Hubspot(Connector[HubspotConnection]):
         return self.api.rows(self.api.get("/crm/v3/pipelines/deals", what=what), what)
 
     @cached_property
-    def lead_pipelines(self) -> list[Json]:
-        """Pipelines of leads; none where contacts are the leads, or where they may not be read."""
+    def lead_pipelines(self) -> list[Json] | None:
+        """Pipelines of leads; None where contacts are the leads, or leads may not be read."""
         if not self.has_lead_objects:
-            return []
+            return None
         what = "pipelines of leads"
         try:
             return self.api.rows(self.api.get("/crm/v3/pipelines/leads", what=what), what)
         except ScopeMissing as missing:
             self.skip(LEAD_OBJECTS.name, missing)
-            return []
+            return None
+
+    @property
+    def reads_lead_objects(self) -> bool:
+        """Whether leads are objects of their own that may be read."""
+        return self.lead_pipelines is not None
+
+    @cached_property
+    def keys(self) -> HubspotConnection:
+        """The keys; without those that name what only leads have, where they may not be read."""
+        if not self.has_lead_objects or self.reads_lead_objects:
+            return self.connection
+        there = {name for it in self.custom[DEALS.name][0] for name in (it.field_id, it.name)}
+        fields = [f"{name}_field" for name in Fields.names()]
+        lost = {it: None for it in fields if getattr(self.connection, it) not in there}
+        stages = ("target_stages", "non_target_stages", "taken_stages")
+        return self.connection.model_copy(update={**lost, **{key: [] for key in stages}})
 
     @cached_property
     def has_lead_objects(self) -> bool:
@@ -176,7 +192,7 @@ class Hubspot(Connector[HubspotConnection]):
         Raises WrongUse where a closed stage says neither won nor lost, and no key does.
         """
         listed, unclear = self._stages
-        found = Stages(self.connection, [*listed, *mapping.lead_stages(self.lead_pipelines)])
+        found = Stages(self.keys, [*listed, *mapping.lead_stages(self.lead_pipelines or [])])
         unclear = [it for it in unclear if it not in found.won | found.lost]
         if unclear:
             raise WrongUse(
@@ -200,6 +216,9 @@ class Hubspot(Connector[HubspotConnection]):
             return {kind: ([], {}) for kind in kinds}
         found = {}
         for kind in kinds:
+            if kind == LEAD_OBJECTS.name and not self.reads_lead_objects:
+                found[kind] = mapping.custom_fields([])
+                continue
             what = f"properties of {kind}"
             rows = self.api.rows(self.api.get(f"/crm/v3/properties/{kind}", what=what), what)
             found[kind] = mapping.custom_fields(rows)
@@ -211,7 +230,7 @@ class Hubspot(Connector[HubspotConnection]):
         found = {}
         for kind, (mine, _) in self.custom.items():
             others = [it for other, (its, _) in self.custom.items() if other != kind for it in its]
-            found[kind] = mapping.resolve_fields(self.connection, mine, others)
+            found[kind] = mapping.resolve_fields(self.keys, mine, others)
         return found
 
     @cached_property
@@ -339,7 +358,13 @@ class Hubspot(Connector[HubspotConnection]):
         """Objects with these ids, as many as there still are."""
         for first in range(0, len(ids), _AT_ONCE):
             chunk = Chunk()
-            self._read_into(chunk, kind, ids[first : first + _AT_ONCE])
+            try:
+                self._read_into(chunk, kind, ids[first : first + _AT_ONCE])
+            except ScopeMissing as missing:
+                if kind.is_needed:
+                    raise
+                self.skip(kind.name, missing)
+                return
             yield chunk
 
     def _read_into(self, chunk: Chunk, kind: Kind, ids: Sequence[str]) -> None:
@@ -358,7 +383,7 @@ class Hubspot(Connector[HubspotConnection]):
 
     def links_of(self, kind: Kind) -> Sequence[str]:
         """The kinds that an object may point at, and that are of use here."""
-        with_leads = kind is DEALS and self.has_lead_objects and bool(self.lead_pipelines)
+        with_leads = kind is DEALS and self.reads_lead_objects
         return (*kind.links, LEAD_OBJECTS.name) if with_leads else kind.links
 
     def _asked(self, kind: Kind) -> tuple[list[str], list[str]]:

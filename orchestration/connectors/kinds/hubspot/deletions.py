@@ -64,13 +64,9 @@ class Deletions:
     @property
     def _kinds(self) -> list[Kind]:
         found = [COMPANIES, CONTACTS, DEALS, *Touches(self._hubspot).kinds]
-        if self._has_leads:
+        if self._hubspot.reads_lead_objects:
             found.insert(2, LEAD_OBJECTS)
         return found
-
-    @property
-    def _has_leads(self) -> bool:
-        return self._hubspot.has_lead_objects and bool(self._hubspot.lead_pipelines)
 
     def _archived(self, kind: Kind) -> Iterator[Window]:
         """Bury what is newly archived; read again what is archived no more.
@@ -136,7 +132,7 @@ class Deletions:
             "crm.deals": lambda: self._listed(DEALS),
             "crm.contacts": lambda: self._listed(CONTACTS) | self._listed(COMPANIES, "co"),
         }
-        if self._has_leads or not hubspot.has_lead_objects:
+        if hubspot.reads_lead_objects or not hubspot.has_lead_objects:
             lists["crm.leads"] = lambda: self._listed(hubspot.lead_kind)
         state: Mapping[str, object] = {}
         is_same = self._work.state.get("user") in (None, hubspot.user)
@@ -213,7 +209,7 @@ class Deletions:
                 pointing.setdefault(other, set()).update(self._hubspot.bare(it) for (it,) in found)
         if not latest:
             return
-        if self._has_leads:
+        if self._hubspot.reads_lead_objects:
             leads = sorted(pointing.get("crm.leads", ()))
             yield from Sales(self._hubspot).leads_again(leads)
         yield from Sales(self._hubspot).again(sorted(pointing.get("crm.deals", ())))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestration.connectors.connector import Row
-from orchestration.connectors.crm.rules import Deal, folded, reference, text
+from orchestration.connectors.crm.rules import Deal, Fields, Rules, folded, reference, text
 from orchestration.connectors.kinds.hubspot import mapping
 from orchestration.connectors.kinds.hubspot.api import Json
 from orchestration.connectors.kinds.hubspot.connector import Chunk
@@ -32,7 +32,7 @@ class Leads:
             own = mapping.properties(item)
             entries = mapping.entries(item, self._hubspot.stages.by_id, leads=True)
             pipeline, status = own.get("hs_pipeline"), own.get("hs_pipeline_stage")
-            contact = self._hubspot_contact(chunk, item)
+            contact = contact_of(chunk, item, self._keys.companies_as_contacts)
             lead = self._facts(
                 LEAD_OBJECTS, item, f"{mapping.LEADS}{pipeline}:{status}", contact, entries
             )
@@ -58,15 +58,12 @@ class Leads:
         return rows
 
     @property
-    def _rules(self) -> Any:
+    def _rules(self) -> Rules:
         return self._hubspot.rules[self._hubspot.lead_kind.name]
 
     @property
-    def _fields(self) -> Any:
+    def _fields(self) -> Fields:
         return self._hubspot.fields[self._hubspot.lead_kind.name]
-
-    def _hubspot_contact(self, chunk: Chunk, item: Json) -> str | None:
-        return contact_of(chunk, item, self._keys.companies_as_contacts)
 
     def _by_lifecycle(self, own: Json) -> bool | None:
         """A contact's stage of life says that it is a target lead, its status that it is none."""

@@ -11,7 +11,7 @@ from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm.rules import Deal, Move, currency, reference, text
 from orchestration.connectors.crm.vanished import bare, dropped, stale
 from orchestration.connectors.kinds.hubspot import mapping
-from orchestration.connectors.kinds.hubspot.api import Json
+from orchestration.connectors.kinds.hubspot.api import Json, Link
 from orchestration.connectors.kinds.hubspot.connector import LINKS, Chunk
 from orchestration.connectors.kinds.hubspot.leads import Leads, contact_of
 from orchestration.connectors.kinds.hubspot.mapping import DEALS, LEAD_OBJECTS, Version
@@ -60,7 +60,7 @@ class Sales:
 
     def read(self) -> Iterator[Window]:
         """Leads, then deals, then deals whose references moved without their knowing."""
-        if self._hubspot.has_lead_objects and self._hubspot.lead_pipelines:
+        if self._hubspot.reads_lead_objects:
             for chunk in self._hubspot.chunks(LEAD_OBJECTS):
                 rows = self._leads(chunk)
                 yield Window("leads", rows, chunk.state, 0.4, chunk.since)
@@ -108,8 +108,19 @@ class Sales:
         chunk = Chunk()
         for to in self._hubspot.links_of(DEALS):
             chunk.links[to] = self._hubspot.api.links(DEALS.name, to, ids)
+        self._remember_leads(chunk, ids)
         now = {it: tuple(self._linked(chunk, {"id": it})[1:]) for it in ids}
         yield from self.again([it for it in ids if known.get(it) != now[it]])
+
+    def _remember_leads(self, chunk: Chunk, ids: Sequence[str]) -> None:
+        """Where leads may not be read any more, deals keep the leads that they had."""
+        if not self._hubspot.has_lead_objects or self._hubspot.reads_lead_objects:
+            return
+        rows = self._own.select(LINKS, ["deal_id", "leads"], ids={"deal_id": ids})
+        chunk.links["leads"] = {
+            deal: [Link(it, number == 0) for number, it in enumerate(json.loads(leads))]
+            for deal, leads in rows
+        }
 
     def _linked(self, chunk: Chunk, item: Json) -> list[str]:
         """A row of the private table of associations; the primary one comes first."""
@@ -161,8 +172,10 @@ class Sales:
         from orchestration.connectors.kinds.hubspot.deletions import merged_graves
 
         found: dict[str, list[Row]] = {table: [] for table in _TABLES}
-        self._read |= {str(item["id"]) for item, _ in chunk.items}
-        history = self._history_of([str(item["id"]) for item, _ in chunk.items])
+        ids = [str(item["id"]) for item, _ in chunk.items]
+        self._read.update(ids)
+        self._remember_leads(chunk, ids)
+        history = self._history_of(ids)
         for item, stamp in chunk.items:
             for table, rows in self._of_deal(chunk, item, stamp, history).items():
                 found[table] += [{"_loaded_at": stamp, **row} for row in rows]
