@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cached_property
 
+from orchestration.base.interrupt import is_asked_to_stop, stop_if_asked
 from orchestration.base.lock import only_refresh
 from orchestration.base.record import Failure, Record
 from orchestration.base.settings import Settings
@@ -75,7 +75,7 @@ def refresh(settings: Settings, full: bool = False, accept: Collection[str] = ()
             record = Record.load(settings.record_file)
         except BaseException as error:  # noqa: BLE001 - the record says it
             record = Record.load(settings.record_file)
-            record.failure = Failure.of(error)
+            record.failure = Failure.of(KeyboardInterrupt() if is_asked_to_stop() else error)
         record.phases["total"] = round(time.monotonic() - start, 1)
         with contextlib.suppress(OSError):
             record.save(settings.record_file)
@@ -119,6 +119,8 @@ def _run_steps(settings: Settings, full: bool, accept: Collection[str]) -> None:
     from orchestration.expectations.step import check
 
     check(settings, project.contract, project.suites)
+    # Great Expectations takes an interrupted query for an expectation that broke.
+    stop_if_asked()
 
     from orchestration.publication.step import publish_build
 
@@ -160,17 +162,3 @@ def yield_to_readers() -> None:
     """Let dashboards on this machine have the cores first: who looks at a chart waits badly."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-
-
-def interrupt_on_terminate() -> None:
-    """Let SIGTERM end a refresh as Ctrl-C does: in order, with nothing left behind."""
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    # A stopped refresh ends without Python's last steps, so multiprocessing's own helper removes
-    # dbt's locks. It does so in any case, but would print a warning after our last word.
-    ignored = "ignore::UserWarning:multiprocessing.resource_tracker"
-    given = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = f"{given},{ignored}" if given else ignored

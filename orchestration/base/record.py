@@ -28,6 +28,7 @@ from orchestration.base.files import (
     reserve,
     write_json,
 )
+from orchestration.base.interrupt import is_interruption
 
 PASS, WARN, FAIL, ERROR = "pass", "warn", "fail", "error"
 # What stops a refresh unless its caller accepts it (`--allow-empty`, `--accept-shrink` …).
@@ -91,11 +92,7 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """The failure that an exception means."""
-        if isinstance(error, VoronkaError):
-            # What a model's failure says comes from the engine: its cause may be the machine.
-            found = remedy_of(error.details) if isinstance(error, BuildFailed) else None
-            return cls(error.message, found or error.remedy, error.details, error.exit_code)
-        if not isinstance(error, Exception):
+        if is_interruption(error):
             # Ctrl-C, SIGTERM, a run that is terminated in Dagster.
             return cls(
                 "The refresh was stopped.",
@@ -103,6 +100,10 @@ class Failure:
                 [],
                 EXIT_INTERRUPTED,
             )
+        if isinstance(error, VoronkaError):
+            # What a model's failure says comes from the engine: its cause may be the machine.
+            found = remedy_of(error.details) if isinstance(error, BuildFailed) else None
+            return cls(error.message, found or error.remedy, error.details, error.exit_code)
         if is_disk_full(error):
             full = disk_full(error)
             return cls(full.message, full.remedy, full.details, full.exit_code)

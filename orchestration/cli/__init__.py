@@ -124,11 +124,12 @@ def refresh(
 
     Readers keep the last good version until every blocking check has passed.
     """
+    from orchestration.base.interrupt import interrupt_on_terminate
     from orchestration.base.lock import keep_temporary_files
     from orchestration.base.record import EMPTY, QUARANTINE, SHRINK, UNPRICED
     from orchestration.cli.screen import ProgressScreen
-    from orchestration.refresh import interrupt_on_terminate, yield_to_readers
     from orchestration.refresh import refresh as run
+    from orchestration.refresh import yield_to_readers
 
     console, errors = _consoles()
     settings = _settings(raw_dir, var).checked()

@@ -152,9 +152,9 @@ def run_connections(
     end: str | None = None,
 ) -> Sequence[Outcome]:
     """Run connections and show how far they are and how they ended."""
+    from orchestration.base.interrupt import interrupt_on_terminate
     from orchestration.connectors.connector import Slice
     from orchestration.connectors.run import run as run_all
-    from orchestration.refresh import interrupt_on_terminate
 
     interrupt_on_terminate()
     asked = Slice(_instant("--from", start), _instant("--to", end))

@@ -14,6 +14,7 @@ from typing import Any
 
 from orchestration.base.errors import BuildFailed, process_ended
 from orchestration.base.files import read_json
+from orchestration.base.interrupt import is_interruption
 from orchestration.base.settings import Settings
 
 # A whole refresh: seeds, models and data tests, each as soon as what it needs is there.
@@ -94,8 +95,8 @@ def _run_here(settings: Settings, arguments: Sequence[str], listener: Listener) 
         finally:
             # The next steps read the file that dbt wrote.
             DuckDBConnectionManager.close_all_connections()
-    if isinstance(done.exception, KeyboardInterrupt):
-        raise done.exception
+    if done.exception is not None and is_interruption(done.exception):
+        raise KeyboardInterrupt from done.exception
     found = getattr(done.result, "results", None) or []
     results = tuple(
         NodeResult(

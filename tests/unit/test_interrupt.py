@@ -1,0 +1,71 @@
+"""A command that is asked to stop says so, whatever a library makes of the interruption."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from orchestration.base.errors import EXIT_INTERRUPTED, EXIT_STOPPED, WrongUse
+from orchestration.base.interrupt import is_interruption
+from orchestration.base.record import Failure
+from tests.conftest import ROOT, clean_environment
+
+
+def caused(error: Exception, cause: BaseException) -> Exception:
+    """The error as it is where the cause led to it."""
+    error.__cause__ = cause
+    return error
+
+
+def test_an_interrupted_query_is_no_fault_of_the_program() -> None:
+    """DuckDB gives an error of its own, caused by what the signal raised."""
+    before = signal.getsignal(signal.SIGALRM)
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, stop)
+    try:
+        with (
+            pytest.raises(Exception, match="interrupted") as caught,
+            duckdb.connect() as connection,
+        ):
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            connection.execute("select sum(a.i * b.i) from range(10000000) a(i), range(10000) b(i)")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not isinstance(caught.value, KeyboardInterrupt)
+    failure = Failure.of(caught.value)
+    assert (failure.message, failure.exit_code) == ("The refresh was stopped.", EXIT_INTERRUPTED)
+
+
+def test_other_errors_and_their_causes_are_none() -> None:
+    assert is_interruption(KeyboardInterrupt())
+    assert is_interruption(caused(ValueError(), caused(OSError(), KeyboardInterrupt())))
+    assert not is_interruption(caused(ValueError(), OSError()))
+    assert Failure.of(caused(WrongUse("no"), OSError())).message == "no"
+    assert Failure.of(RuntimeError("Query interrupted")).exit_code == EXIT_STOPPED
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_request_that_a_library_swallowed_is_remembered(name: str) -> None:
+    code = (
+        "import os, signal, time\n"
+        "from orchestration.base.interrupt import *\n"
+        "interrupt_on_terminate(); stop_if_asked()\n"
+        "try:\n"
+        f"    os.kill(os.getpid(), signal.{name}); time.sleep(9)\n"
+        "except BaseException: pass\n"
+        "try: stop_if_asked()\n"
+        "except KeyboardInterrupt: print('stopped')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=clean_environment(),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
