@@ -85,18 +85,18 @@ def listed_marts(gaps: Iterable[Gap]) -> dict[str, set[str]]:
 class Names:
     """What the company calls the members of a zone, whose keys are the system's own.
 
-    `sale_of` tells the number of the sale of a lead's or a deal's key.
+    `sale_of` tells the number of the sale of a lead's or a deal's key, `called` what the company
+    calls pipelines and sources that have another name there.
     """
 
-    def __init__(
-        self, raw: Path, sale_of: Callable[[str], int], pipelines: Mapping[str, str]
-    ) -> None:
+    def __init__(self, raw: Path, sale_of: Callable[[str], int], called: Mapping[str, str]) -> None:
         self._raw = raw
         self._sale_of = sale_of
         self.manager = self._names("crm.managers", "full_name")
-        self.source = self._names("crm.sources", "name")
+        found = self._names("crm.sources", "name")
+        self.source = {key: called.get(name, name) for key, name in found.items()}
         found = self._names("crm.pipelines", "name")
-        self.pipeline = {key: pipelines.get(name, name) for key, name in found.items()}
+        self.pipeline = {key: called.get(name, name) for key, name in found.items()}
         self.contact = self._names("crm.contacts", "name")
         self.stage = {
             row["stage_id"]: f"{self.pipeline[row['pipeline_id']]} / {row['name']}"
@@ -356,8 +356,9 @@ def _named(row: Row, names: Names) -> Row:
     for column in ("customer_number", "line"):
         if column in found:
             found[column] = phone(found[column])
-    if "pipeline_name" in found and "pipeline_id" in found:
-        found["pipeline_name"] = found["pipeline_id"]
+    for name in ("pipeline", "source"):
+        if f"{name}_name" in found and f"{name}_id" in found:
+            found[f"{name}_name"] = found[f"{name}_id"]
     # Places are compared by the order of stages.
     found.pop("position", None)
     return found

@@ -46,6 +46,30 @@ BITRIX24 = (
 )
 BITRIX24_SIMPLE = _BITRIX
 
+HUBSPOT = (
+    _ORPHANS,
+    Gap(
+        "Activities name deal and contact; the lead is the deal's.",
+        {
+            "crm.activities": "contact_id:6 lead_id:5",
+            "crm.meetings": "contact_id:3 lead_id:4",
+        },
+    ),
+    Gap("Messages have no direction, and count as sent.", {"crm.activities": "direction:2"}),
+    Gap("Incoming mails have an owner.", {"crm.activities": "manager_id:2"}),
+    Gap(
+        "An open deal always has a day on which it should close; of a closed one it is unknown.",
+        {"crm.deals": "expected_close_on:5"},
+    ),
+    Gap(
+        "A deal without a lead of its own has its contact's newest.",
+        {"crm.deals": "lead_id:2"},
+    ),
+    Gap("Only leads have marks of campaigns.", {"crm.deals": "source_id:1"}),
+    Gap("Sources have names of HubSpot's own.", {"crm.sources": "name:4"}),
+    Gap("Ratings are read, which the others do not have.", {"crm.surveys": "+:1"}),
+)
+
 BLUESALES = (
     _ORPHANS,
     Gap(

@@ -14,9 +14,9 @@ from tests.connectors.adapter import Adapter, all_adapters
 from tests.connectors.adapters.bitrix24 import SimpleBitrix24
 from tests.one_company import gaps
 from tests.one_company.compare import Gap
-from tests.one_company.story import CHANNEL_NAMES, NOW, ROLES, night
-from tests.one_company.truth import Ids
-from tests.standins import amocrm, bitrix24, bluesales
+from tests.one_company.story import CHANNEL_NAMES, CHANNELS, NOW, ROLES, night
+from tests.one_company.truth import SOURCES, Ids
+from tests.standins import amocrm, bitrix24, bluesales, hubspot
 from tests.standins.company import Company
 
 ADAPTERS: dict[str, Adapter] = {}
@@ -33,7 +33,8 @@ class System:
     """A system that serves the company.
 
     `keys` come beside those of its adapter. `sale_of` reads the number of a sale from the key of a
-    lead or a deal without prefix, `ids` are its managers and sources. `loads` are when it is read.
+    lead or a deal without prefix, `ids` are its managers and sources. `loads` are when it is read,
+    `called` what the company calls what has another name there.
     """
 
     name: str
@@ -43,7 +44,7 @@ class System:
     ids: Ids = field(default_factory=Ids)
     loads: Sequence[datetime] = _LOADS
     gaps: Sequence[Gap] = ()
-    pipelines: Mapping[str, str] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 def _managers(company: Company) -> dict[str, Any]:
@@ -112,6 +113,21 @@ CRMS = (
         gaps=gaps.BITRIX24_SIMPLE,
     ),
     System(
+        "hubspot",
+        ADAPTERS["hubspot"],
+        {
+            "source_channels": {hubspot.SOURCES[key]: CHANNELS[key] for key in hubspot.SOURCES}
+            | {"google": "google"}
+        },
+        lambda key: int(key) % 1_000,
+        Ids(
+            lambda number: f"hubspot-{6000 + number}",
+            lambda key: f"hubspot-{hubspot.SOURCES[key]}",
+        ),
+        called={hubspot.SOURCES[key]: SOURCES[key] for key in hubspot.SOURCES},
+        gaps=gaps.HUBSPOT,
+    ),
+    System(
         "bluesales",
         ADAPTERS["bluesales"],
         {
@@ -130,7 +146,7 @@ CRMS = (
         ),
         loads=_NIGHTS,
         gaps=gaps.BLUESALES,
-        pipelines={"CRM-статусы": "Продажи"},
+        called={"CRM-статусы": "Продажи"},
     ),
 )
 

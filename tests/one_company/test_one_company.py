@@ -118,7 +118,7 @@ def true_names(raw: Path) -> Names:
 def names_of(system: System) -> Any:
     prefix = f"{system.name}-"
     return lambda raw: Names(
-        raw, lambda key: system.sale_of(key.removeprefix(prefix)), system.pipelines
+        raw, lambda key: system.sale_of(key.removeprefix(prefix)), system.called
     )
 
 

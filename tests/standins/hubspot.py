@@ -12,7 +12,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.standins.company import CLOSED, STAGE_NAMES, STAGES, Company, Person, Sale
+from tests.standins.company import (
+    CLOSED,
+    ORDER_STAGE_NAMES,
+    STAGE_NAMES,
+    STAGES,
+    Company,
+    Person,
+    Sale,
+)
 from tests.standins.server import Reply, Request, StandIn, json_reply
 
 Json = dict[str, Any]
@@ -20,8 +28,9 @@ Links = dict[tuple[str, str], dict[str, list[tuple[str, str | None]]]]
 
 TOKEN = "pat-eu1-secret-token"
 OBJECTS = "/crm/v3/objects/"
-SOURCES = {"site": "DIRECT_TRAFFIC", "referral": "REFERRALS"}
-PIPELINE, LEAD_PIPELINE = "default", "lead-pipeline"
+SOURCES = {"site": "DIRECT_TRAFFIC", "referral": "REFERRALS", "yandex": "PAID_SOCIAL",
+           "google": "PAID_SEARCH"}  # fmt: skip
+PIPELINE, ORDERS, LEAD_PIPELINE = "default", "orders", "lead-pipeline"
 LEAD_STAGES = {"l-new": "Новый", "l-work": "В работе", "l-good": "Целевой", "l-bad": "Нецелевой"}
 SCOPES = (
     "crm.objects.contacts.read", "crm.objects.companies.read", "crm.objects.deals.read",
@@ -324,7 +333,10 @@ def company_store(company: Company, has_leads: bool = True) -> Store:
             for it in company.managers
         ],
         pipelines={
-            "deals": [_pipeline(PIPELINE, "Продажи", {it: STAGE_NAMES[it] for it in STAGES})],
+            "deals": [
+                _pipeline(PIPELINE, "Продажи", {it: STAGE_NAMES[it] for it in STAGES}),
+                *([_pipeline(ORDERS, "Заказы", ORDER_STAGE_NAMES)] if company.has_orders else []),
+            ],
             "leads": [_pipeline(LEAD_PIPELINE, "Лиды", LEAD_STAGES)] if has_leads else [],
         },
         properties={
@@ -332,6 +344,7 @@ def company_store(company: Company, has_leads: bool = True) -> Store:
             for kind in ("leads", "contacts")
         },
     )
+    led = [it for it in company.sales if has_leads and not it.is_order]
     store.objects = {
         "deals": [_deal(company, it) for it in company.sales],
         "contacts": [_contact(company, it) for it in company.people],
@@ -343,15 +356,15 @@ def company_store(company: Company, has_leads: bool = True) -> Store:
             )
             for it in company.firms
         ],
-        "leads": [_lead(company, it) for it in company.sales] if has_leads else [],
+        "leads": [_lead(company, it) for it in led],
     }  # fmt: skip
     for sale in company.sales:
         deal, moves = str(4000 + sale.number), sale.moves[::-1]
         store.history["deals", deal] = {
             "dealstage": [version(it.stage, it.at, it.by) for it in moves],
-            "pipeline": [version(PIPELINE, sale.created_at)],
+            "pipeline": [version(_pipeline_of(sale), sale.created_at)],
         }
-        if has_leads:
+        if sale in led:
             found = [version(stage, at, by) for at, stage, by in lead_moves(sale)]
             store.history["leads", str(9000 + sale.number)] = {
                 "hs_pipeline_stage": found[::-1],
@@ -382,6 +395,10 @@ def _pipeline(pipeline: str, label: str, stages: dict[str, str]) -> Json:
     }  # fmt: skip
 
 
+def _pipeline_of(sale: Sale) -> str:
+    return ORDERS if sale.is_order else PIPELINE
+
+
 def _removed(company: Company, entity: str, number: int) -> datetime | None:
     return max(
         it.at for it in company.removals if (it.entity, it.entity_number) == (entity, number)
@@ -398,17 +415,18 @@ def _deal(company: Company, sale: Sale) -> Json:
         amount=str(sale.amount), closed_lost_reason=sale.reason, dealname=f"Сделка {sale.number}",
         closedate=_time(closed) if sale.closed_at or not plan else plan,
         createdate=_time(sale.created_at), deal_currency_code=None, dealstage=sale.stage,
-        dealtype="existingbusiness" if sale.number == 3 else "newbusiness",
+        dealtype="existingbusiness" if sale.is_return or sale.is_order else "newbusiness",
         hs_analytics_source=SOURCES[sale.source] if sale.source else "",
-        hs_merged_object_ids=None, hubspot_owner_id=str(6000 + sale.owner), pipeline=PIPELINE,
-        **entered,
+        hs_merged_object_ids=None, hubspot_owner_id=str(6000 + sale.owner),
+        pipeline=_pipeline_of(sale), **entered,
     )  # fmt: skip
 
 
 def lead_moves(sale: Sale) -> list[tuple[datetime, str, int]]:
     """A lead is new, taken by the first who moves the sale, then found good or bad."""
-    found = [(sale.created_at, "l-new", sale.moves[0].by)]
-    if len(sale.moves) > 1:
+    first = sale.moves[0]
+    found = [(first.at, "l-new" if first.stage == "new" else "l-work", first.by)]
+    if first.stage == "new" and len(sale.moves) > 1:
         found.append((sale.moves[1].at, "l-work", sale.moves[1].by))
     if sale.is_target is not None and sale.target_at is not None:
         found.append((sale.target_at, "l-good" if sale.is_target else "l-bad", 2))
@@ -423,7 +441,7 @@ def _lead(company: Company, sale: Sale) -> Json:
         _removed(company, "sale", sale.number) if sale.is_deleted else None,
         hs_createdate=_time(sale.created_at), hubspot_owner_id=str(6000 + sale.owner),
         hs_pipeline=LEAD_PIPELINE, hs_pipeline_stage=status,
-        hs_lead_disqualification_reason="Дорого" if status == "l-bad" else None,
+        hs_lead_disqualification_reason=sale.reason if status == "l-bad" else None,
         hs_analytics_source=SOURCES[sale.source] if sale.source else "",
         utm_source=sale.utm,
     )  # fmt: skip
@@ -457,7 +475,7 @@ def _contact(company: Company, person: Person) -> Json:
         firstname=person.name.split()[0], lastname=person.name.split()[1], email=person.email,
         phone=phones[0], mobilephone=phones[1], createdate=_time(person.created_at),
         associatedcompanyid=str(5000 + person.firm) if person.firm else None,
-        hs_analytics_source="DIRECT_TRAFFIC" if person.number == 1 else None, **more,
+        hs_analytics_source=SOURCES[person.source] if person.source else None, **more,
     )  # fmt: skip
 
 
@@ -475,7 +493,7 @@ def _link_sales(store: Store, company: Company, has_leads: bool) -> None:
         store.links["deals", "leads"] = {
             str(4000 + it.number): [(str(9000 + it.number), None)]
             for it in company.sales
-            if not it.is_deleted
+            if not it.is_deleted and not it.is_order
         }
 
 
