@@ -17,10 +17,11 @@ from typing import Any
 import yaml
 
 from orchestration.base.errors import EXIT_GOOD, EXIT_STOPPED, VoronkaError, WrongUse
-from orchestration.metrics import glossary
+from orchestration.metrics import definitions, glossary
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 MODELS_DIR = Path("dbt_project/models")
+SEEDS_DIR = Path("seeds/reference")
 README = Path("README.md")
 PAGE = Path("docs/marts.md")
 BEGIN = "<!-- mart index: made by `make docs` -->"
@@ -36,11 +37,15 @@ _DOC_CALL = re.compile(r"{{\s*doc\(\s*['\"](\w+)['\"]\s*\)\s*}}")
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a mart; `description` is Markdown in one line."""
+    """A column of a mart; `description` is Markdown in one line.
+
+    `file` is the one that defines it, inside the project; None where nobody looked.
+    """
 
     name: str
     data_type: str
     description: str
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,14 @@ class Mart:
         return re.split(r"(?<=\.)\s+(?=[A-Z`])", self.description, maxsplit=1)[0]
 
 
-def load_marts(project_dir: Path) -> list[Mart]:
+def load_marts(
+    project_dir: Path, files: Mapping[tuple[str, str], Path] | None = None
+) -> list[Mart]:
     """Read the marts of the project in `project_dir`, by folder and name.
 
-    Raises WrongUse where a YAML file names a doc block that does not exist, or leaves out
-    what the index shows.
+    `files` are those that define the columns, by mart and column (`defining_files`). Raises
+    WrongUse where a YAML file names a doc block that does not exist, or leaves out what the index
+    shows.
     """
     config = _read_yaml(project_dir / "dbt_project.yml")
     blocks = _doc_blocks(project_dir / MODELS_DIR)
@@ -74,8 +82,34 @@ def load_marts(project_dir: Path) -> list[Mart]:
         for model in _read_yaml(path).get("models", []):
             schema = (model.get("config") or {}).get("schema") or _schema_of(config, folders)
             if schema in SCHEMAS:
-                marts.append(_mart(model, folders[-1], schema, blocks, path))
+                marts.append(_mart(model, folders[-1], schema, blocks, path, files or {}))
     return sorted(marts, key=lambda mart: (mart.folder, mart.name))
+
+
+def defining_files(project_dir: Path) -> dict[tuple[str, str], Path]:
+    """The file that defines each column of each mart: a model, or the metric of a ratio.
+
+    Needs dbt, and is empty where `project_dir` is no whole project. Raises BuildFailed.
+    """
+    if not (project_dir / "profiles.yml").is_file():
+        return {}
+    # dbt and sqlglot take seconds.
+    from orchestration.cli.lineage import Lineage, compiled_models
+
+    lineage = Lineage(compiled_models(project_dir))
+    tables = [*(project_dir / MODELS_DIR).rglob("*.sql"), *(project_dir / SEEDS_DIR).glob("*.csv")]
+    paths = {file.stem: file for file in tables}
+    figures = definitions.definitions(project_dir)
+    found = {}
+    for mart in load_marts(project_dir):
+        for column in mart.columns:
+            origin = lineage.origin(mart.name, column.name) or mart.name
+            # What comes from the raw zone's own tables is defined where it is selected.
+            file = paths.get(origin, paths[mart.name]).relative_to(project_dir)
+            # What a mart makes of other figures, it makes as the metric says.
+            is_figure = origin == mart.name and column.name in figures
+            found[mart.name, column.name] = figures[column.name].file if is_figure else file
+    return found
 
 
 def readme_section(marts: Sequence[Mart]) -> str:
@@ -101,10 +135,11 @@ def page(marts: Sequence[Mart]) -> str:
         for mart in members:
             lines += ["", f"### {mart.name}", "", mart.description]
             lines += ["", f"Table `{mart.schema}.{mart.name}`, a row for each {_grain(mart)}."]
-            lines += ["", "| column | type | what it holds |", "| --- | --- | --- |"]
+            lines += ["", "| column | type | what it holds | defined in |", "| --- " * 4 + "|"]
             for column in mart.columns:
                 text = _cell(column.description)
-                lines.append(f"| `{column.name}` | {column.data_type} | {text} |")
+                file = f"[{column.file.name}](../{column.file})" if column.file else ""
+                lines.append(f"| `{column.name}` | {column.data_type} | {text} | {file} |")
     return "\n".join(lines) + "\n"
 
 
@@ -113,22 +148,32 @@ def stale_files(project_dir: Path) -> dict[Path, str]:
 
     Paths are inside the project.
     """
-    marts = load_marts(project_dir)
+    marts = load_marts(project_dir, defining_files(project_dir))
     expected = {
         README: _with_section(_text_of(project_dir / README), readme_section(marts)),
         PAGE: page(marts),
+        **definitions.generated_files(project_dir),
         **glossary.pages(project_dir),
     }
-    return {path: text for path, text in expected.items() if _text_of(project_dir / path) != text}
+    return _stale(project_dir, expected)
 
 
 def write_files(project_dir: Path) -> list[Path]:
     """Bring the stale files up to date and return their paths inside the project."""
-    stale = stale_files(project_dir)
-    for path, text in stale.items():
+    # The models are compiled with what the metrics define.
+    written = _write(project_dir, _stale(project_dir, definitions.generated_files(project_dir)))
+    return written + _write(project_dir, stale_files(project_dir))
+
+
+def _write(project_dir: Path, files: Mapping[Path, str]) -> list[Path]:
+    for path, text in files.items():
         (project_dir / path).parent.mkdir(parents=True, exist_ok=True)
         (project_dir / path).write_text(text, encoding="utf-8")
-    return list(stale)
+    return list(files)
+
+
+def _stale(project_dir: Path, files: Mapping[Path, str]) -> dict[Path, str]:
+    return {path: text for path, text in files.items() if _text_of(project_dir / path) != text}
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
@@ -157,7 +202,12 @@ def _doc_blocks(directory: Path) -> dict[str, str]:
 
 
 def _mart(
-    model: Mapping[str, Any], folder: str, schema: str, blocks: Mapping[str, str], path: Path
+    model: Mapping[str, Any],
+    folder: str,
+    schema: str,
+    blocks: Mapping[str, str],
+    path: Path,
+    files: Mapping[tuple[str, str], Path],
 ) -> Mart:
     def text_of(item: Mapping[str, Any], what: str) -> str:
         written = _one_line(str(item.get("description") or ""))
@@ -183,7 +233,12 @@ def _mart(
         grain=tuple(grain),
         description=text_of(model, model["name"]),
         columns=tuple(
-            Column(column["name"], column["data_type"], text_of(column, column["name"]))
+            Column(
+                column["name"],
+                column["data_type"],
+                text_of(column, column["name"]),
+                files.get((model["name"], column["name"])),
+            )
             for column in model.get("columns", [])
         ),
     )

@@ -88,10 +88,10 @@ All that is counted, i.e. day by day. One row per day. `visits` add up.
 
 Table `marts.kpi_daily`, a row for each `date_day`, `shop_id`.
 
-| column | type | what it holds |
-| --- | --- | --- |
-| `date_day` | date | Local day. |
-| `visits` | bigint | Visits \\| calls, in a row. |
+| column | type | what it holds | defined in |
+| --- | --- | --- | --- |
+| `date_day` | date | Local day. |  |
+| `visits` | bigint | Visits \\| calls, in a row. |  |
 
 ## quality
 
@@ -101,8 +101,8 @@ Where rows went.
 
 Table `quality.rows_counted`, a row for each `table_name`.
 
-| column | type | what it holds |
-| --- | --- | --- |
+| column | type | what it holds | defined in |
+| --- | --- | --- | --- |
 """
 
 
@@ -125,6 +125,29 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_index_of_this_project_is_current() -> None:
     assert list(stale_files(PROJECT_DIR)) == []
+
+
+# What people ask for, as a column of a mart, and the file that they look into first.
+DEFINED = {
+    ("kpi_company_period", "win_rate"): "semantic/metrics/deals.yml",
+    ("kpi_manager_period", "responded_in_5min_rate"): "semantic/metrics/response.yml",
+    ("kpi_company_period", "churn_rate"): "semantic/metrics/churn.yml",
+    ("kpi_company_period", "open_deals"): "facts/int_pipeline__balances.sql",
+    ("kpi_daily", "set_meetings_paid"): "measures/int_measures__meetings.sql",
+    ("kpi_source_period", "romi"): "semantic/metrics/romi.yml",
+    ("quota_attainment", "pace"): "semantic/metrics/plans_and_quality.yml",
+    ("fct_leads", "first_response_at"): "intermediate/leads/int_leads__first_response.sql",
+    ("fct_call_sessions", "recovery"): "intermediate/calls/int_calls__recovery.sql",
+    ("kpi_company_period", "new_customers"): "measures/int_measures__payments.sql",
+}
+
+
+def test_the_index_names_the_file_that_defines_a_figure() -> None:
+    page = (PROJECT_DIR / PAGE).read_text(encoding="utf-8")
+    sections = {part.partition("\n")[0]: part for part in page.split("\n### ")}
+    for (mart, column), file in DEFINED.items():
+        (row,) = [it for it in sections[mart].splitlines() if it.startswith(f"| `{column}` |")]
+        assert row.endswith(f"](../{MODELS_DIR}/{file}) |"), (mart, column, row)
 
 
 def test_every_published_mart_of_this_project_is_in_the_index() -> None:

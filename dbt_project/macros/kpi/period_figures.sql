@@ -5,8 +5,8 @@
 #}
 {% macro period_figures(relation) -%}
         {{- additive_figures(relation) }},
-        {%- for name, numerator, denominator in period_ratios() %}
-        {{ ratio(numerator, denominator) }} as {{ name }},
+        {%- for name in period_ratios() %}
+        {{ figure(name, relation) }} as {{ name }},
         {%- endfor %}
         median_cycle_days,
         median_response_minutes,

@@ -2,7 +2,7 @@
 {% macro public_measures(relation) -%}
     {%- for measure in daily_measures() %}
         {% if measure == 'cycle_days_won' -%}
-        {{ ratio(relation ~ '.cycle_microseconds_won', microseconds_per_day()) }} as cycle_days_won
+        {{ figure('cycle_days_won', relation) }} as cycle_days_won
         {%- else -%}
         {{ relation }}.{{ measure }}
         {%- endif -%}

@@ -1,6 +1,6 @@
 {# The figures of kpi_manager_period that are quotients or medians. #}
 {% macro ratio_metrics() %}
     {% do return(
-        (period_ratios() | map('first') | list) + ['median_cycle_days', 'median_response_minutes']
+        period_ratios() + ['median_cycle_days', 'median_response_minutes']
     ) %}
 {% endmacro %}

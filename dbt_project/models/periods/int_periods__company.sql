@@ -89,7 +89,8 @@ final as (
             when periods.period_grain not in ('day', 'week') then coalesce(costs.sales_cost, 0)
         end as sales_cost,
         coalesce(sessions.sessions, 0) as sessions,
-        coalesce(sessions.missed_calls_recovered, 0) as missed_calls_recovered,
+        coalesce(sessions.recovered_by_agent, 0) as recovered_by_agent,
+        coalesce(sessions.recovered_by_client, 0) as recovered_by_client,
         coalesce(sessions.missed_calls_lost, 0) as missed_calls_lost
     from periods
     left join totals

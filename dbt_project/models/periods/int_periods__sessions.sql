@@ -18,8 +18,8 @@ final as (
         grains.period_grain,
         {{ period_start('grains.period_grain', 'sessions.started_on') }} as period_start,
         count(*) as sessions,
-        count(*) filter (where sessions.recovery in ('by_agent', 'by_client'))
-            as missed_calls_recovered,
+        count(*) filter (where sessions.recovery = 'by_agent') as recovered_by_agent,
+        count(*) filter (where sessions.recovery = 'by_client') as recovered_by_client,
         count(*) filter (where sessions.recovery = 'lost') as missed_calls_lost
     from sessions
     cross join grains

@@ -71,10 +71,10 @@ final as (
         period_start,
         target,
         actual,
-        {{ ratio('actual', 'target') }} as attainment,
+        {{ figure('attainment') }} as attainment,
         target_to_date,
         actual_to_date,
-        {{ ratio('actual_to_date', 'target_to_date') }} as pace
+        {{ figure('pace') }} as pace
     from figures
 
 )

@@ -54,8 +54,8 @@ final as (
         cells.answer_wait_seconds,
         cells.missed_waits,
         cells.missed_wait_seconds,
-        {{ ratio('cells.answer_wait_seconds', 'cells.answer_waits') }} as avg_answer_wait_seconds,
-        {{ ratio('cells.missed_wait_seconds', 'cells.missed_waits') }} as avg_missed_wait_seconds
+        {{ figure('avg_answer_wait_seconds', 'cells') }} as avg_answer_wait_seconds,
+        {{ figure('avg_missed_wait_seconds', 'cells') }} as avg_missed_wait_seconds
     from cells
     inner join sources
         on cells.source_id = sources.source_id

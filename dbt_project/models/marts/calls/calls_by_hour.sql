@@ -40,7 +40,7 @@ final as (
         cells.calls_answered,
         cells.calls_missed,
         cells.talk_seconds,
-        {{ ratio('cells.calls_answered', 'cells.calls') }} as answer_rate
+        {{ figure('answer_rate', 'cells') }} as answer_rate
     from cells
     inner join managers
         on cells.manager_id = managers.manager_id

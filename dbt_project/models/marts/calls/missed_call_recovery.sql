@@ -48,14 +48,8 @@ final as (
         cells.missed_calls_lost_unnumbered,
         cells.missed_calls_open,
         cells.recovery_seconds,
-        {{ ratio(
-            '(cells.recovered_by_agent + cells.recovered_by_client)',
-            '(cells.recovered_by_agent + cells.recovered_by_client + cells.missed_calls_lost)'
-        ) }} as missed_recovery_rate,
-        {{ ratio(
-            'cells.recovery_seconds / 60',
-            '(cells.recovered_by_agent + cells.recovered_by_client)'
-        ) }} as avg_recovery_minutes
+        {{ figure('missed_recovery_rate', 'cells') }} as missed_recovery_rate,
+        {{ figure('avg_recovery_minutes', 'cells') }} as avg_recovery_minutes
     from cells
     inner join sources
         on cells.source_id = sources.source_id

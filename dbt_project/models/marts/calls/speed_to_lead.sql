@@ -57,13 +57,10 @@ final as (
         cells.leads_answered_in_5min,
         cells.response_seconds,
         cells.response_working_seconds,
-        {{ ratio('cells.leads_answered', 'cells.leads_created') }} as answered_rate,
-        {{ ratio('cells.leads_answered_in_5min', 'cells.leads_created') }}
-            as responded_in_5min_rate,
-        {{ ratio('cells.response_seconds / 60', 'cells.leads_answered') }}
-            as avg_response_minutes,
-        {{ ratio('cells.response_working_seconds / 60', 'cells.leads_answered') }}
-            as avg_response_working_minutes,
+        {{ figure('answered_rate', 'cells') }} as answered_rate,
+        {{ figure('responded_in_5min_rate', 'cells') }} as responded_in_5min_rate,
+        {{ figure('avg_response_minutes', 'cells') }} as avg_response_minutes,
+        {{ figure('avg_response_working_minutes', 'cells') }} as avg_response_working_minutes,
         cells.median_response_minutes,
         cells.median_response_working_minutes
     from cells

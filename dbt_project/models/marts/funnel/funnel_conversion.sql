@@ -66,11 +66,11 @@ final as (
         sources.channel,
         counts.entered,
         counts.reached,
-        counts.reached - counts.entered as skipped,
+        {{ figure('skipped', 'counts') }} as skipped,
         counts.advanced,
         counts.lost_here,
         counts.still_here,
-        {{ ratio('counts.advanced', 'counts.reached') }} as conversion_to_next,
+        {{ figure('conversion_to_next', 'counts') }} as conversion_to_next,
         stay_hours.median_stay_hours
     from counts
     inner join stages

@@ -12,29 +12,36 @@ customers as (
 
 ),
 
-figures as (
+inputs as (
 
     select
-        periods.period_grain,
-        periods.period_start,
-        {{- period_figures('periods') }},
-        periods.ad_spend,
-        periods.sales_cost,
-        {{ ratio('periods.ad_spend + periods.sales_cost', 'periods.new_customers') }} as cac,
+        periods.*,
         customers.active_customers,
-        customers.churned_customers,
-        {{ ratio('customers.churned_customers', 'customers.active_customers_before') }}
-            as churn_rate,
-        {{ ratio('periods.revenue', 'customers.active_customers') }} as arpc,
-        periods.sessions,
-        periods.missed_calls_lost,
-        {{ ratio(
-            'periods.missed_calls_recovered',
-            '(periods.missed_calls_recovered + periods.missed_calls_lost)'
-        ) }} as missed_recovery_rate
+        customers.active_customers_before,
+        customers.churned_customers
     from periods
     left join customers
         on {{ same_cell('periods', 'customers', ['period_grain', 'period_start']) }}
+
+),
+
+figures as (
+
+    select
+        inputs.period_grain,
+        inputs.period_start,
+        {{- period_figures('inputs') }},
+        inputs.ad_spend,
+        inputs.sales_cost,
+        {{ figure('cac', 'inputs') }} as cac,
+        inputs.active_customers,
+        inputs.churned_customers,
+        {{ figure('churn_rate', 'inputs') }} as churn_rate,
+        {{ figure('arpc', 'inputs') }} as arpc,
+        inputs.sessions,
+        inputs.missed_calls_lost,
+        {{ figure('missed_recovery_rate', 'inputs') }} as missed_recovery_rate
+    from inputs
 
 ),
 
@@ -42,7 +49,7 @@ final as (
 
     select
         *,
-        1 - churn_rate as retention_rate,
+        {{ figure('retention_rate') }} as retention_rate,
         case
             when period_grain = 'month' and active_customers is not null
                 then {{ ratio('avg(arpc) over three_months', 'avg(churn_rate) over three_months') }}

@@ -45,12 +45,12 @@ final as (
         sources.source_name,
         sources.channel,
         periods.calls_60s,
-        {{ ratio('periods.talk_seconds', 60) }} as talk_minutes,
+        {{ figure('talk_minutes', 'periods') }} as talk_minutes,
         {%- for measure in measures if measure not in ('calls_60s', 'talk_seconds') %}
         periods.{{ measure }},
         {%- endfor %}
-        {%- for name, numerator, denominator in period_ratios() if name in ratios %}
-        {{ ratio(numerator, denominator) }} as {{ name }}
+        {%- for name in ratios %}
+        {{ figure(name, 'periods') }} as {{ name }}
         {{- ',' if not loop.last }}
         {%- endfor %}
     from periods

@@ -76,12 +76,12 @@ final as (
 
     select
         *,
-        {{ ratio('leads_target', '(leads_target + leads_non_target)') }} as target_lead_rate,
-        {{ ratio('new_customers', 'leads_created') }} as lead_conversion_rate,
-        {{ ratio('ad_spend', 'leads_created') }} as cpl,
-        {{ ratio('ad_spend', 'leads_target') }} as cost_per_target_lead,
-        {{ ratio('ad_spend', 'new_customers') }} as source_cac,
-        {{ ratio('(revenue - ad_spend)', 'ad_spend') }} as romi
+        {{ figure('target_lead_rate') }} as target_lead_rate,
+        {{ figure('lead_conversion_rate') }} as lead_conversion_rate,
+        {{ figure('cpl') }} as cpl,
+        {{ figure('cost_per_target_lead') }} as cost_per_target_lead,
+        {{ figure('source_cac') }} as source_cac,
+        {{ figure('romi') }} as romi
     from figures
 
 )
