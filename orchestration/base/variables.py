@@ -19,10 +19,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from orchestration.base.durations import DAY
 from orchestration.base.errors import WrongUse
 
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 2), date(2099, 12, 31)
-_DAY_SECONDS = 86_400
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _OFFSET = re.compile(r"(?:utc|gmt)?\s*([+-])\s*(\d{1,2})(?::?00)?", re.ASCII)
 _TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
@@ -158,11 +158,11 @@ class Variables(BaseModel):
     as_of: Annotated[date | None, BeforeValidator(_day)] = Field(
         default=None, description="The warehouse's today; empty: the latest event that was loaded."
     )
-    lead_match_tolerance_seconds: Annotated[
-        int, BeforeValidator(_whole_number(0, _DAY_SECONDS))
-    ] = Field(default=300, description="How long after its call a lead may be created.")
-    meaningful_call_seconds: Annotated[int, BeforeValidator(_whole_number(0, _DAY_SECONDS))] = (
-        Field(default=60, description="Talk from which a call is a conversation.")
+    lead_match_tolerance_seconds: Annotated[int, BeforeValidator(_whole_number(0, DAY))] = Field(
+        default=300, description="How long after its call a lead may be created."
+    )
+    meaningful_call_seconds: Annotated[int, BeforeValidator(_whole_number(0, DAY))] = Field(
+        default=60, description="Talk from which a call is a conversation."
     )
     recovery_window_hours: Annotated[int | float, BeforeValidator(_positive_number(8_784))] = Field(
         default=24, description="How soon a missed caller must be reached."

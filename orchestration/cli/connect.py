@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from orchestration.base.durations import HOUR, MINUTE
 from orchestration.base.errors import EXIT_WRONG_USE
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ _QUIET_SECONDS = 15.0
 def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / MINUTE:.0f} min" if seconds < 1.5 * HOUR else f"{seconds / HOUR:.1f} h"
 
 
 def _show_outcome(console: Console, outcome: Outcome) -> None:

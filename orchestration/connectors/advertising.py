@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from orchestration.base import durations
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import HttpConnection
 from orchestration.connectors.connector import Connector, Row, Window
@@ -52,10 +53,12 @@ class AdsConnection(HttpConnection):
     )
     start_date: date = Field(description="the oldest day to read", examples=["2024-01-01"])
     reread: int = Field(
-        default=30 * 86_400, description="days that are read again each time", examples=["30d"]
+        default=30 * durations.DAY,
+        description="days that are read again each time",
+        examples=["30d"],
     )
     slice: int = Field(
-        default=30 * 86_400, description="days that one request asks for", examples=["30d"]
+        default=30 * durations.DAY, description="days that one request asks for", examples=["30d"]
     )
     include_today: bool = Field(
         default=False, description="true: the day that is not over, too; it changes until it is"
@@ -68,7 +71,7 @@ class AdsConnection(HttpConnection):
     @classmethod
     def _days(cls, value: Any) -> int:
         found = seconds_of(value)
-        if found < 86_400 or found % 86_400:
+        if found < durations.DAY or found % durations.DAY:
             raise ValueError(f"{value} is no number of days; write 30d")
         return found
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
+from orchestration.base.durations import DAY
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import HttpConnection
 from orchestration.connectors.connector import ALWAYS, Connector, Row, Window
@@ -56,13 +57,11 @@ class HostedConnection(TelephonyConnection, HttpConnection):
     )
     start_date: date = Field(description="the oldest day to read", examples=["2024-01-01"])
     reread: int = Field(
-        default=3 * 86_400,
+        default=3 * DAY,
         description="read again before the end of the last load",
         examples=["3d"],
     )
-    slice: int = Field(
-        default=86_400, gt=0, description="what one question asks for", examples=["1d"]
-    )
+    slice: int = Field(default=DAY, gt=0, description="what one question asks for", examples=["1d"])
     settle: int = Field(default=60, description="the newest time is left alone", examples=["1m"])
     max_slices_per_run: int | None = Field(
         default=None, gt=0, description="a long first load in parts", examples=[100]

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
+from orchestration.base.durations import DAY, HOUR, MINUTE
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Row
 from orchestration.connectors.own_rows import OwnRows
 
 # An extension was always whoever's it is when we first see it.
 SINCE_EVER = "2000-01-01T00:00:00+00:00"
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}
 
 
 def seconds_of(written: Any) -> int:
@@ -49,7 +50,7 @@ class TelephonyConnection(Connection):
         default=False, description="true: a menu that picks up answers; for information lines"
     )
     reread: int = Field(
-        default=86_400, description="read again before the end of the last load", examples=["24h"]
+        default=DAY, description="read again before the end of the last load", examples=["24h"]
     )
 
     @field_validator("timezone")

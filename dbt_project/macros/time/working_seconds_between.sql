@@ -8,7 +8,7 @@
         + floor((
             {{ opened_microseconds(until, until_day) }}
             - {{ opened_microseconds(since, since_day) }}
-        ) / 1000000.0)
+        ) / {{ microseconds_per_second() }}.0)
     as bigint)
 {%- endmacro %}
 

@@ -21,7 +21,8 @@ final as (
         count(leads.response_seconds) as leads_answered,
         cast(sum(leads.response_seconds) as bigint) as response_seconds,
         median(cast(leads.response_seconds as double)) / 60 as median_response_minutes,
-        count(*) filter (where leads.response_seconds <= 300) as leads_answered_in_5min
+        count(*) filter (where leads.response_seconds <= {{ prompt_response_seconds() }})
+            as leads_answered_in_5min
     from leads
     cross join grains
     group by grouping sets ((1, 2, 3), (1, 2))

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from orchestration.base.durations import HOUR
 from orchestration.base.findings import Finding
 from orchestration.connectors.advertising import (
     TABLE,
@@ -314,7 +315,7 @@ class GoogleAds(Advertising[GoogleAdsConnection]):
             )
         now = int(self.work.clock.now().timestamp())
         claims = {
-            "iss": issuer, "scope": SCOPE, "aud": keys.token_url, "iat": now, "exp": now + 3_600,
+            "iss": issuer, "scope": SCOPE, "aud": keys.token_url, "iat": now, "exp": now + HOUR,
         }  # fmt: skip
         parts = [_part({"alg": "RS256", "typ": "JWT"}), _part(claims)]
         signed = ".".join(parts).encode()

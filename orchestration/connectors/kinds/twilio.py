@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, field_validator, model_validator
 
+from orchestration.base.durations import DAY
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Row
@@ -65,7 +66,7 @@ class TwilioConnection(HostedConnection):
     )
     timezone: Literal["UTC"] = Field(default="UTC", description="Twilio's times are UTC")
     reread: int = Field(
-        default=2 * 86_400, description="read again before the end of the last load",
+        default=2 * DAY, description="read again before the end of the last load",
         examples=["2d"],
     )  # fmt: skip
 
@@ -133,7 +134,7 @@ class Twilio(Hosted[TwilioConnection]):
 
     def after(self, start: datetime) -> datetime:
         """Slices end at midnight, as the system's filter does."""
-        days = max(1, self.connection.slice // 86_400)
+        days = max(1, self.connection.slice // DAY)
         return start.replace(hour=0, minute=0, second=0, microsecond=0) + days * _DAY
 
     def calls(self, start: datetime, end: datetime) -> list[Row]:

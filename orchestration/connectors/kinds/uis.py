@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, model_validator
 
+from orchestration.base.durations import DAY
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Row
@@ -77,7 +78,7 @@ class UisConnection(HostedConnection):
     )  # fmt: skip
     page: int = Field(default=10_000, gt=0, le=10_000, description="rows in one answer")
     slice: int = Field(
-        default=86_400, gt=0, le=85 * 86_400, description="what one question asks for",
+        default=DAY, gt=0, le=85 * DAY, description="what one question asks for",
         examples=["1d"],
     )  # fmt: skip
 

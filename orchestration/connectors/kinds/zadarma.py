@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
+from orchestration.base.durations import DAY
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Row
@@ -69,11 +70,11 @@ class ZadarmaConnection(HostedConnection):
         default=3, gt=0, description="what Zadarma allows your account"
     )
     reread: int = Field(
-        default=2 * 86_400, description="read again before the end of the last load",
+        default=2 * DAY, description="read again before the end of the last load",
         examples=["2d"],
     )  # fmt: skip
     slice: int = Field(
-        default=86_400, gt=0, le=28 * 86_400, description="what one question asks for",
+        default=DAY, gt=0, le=28 * DAY, description="what one question asks for",
         examples=["1d"],
     )  # fmt: skip
 

@@ -35,7 +35,8 @@ missed as (
         customer_number,
         coalesce(customer_number, session_id) as caller,
         started_at,
-        {{ add_seconds('started_at', 3600 * var('recovery_window_hours')) }} as window_ends_at
+        {{ add_seconds('started_at', var('recovery_window_hours') ~ ' * ' ~ seconds_per_hour()) }}
+            as window_ends_at
     from sessions
     where direction = 'in' and not is_answered
 

@@ -29,7 +29,8 @@ cells as (
         source_id,
         count(*) as leads_created,
         count(response_seconds) as leads_answered,
-        count(*) filter (where response_seconds <= 300) as leads_answered_in_5min,
+        count(*) filter (where response_seconds <= {{ prompt_response_seconds() }})
+            as leads_answered_in_5min,
         cast(coalesce(sum(response_seconds), 0) as bigint) as response_seconds,
         cast(coalesce(sum(response_working_seconds), 0) as bigint) as response_working_seconds,
         median(cast(response_seconds as double)) / 60 as median_response_minutes,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
+from orchestration.base.durations import DAY
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Connector, Window
@@ -26,7 +27,6 @@ from orchestration.connectors.kinds.amocrm.touches import Touches
 OVERLAP = 600
 # A window ends in the past: what is written at this moment may not be listed yet.
 SETTLE = 60
-DAY = 86_400
 _TYPES_FOR = DAY
 
 

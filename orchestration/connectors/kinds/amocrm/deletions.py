@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from orchestration.base.durations import DAY
 from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm.parties import gone_party
 from orchestration.connectors.crm.rules import unix
@@ -19,7 +20,6 @@ from orchestration.connectors.loading import text_of
 if TYPE_CHECKING:
     from orchestration.connectors.kinds.amocrm.connector import Amocrm
 
-_DAY = 86_400
 _EVER = 1 << 40
 # What an event is about, what it says, and the prefix of the contract's contact id.
 _TYPES = {
@@ -53,7 +53,7 @@ class Deletions:
         types = [it for it in _TYPES if it in self._amo.event_types]
         if not types:
             return
-        for span in self._amo.spans(endpoint, _DAY, (0.94, 0.95)):
+        for span in self._amo.spans(endpoint, DAY, (0.94, 0.95)):
             events = self._amo.api.events(types, span.start, span.end)
             self._work.report.account(endpoint, len(events), len(events))
             last: dict[tuple[str, str], tuple[bool, datetime | None]] = {}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestration.base.durations import DAY
 from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm.parties import Parties, listed
 from orchestration.connectors.crm.rules import resolve_field, text, unix_text
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from orchestration.connectors.kinds.amocrm.connector import Amocrm
 
 PARTIES = "crm._amocrm_parties"
-_WEEK = 7 * 86_400
+_WEEK = 7 * DAY
 
 
 class People:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestration.base.durations import DAY
 from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm.rules import Deal, reference, text, unix
 from orchestration.connectors.crm.vanished import bare, dropped, stale
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 EVENTS = "crm._amocrm_events"
 WITH = "contacts,loss_reason,source_id,source"
-_WEEK = 7 * 86_400
-_DAY = 86_400
+_WEEK = 7 * DAY
 # Leads of so many windows are mapped at once: each time the whole history is searched.
 _AT_ONCE = 10_000
 
@@ -75,7 +75,7 @@ class Sales:
         for number, kind in enumerate(groups):
             endpoint = f"/events {kind}"
             part = (0.25 + 0.2 * number / len(groups), 0.25 + 0.2 * (number + 1) / len(groups))
-            for span in amo.spans(endpoint, _DAY, part):
+            for span in amo.spans(endpoint, DAY, part):
                 events = amo.api.events([kind], span.start, span.end)
                 yield self._history_window(endpoint, kind, span, events)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestration.base.durations import DAY
 from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm.rules import folded, reference, text, unix, unix_text
 from orchestration.connectors.crm.vanished import bare, without_leads
@@ -14,8 +15,7 @@ from orchestration.connectors.kinds.amocrm.api import Json
 if TYPE_CHECKING:
     from orchestration.connectors.kinds.amocrm.connector import Amocrm, Span
 
-_DAY = 86_400
-_WEEK = 7 * _DAY
+_WEEK = 7 * DAY
 # Type of event: kind of activity, direction.
 _MAIL = {"incoming_mail": ("email", "in"), "outgoing_mail": ("email", "out")}
 _SMS = {"incoming_sms": ("message", "in"), "outgoing_sms": ("message", "out")}
@@ -51,7 +51,7 @@ class Touches:
         if not types:
             return
         endpoint = "/events touches"
-        for span in self._amo.spans(endpoint, _DAY, (0.75, 0.85)):
+        for span in self._amo.spans(endpoint, DAY, (0.75, 0.85)):
             events = self._amo.api.events(types, span.start, span.end)
             rows = [self._event(it) for it in events]
             yield self._window(endpoint, span, {"crm.activities": rows}, len(events))

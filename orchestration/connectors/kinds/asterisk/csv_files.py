@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from orchestration.base.durations import DAY
 from orchestration.base.errors import first_line
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
@@ -142,7 +143,7 @@ class AsteriskCsv(Asterisk[AsteriskCsvConnection]):
         moments = [it for record in records if (it := self.mapper.moment(record.start))]
         if not moments or self._is_first:
             return None
-        return min(moments) - timedelta(seconds=self.connection.reread + 86_400)
+        return min(moments) - timedelta(seconds=self.connection.reread + DAY)
 
     def _paths(self) -> list[str]:
         """The files, oldest first. Raises Refused where there is none."""

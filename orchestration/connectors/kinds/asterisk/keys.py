@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from orchestration.base.durations import DAY
 from orchestration.connectors.secrets import SecretRef, secret_key
 from orchestration.connectors.telephony import TelephonyConnection, seconds_of, texts
 
@@ -79,7 +80,7 @@ class AsteriskSqlConnection(AsteriskConnection):
         examples=["cel"],
     )
     settle: int = Field(default=600, description="rows come when a call ends", examples=["10m"])
-    slice: int = Field(default=86_400, description="what one query asks for", examples=["1d"])
+    slice: int = Field(default=DAY, description="what one query asks for", examples=["1d"])
 
     @field_validator("settle", "slice", mode="before")
     @classmethod

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from orchestration.base.durations import DAY
+
 # How the names of months begin, in whatever case they stand; `мар` before `ма`.
 MONTHS = {
     "янв": 1, "фев": 2, "мар": 3, "апр": 4, "май": 5, "мая": 5, "мае": 5, "июн": 6, "июл": 7,
@@ -160,7 +162,7 @@ def moment(
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if not has_serials or not 1 <= value < 100_000:
             return None
-        return _EPOCH + timedelta(seconds=round(float(value) * 86_400))
+        return _EPOCH + timedelta(seconds=round(float(value) * DAY))
     text = str(value or "").replace("\u00a0", " ").strip()
     for written in formats:
         try:

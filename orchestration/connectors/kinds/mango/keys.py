@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from orchestration.base.durations import DAY
 from orchestration.connectors.hosted import HostedConnection
 from orchestration.connectors.secrets import SecretRef
 
@@ -34,7 +35,7 @@ class MangoConnection(HostedConnection):
         default=1000, description="calls in one answer"
     )
     slice: int = Field(
-        default=86_400, gt=0, le=28 * 86_400, description="what one question asks for",
+        default=DAY, gt=0, le=28 * DAY, description="what one question asks for",
         examples=["1d"],
     )  # fmt: skip
 

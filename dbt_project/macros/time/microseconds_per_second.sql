@@ -1,0 +1,4 @@
+{# Of a clock second. #}
+{% macro microseconds_per_second() -%}
+    1000000
+{%- endmacro %}

@@ -1,0 +1,4 @@
+{# Of a clock hour. #}
+{% macro seconds_per_hour() -%}
+    3600
+{%- endmacro %}

@@ -1,0 +1,5 @@
+"""Units of time, in seconds."""
+
+MINUTE = 60
+HOUR = 3_600
+DAY = 86_400
