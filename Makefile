@@ -6,7 +6,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# The environment belongs to this directory: a copy of it elsewhere is made anew.
+# The environment belongs to this directory: a copy of it elsewhere is rebuilt.
 IS_READY := $(shell test "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null && echo yes)
 
 # Superset lives apart: it wants other versions of what the project uses.
@@ -77,7 +77,7 @@ format: $(READY) ## Format Python and SQL in place
 	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests --processes 2
 
 .PHONY: demo
-demo: $(READY) ## Write the demo company in seeds/demo/raw anew (ARGS are the generator's)
+demo: $(READY) ## Rewrite the demo company in seeds/demo/raw (ARGS are the generator's)
 	$(BIN)/python -m seeds.demo $(ARGS)
 
 .PHONY: docs
@@ -152,7 +152,7 @@ clean: ## Remove the environment and caches; data/ stays
 	find orchestration tests seeds -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The lock is complete, and leaves out what a carrier of one file would need to run: --no-deps.
-# The environment is made anew when the lock changes, and when it is broken, half made or moved.
+# The environment is rebuilt when the lock changes, and when it is broken, half made or moved.
 ifneq ($(IS_READY),yes)
 .PHONY: $(READY)
 endif

@@ -73,7 +73,7 @@ Lang = Annotated[Language, typer.Option("--lang", help="Names in this language."
     "voronka refresh                              the demo, or data/raw if there is one\n\n"
     "voronka refresh --raw-dir ~/exports          your own exports\n\n"
     "voronka refresh --var churn_days=60          another definition of a lost customer\n\n"
-    "voronka refresh --full                       build everything anew from the raw zone"
+    "voronka refresh --full                       rebuild everything from the raw zone"
 )
 def refresh(
     raw_dir: RawDir = None,
@@ -81,7 +81,7 @@ def refresh(
         bool,
         typer.Option(
             "--full",
-            help="Read all raw files and build everything anew. "
+            help="Read all raw files and rebuild everything. "
             "[dim]Else only new files are read, and what they touch is built: the result is the "
             "same.[/]",
         ),

@@ -406,7 +406,7 @@ def _show_page(console: Console, settings: Settings, published: Published) -> bo
         + (f" {escape(reason)}" if reason else ""),
         soft_wrap=True,
     )
-    console.print("[bold]→[/] Run `voronka dashboard`, which writes it anew.")
+    console.print("[bold]→[/] Run `voronka dashboard`, which rewrites it.")
     return False
 
 

@@ -1,4 +1,4 @@
-"""Conditions of people: one expression over dimensions and values, written anew for MetricFlow.
+"""Conditions of people: one expression over dimensions and values, rewritten for MetricFlow.
 
 DuckDB's own parser reads the text as the condition of a statement that is never run. What it found
 is taken apart, and a condition is written from the parts that are listed here. So no text that

@@ -169,7 +169,7 @@ def build(project: Path, raw_dir: Path, data: Path) -> None:
 
 
 def run(project: Path, base: str) -> str:
-    """Build both versions and return the report, which is also kept beside them."""
+    """Build both versions and return the report, which is also written beside them."""
     work = project / WORK_DIR
     # A report of another comparison is not to be taken for this one.
     (work / REPORT).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """MetricFlow as a compiler: a semantic manifest and a question in, DuckDB's SQL out.
 
 No dbt is imported and nothing is parsed but the manifest. Answers to the same question about the
-same manifest are the same text, so they are kept in a file: planning takes seconds, asking
+same manifest are the same text, so they are cached in a file: planning takes seconds, asking
 milliseconds.
 """
 

@@ -41,7 +41,7 @@ _WORDS = {
         "call_quality": "Call quality",
         SUM: "adds up",
         LAST: "as of the end",
-        NEITHER: "counted anew",
+        NEITHER: "recomputed",
     },
     RUSSIAN: {
         "title": "Словарь показателей",

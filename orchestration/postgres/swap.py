@@ -93,7 +93,7 @@ def drop_replaced(server: psycopg.Connection, names: Names, mark: str) -> list[s
             who = (error.diag.message_detail or "").splitlines()
             notes.append(
                 f"A replaced version is kept, and shown as it was, because {who[0]}. Create that "
-                "anew on the present schema."
+                "again on the present schema."
                 if who
                 else "A replaced version is kept because something depends on it."
             )

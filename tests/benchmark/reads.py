@@ -1,7 +1,7 @@
 """How long the dashboard's questions take, for one reader and for sixteen at once.
 
 Readers are processes, each with a read-only connection that stays open, as in a BI tool, and is
-opened anew when another file takes the place of the published one. They take whole answers, as rows
+reopened when another file takes the place of the published one. They take whole answers, as rows
 of Python's objects, or in columns (Arrow) where the case says so.
 """
 

@@ -88,7 +88,7 @@ def main() -> None:
     compare(locked, whole, "dbt 2")
     compare(locked, batches, "dbt 2 in batches")
     if not followed(batches):
-        sys.exit("dbt 2 built every table anew in the second batch.")
+        sys.exit("dbt 2 rebuilt every table in the second batch.")
 
 
 if __name__ == "__main__":

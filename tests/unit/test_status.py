@@ -98,7 +98,7 @@ def test_a_refresh_that_was_killed_while_it_wrote_the_page_has_published(setting
     is_good, text = status(settings)
     assert not is_good
     assert f"The dashboard is older than the figures: {settings.dashboard_file}." in text
-    assert "Run `voronka dashboard`, which writes it anew." in text
+    assert "Run `voronka dashboard`, which rewrites it." in text
     assert "published, but did not come to its end:" in text
     assert "The refresh was killed after it had published" in text
 

@@ -206,7 +206,7 @@ class Twilio(Hosted[TwilioConnection]):
         if answer.status in (401, 403):
             secret = keys.auth_token or keys.api_key_secret
             raise refuse(
-                f"Copy the secret anew from Twilio's console into {secret}, and look that it is "
+                f"Copy the secret again from Twilio's console into {secret}, and look that it is "
                 "of this account and may read its calls."
             )
         if answer.status == 404:

@@ -253,7 +253,7 @@ class Zadarma(Hosted[ZadarmaConnection]):
             return Again("429", after=_RATE_WAIT, at_most=int(budget), budget=budget)
         if answer.status in (401, 403):
             raise refuse(
-                f"Copy key and secret anew from Zadarma's settings of the API into {keys.api_key} "
+                f"Copy key and secret again from Zadarma's settings of the API into {keys.api_key} "
                 f"and {keys.api_secret}; they may have been made again, or the API switched off."
             )
         is_object = answer.is_json and isinstance(answer.data, dict)

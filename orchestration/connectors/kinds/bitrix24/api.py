@@ -35,7 +35,7 @@ _RIGHTS = ("insufficient_scope", "user_access_error")
 
 @dataclass(frozen=True)
 class _Used:
-    """Server time that a method has used, and when the count begins anew (our monotonic clock)."""
+    """Server time that a method has used, and when the count restarts (our monotonic clock)."""
 
     seconds: float
     until: float
@@ -260,7 +260,7 @@ class Api:
         return Again("error")
 
     def _blocked(self, code: str) -> Again:
-        """Pause until the method's count begins anew, as its last good answer said."""
+        """Pause until the method's count restarts, as its last good answer said."""
         used = self._used.get(self._method)
         left = used.until - self._work.clock.monotonic() if used else _LIMIT_WAIT
         wait = left if left > 0 else _LIMIT_WAIT

@@ -141,7 +141,7 @@ class Api:
         if code == 3102:
             return (
                 "The signature is wrong: copy the key for signatures from the exchange's API "
-                f"settings anew into {self._keys.api_salt} (api_salt)."
+                f"settings again into {self._keys.api_salt} (api_salt)."
             )
         if code == 3105:
             return (
