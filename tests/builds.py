@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,10 @@ from dbt.contracts.graph.manifest import Manifest
 
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach, quote
+from orchestration.metrics.catalogue import Catalogue
+from orchestration.metrics.engine import Compiler
+from orchestration.metrics.layer import MetricsLayer
+from orchestration.metrics.parity import Agreement, ComparedMart, compare
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import files_read, register
@@ -52,6 +57,22 @@ class Build:
             if it.node.resource_type == "model" and it.node.config.materialized in _INCREMENTAL
         }
 
+    def measure(self) -> tuple[Path, Path, Path]:
+        """Ask the metrics layer and compare the marts; files of the scorecards and the answers."""
+        settings, manifest = self._settings, _manifest()
+        settings.target_dir.mkdir(parents=True, exist_ok=True)
+        semantic = Settings(data_dir=ROOT / "data").target_dir / "semantic_manifest.json"
+        shutil.copy(semantic, settings.target_dir)
+        layer = MetricsLayer(settings, manifest.to_dict())
+        assert list(layer.write_tables())
+        agreements = list(layer.agreements())
+        assert [str(it) for agreement in agreements for it in agreement.examples] == []
+        return (
+            settings.scorecards_file,
+            settings.scorecard_answers_file,
+            settings.mart_answers_file,
+        )
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A query on what was built."""
         with duckdb.connect() as connection:
@@ -59,6 +80,18 @@ class Build:
             connection.execute("set TimeZone = 'UTC'")
             connection.execute(f"set search_path = '{_SEARCH_PATH}'")
             return connection.execute(sql).fetchall()
+
+
+def compare_file(
+    file: Path,
+    compiler: Compiler,
+    catalogue: Catalogue,
+    marts: Sequence[ComparedMart],
+    all_grains: bool = False,
+) -> list[Agreement]:
+    """How the marts of a DuckDB file compare with what the metrics layer says of its facts."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return list(compare(connection, compiler.relation, catalogue, marts, all_grains))
 
 
 @cache

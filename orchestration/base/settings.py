@@ -224,6 +224,16 @@ class Settings(BaseSettings):
         return self.build_dir / "scorecards.duckdb"
 
     @property
+    def scorecard_answers_file(self) -> Path:
+        """The metrics layer's answers that the scorecards come from."""
+        return self.build_dir / "scorecard_answers.duckdb"
+
+    @property
+    def mart_answers_file(self) -> Path:
+        """The metrics layer's answers that the marts are compared with."""
+        return self.build_dir / "mart_answers.duckdb"
+
+    @property
     def scorecards_cache(self) -> Path:
         """Cache entry of the scorecards and of the marts' comparison with the metrics layer."""
         return self.build_dir / "scorecards.json"
@@ -259,6 +269,8 @@ class Settings(BaseSettings):
         return (
             self.refresh_cache,
             self.scorecards_cache,
+            self.scorecard_answers_file.with_suffix(".json"),
+            self.mart_answers_file.with_suffix(".json"),
             self.publication_cache,
             self.raw_expectations_cache,
             self.mart_expectations_cache,

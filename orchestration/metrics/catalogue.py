@@ -144,9 +144,7 @@ class Catalogue:
 
     def relations(self, names: Sequence[str]) -> list[tuple[str, str]]:
         """Schemas and tables of the facts that the metrics are measured on, sorted."""
-        measured: set[str] = set()
-        for name in names:
-            self._collect_measures(name, measured)
+        measured = self.measures_of(names)
         return sorted(
             {
                 (model["node_relation"]["schema_name"], model["node_relation"]["alias"])
@@ -154,6 +152,13 @@ class Catalogue:
                 if any(measure["name"] in measured for measure in model["measures"])
             }
         )
+
+    def measures_of(self, names: Sequence[str]) -> set[str]:
+        """Names of the measures that the metrics come from."""
+        found: set[str] = set()
+        for name in names:
+            self._collect_measures(name, found)
+        return found
 
     def _collect_measures(self, name: str, found: set[str]) -> None:
         params = self.definition(name)["type_params"]

@@ -79,6 +79,10 @@ class Compiler:
                 self._is_changed = True
             return self._known[key]
 
+    def relation(self, question: Question) -> str:
+        """The select in brackets, to be read from."""
+        return f"({self.sql(question)})"
+
     def save(self) -> None:
         """Keep what was compiled for the next time."""
         with self._lock:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from orchestration.metrics.catalogue import (
     Metric,
     inputs_of,
 )
-from orchestration.metrics.engine import METRIC_TIME, Compiler, Question
+from orchestration.metrics.engine import METRIC_TIME, Question
 from orchestration.metrics.needs import Needs
 
 PERIOD = "period_start"
@@ -187,14 +187,14 @@ def write_export(
     into: str,
     export: Export,
     catalogue: Catalogue,
-    compiler: Compiler,
-    running: Compiler,
+    ask: Callable[[Question], str],
+    ask_running: Callable[[Question], str],
     needs: Needs,
 ) -> int:
     """Make the table of an export in the schema `into`; returns its rows.
 
-    The session uses the database that answers. `running` compiles questions about the manifest
-    `with_running_figures`.
+    The session uses the database that answers. `ask` gives the relation, as SQL, that answers a
+    question, `ask_running` one about the manifest `with_running_figures`.
     """
     parts = {name: to_date_parts(catalogue, name) for name in export.metrics}
     dated = [name for name, found in parts.items() if found is not None]
@@ -205,12 +205,12 @@ def write_export(
 
     time = f"{METRIC_TIME}__{export.grain}"
     asked = list(dict.fromkeys((*export.metrics, *states)))
-    _temporary(connection, "current_figures", _answer(export, time, compiler, asked))
+    _temporary(connection, "current_figures", _answer(export, time, ask, asked))
     _temporary(connection, PERIOD_ENDS, _period_ends_sql(export))
     _temporary(connection, "cells", _cells_sql(export, catalogue))
-    _temporary(connection, "daily_sums", _answer(export, f"{METRIC_TIME}__day", compiler, sums))
+    _temporary(connection, "daily_sums", _answer(export, f"{METRIC_TIME}__day", ask, sums))
     names = {f"{item}{_RUNNING_FIGURE}": item for item in running_figures}
-    _temporary(connection, "running_figures", _answer(export, time, running, names))
+    _temporary(connection, "running_figures", _answer(export, time, ask_running, names))
     _temporary(connection, "to_date_parts", to_date_parts_sql(export, sums, states, names))
     to_date = with_metrics("from to_date_parts", catalogue, dated, {*sums, *others})
     _temporary(connection, "to_date", to_date)
@@ -226,7 +226,9 @@ def _temporary(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> No
     connection.execute(f"create or replace temp table {name} as {sql}")
 
 
-def _answer(export: Export, time: str, compiler: Compiler, metrics: Iterable[str]) -> str:
+def _answer(
+    export: Export, time: str, ask: Callable[[Question], str], metrics: Iterable[str]
+) -> str:
     """MetricFlow's answer with the table's key columns; without metrics the members' periods."""
     names = list(metrics)
     if not names:
@@ -237,7 +239,7 @@ def _answer(export: Export, time: str, compiler: Compiler, metrics: Iterable[str
     question = Question(tuple(names), (time, *export.by))
     return (
         f"select {quote(time)}::date as {PERIOD}, {keys}{', '.join(map(quote, names))} "
-        f"from ({compiler.sql(question)}) where {quote(time)} is not null"
+        f"from {ask(question)} where {quote(time)} is not null"
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +13,7 @@ import duckdb
 from orchestration.base.cache import CacheEntry, build_fingerprint, fingerprint_of
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach, literal, quote
+from orchestration.metrics.answers import Answers
 from orchestration.metrics.catalogue import MANIFEST_TABLE, SCHEMA, Catalogue
 from orchestration.metrics.engine import Compiler, local_manifest
 from orchestration.metrics.exports import (
@@ -125,26 +127,37 @@ class MetricsLayer:
             attach(connection, marts)
             connection.execute(f"use {quote(marts.stem)}")
             into = f"{quote(file.stem)}.{SCHEMA}"
+            answers = self._answers(connection, self._settings.scorecard_answers_file)
+            ask = partial(answers.table, compiler=compiler)
             needs = Needs(self.catalogue, empty_tables(connection))
             for export in self.exports:
                 rows = write_export(
-                    connection, into, export, self.catalogue, compiler, running, needs
+                    connection, into, export, self.catalogue, ask, running.relation, needs
                 )
                 yield export, rows
+            answers.save()
         compiler.save()
         running.save()
 
     def agreements(self, all_grains: bool = False) -> Iterator[Agreement]:
         """Compare the marts with the layer; at one grain each, or at all that they have."""
-        yield from compare(
-            self._settings.marts_file,
-            self._compiler,
-            self.catalogue,
-            self.compared,
-            all_grains,
-            session=self._session(),
-        )
+        marts = self._settings.marts_file
+        with duckdb.connect(config=self._session()) as connection:
+            attach(connection, marts)
+            connection.execute(f"use {quote(marts.stem)}")
+            answers = self._answers(connection, self._settings.mart_answers_file)
+            ask = partial(answers.table, compiler=self._compiler)
+            differing = 0
+            for agreement in compare(connection, ask, self.catalogue, self.compared, all_grains):
+                yield agreement
+                differing += agreement.differing
+            if not differing:
+                answers.save()
         self._compiler.save()
+
+    def _answers(self, connection: duckdb.DuckDBPyConnection, file: Path) -> Answers:
+        terms = (self.manifest_text, importlib.metadata.version("metricflow"))
+        return Answers(connection, self._settings.marts_file.stem, file, self.catalogue, terms)
 
     def _cached(self) -> dict[str, Any] | None:
         return self._cache.get(self.fingerprint(), [self._settings.scorecards_file])

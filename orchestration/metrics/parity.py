@@ -16,16 +16,15 @@ A mart says in its `config.meta.metrics` how its columns are asked for:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from orchestration.base.sql import literal, quote
 from orchestration.metrics.catalogue import GRAINS, SCHEMA, Catalogue, Metric
-from orchestration.metrics.engine import METRIC_TIME, Compiler, Question
+from orchestration.metrics.engine import METRIC_TIME, Question
 
 # Sums of doubles depend on the order of adding; nothing else may differ.
 TOLERANCE = 1e-9
@@ -128,36 +127,33 @@ def compared_marts(manifest: Mapping[str, Any]) -> list[ComparedMart]:
 
 
 def compare(
-    database: Path,
-    compiler: Compiler,
+    connection: duckdb.DuckDBPyConnection,
+    ask: Callable[[Question], str],
     catalogue: Catalogue,
     marts: Iterable[ComparedMart],
     all_grains: bool = False,
-    session: Mapping[str, Any] | None = None,
 ) -> Iterator[Agreement]:
-    """Compare marts in a DuckDB file with the layer: at their usual grain, or at all of theirs.
+    """Compare marts with the layer: at their usual grain, or at all of theirs.
 
-    `session` are options of DuckDB.
+    The session uses the database that holds the marts; `ask` gives the relation, as SQL, that
+    answers a question.
     """
-    with duckdb.connect(config=dict(session or {})) as connection:
-        connection.execute(f"attach {literal(str(database))} as build (read_only)")
-        connection.execute("use build")
-        for mart in marts:
-            parts = [
-                _compare_grain(connection, compiler, catalogue, mart, grain)
-                for grain in (mart.grains if all_grains else (mart.usual_grain,))
-            ]
-            yield Agreement(
-                mart=mart,
-                figures=sum(part.figures for part in parts),
-                differing=sum(part.differing for part in parts),
-                examples=[example for part in parts for example in part.examples][:SHOWN],
-            )
+    for mart in marts:
+        parts = [
+            _compare_grain(connection, ask, catalogue, mart, grain)
+            for grain in (mart.grains if all_grains else (mart.usual_grain,))
+        ]
+        yield Agreement(
+            mart=mart,
+            figures=sum(part.figures for part in parts),
+            differing=sum(part.differing for part in parts),
+            examples=[example for part in parts for example in part.examples][:SHOWN],
+        )
 
 
 def _compare_grain(
     connection: duckdb.DuckDBPyConnection,
-    compiler: Compiler,
+    ask: Callable[[Question], str],
     catalogue: Catalogue,
     mart: ComparedMart,
     grain: str,
@@ -165,14 +161,14 @@ def _compare_grain(
     asked = {column: metric.name_at(grain) for column, metric in mart.metrics(catalogue).items()}
     time = f"{METRIC_TIME}__{grain}"
     names = [name for name in asked.values() if name]
-    layer = compiler.sql(Question(tuple(dict.fromkeys(names)), (time, *mart.by.values())))
+    layer = ask(Question(tuple(dict.fromkeys(names)), (time, *mart.by.values())))
     keys = {mart.time: time, **mart.by}
     rows = f" where {_PERIOD_GRAIN} = {literal(grain)}" if mart.grain is None else ""
     table = f"{quote(mart.schema)}.{quote(mart.name)}"
     connection.execute(f"create or replace temp view in_mart as select * from {table}{rows}")
     connection.execute(
         f"create or replace temp table in_layer as "
-        f"select * replace ({quote(time)}::date as {quote(time)}) from ({layer})"
+        f"select * replace ({quote(time)}::date as {quote(time)}) from {layer}"
     )
     for column in mart.known:
         connection.execute(f"delete from in_layer where {quote(mart.by[column])} is null")

@@ -36,9 +36,11 @@ def test_batches_in_any_split_and_order_give_what_one_build_gives(
     for batch in range(batches):
         split(home / "all", home / "raw", batch, batches, seed)
         build.refresh()
+        followed = build.measure()
     whole = Build(home / "whole", home / "raw")
     whole.refresh()
     assert differing_tables(build.files, whole.files) == {}
+    assert differing_tables(followed, whole.measure()) == {}
     assert set(build.refresh().values()) == {UNCHANGED}
     shutil.rmtree(home)
 
@@ -242,6 +244,7 @@ def test_each_kind_of_news_is_followed_and_nothing_else_is_rebuilt(tmp_path: Pat
     write_zone(raw, loaded(COMPANY, loaded_at))
     build = Build(tmp_path / "incremental", raw)
     build.refresh()
+    followed = build.measure()
     for number, (what, news, question, before, after, untouched) in enumerate(STEPS):
         assert build.rows(question) == before, what
         loaded_at = at(26, number)
@@ -249,10 +252,14 @@ def test_each_kind_of_news_is_followed_and_nothing_else_is_rebuilt(tmp_path: Pat
         done = build.refresh()
         assert build.rows(question) == after, what
         assert {name for name in untouched if done[name] != UNCHANGED} == set(), what
+        # Of several kinds of news at once, too.
+        followed = build.measure() if number % 3 == 0 else followed
+    followed = build.measure()
 
     whole = Build(tmp_path / "whole", raw)
     whole.refresh()
     assert differing_tables(build.files, whole.files) == {}
+    assert differing_tables(followed, whole.measure()) == {}
     assert set(build.refresh().values()) == {UNCHANGED}
     # Another variable is another project.
     assert UNCHANGED not in build.refresh(churn_days=2).values()

@@ -18,9 +18,10 @@ from orchestration.base.errors import WrongUse
 from orchestration.metrics.choices import Grain
 from orchestration.metrics.engine import Compiler
 from orchestration.metrics.needs import MANAGER, Needs
-from orchestration.metrics.parity import compare, compared_marts
+from orchestration.metrics.parity import compared_marts
 from orchestration.metrics.query import PublishedMetrics, Request, published_metrics
 from tests import hostile
+from tests.builds import compare_file
 from tests.conftest import ROOT, clean_environment, query, voronka
 
 
@@ -38,7 +39,7 @@ def test_layer_and_marts_agree_at_every_grain(demo_publication: Path, manifest: 
     assert len(marts) == 13
     with published_metrics(demo_publication) as metrics:
         compiler = Compiler(json.dumps(metrics.catalogue.manifest))
-        found = list(compare(demo_publication, compiler, metrics.catalogue, marts, all_grains=True))
+        found = compare_file(demo_publication, compiler, metrics.catalogue, marts, all_grains=True)
     assert [str(example) for agreement in found for example in agreement.examples] == []
     assert sum(agreement.figures for agreement in found) > 500_000
 
@@ -502,7 +503,7 @@ def test_a_metric_that_counts_otherwise_is_found(demo_publication: Path, manifes
     with published_metrics(demo_publication) as metrics:
         changed = _with_measure(metrics, "calls_60s", "is_answered")
         marts = {mart.name: mart for mart in compared_marts(manifest)}
-        untouched, touched = compare(
+        untouched, touched = compare_file(
             demo_publication,
             Compiler(changed),
             metrics.catalogue,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.metrics.parity import compare, compared_marts
+from orchestration.metrics.parity import compared_marts
 from orchestration.metrics.query import published_metrics
+from tests.builds import compare_file
 from tests.conftest import query, voronka
 from tests.reference.compare import CALENDAR, differences
 from tests.reference.variables import read_calendar, variables_from_text
@@ -72,7 +73,7 @@ def layer_differences(data: Path) -> list[str]:
     published = data / "published/voronka.duckdb"
     with published_metrics(published) as metrics:
         marts, catalogue = compared_marts(manifest), metrics.catalogue
-        found = list(compare(published, metrics.compiler, catalogue, marts, all_grains=True))
+        found = compare_file(published, metrics.compiler, catalogue, marts, all_grains=True)
     assert marts
     assert [agreement.mart for agreement in found] == marts
     return [str(example) for agreement in found for example in agreement.examples]

@@ -32,8 +32,9 @@ from orchestration.metrics.exports import (
     with_running_figures,
 )
 from orchestration.metrics.glossary import read_metrics
-from orchestration.metrics.parity import ComparedMart, compare
+from orchestration.metrics.parity import ComparedMart
 from orchestration.metrics.russian import read_names, russian_names
+from tests.builds import compare_file
 
 CATALOGUE = read_metrics(PROJECT_DIR)
 MARTS = {mart.name: mart for mart in load_marts(PROJECT_DIR)}
@@ -316,9 +317,9 @@ class Layer:
     def __init__(self, sql: str) -> None:
         self.answer = sql
 
-    def sql(self, question: Question) -> str:
+    def relation(self, question: Question) -> str:
         assert question.by == ("metric_time__day", "manager")
-        return self.answer
+        return f"({self.answer})"
 
 
 MART = ComparedMart(
@@ -342,7 +343,7 @@ def differences(tmp_path: Path, mart: str, layer: str, compared: ComparedMart = 
     with duckdb.connect(str(file)) as connection:
         connection.execute("create schema if not exists marts")
         connection.execute(f"create or replace table marts.kpi as {mart}")
-    (found,) = compare(file, Layer(layer), CATALOGUE, [compared])
+    (found,) = compare_file(file, Layer(layer), CATALOGUE, [compared])
     assert found.differing == len(found.examples)
     return [str(example) for example in found.examples]
 
