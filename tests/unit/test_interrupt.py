@@ -69,3 +69,25 @@ def test_a_request_that_a_library_swallowed_is_remembered(name: str) -> None:
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("stopped\n", "")
+
+
+def test_a_command_that_ends_at_once_leaves_no_word_of_python() -> None:
+    """dbt's locks are still there then; multiprocessing's helper removes them, and is silent."""
+    lines = (
+        "import multiprocessing, os, sys",
+        "from orchestration.base.interrupt import interrupt_on_terminate",
+        "if sys.argv[1:]: interrupt_on_terminate()",
+        "lock = multiprocessing.get_context('spawn').RLock()",
+        "os._exit(130)",
+    )
+    said = {}
+    for arguments in ((), ("ours",)):
+        done = subprocess.run(
+            [sys.executable, "-c", "\n".join(lines), *arguments], cwd=ROOT,
+            env=clean_environment(), capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == EXIT_INTERRUPTED
+        said[arguments] = done.stderr
+    # Without it there is a warning: the day that Python says nothing, the setting can go.
+    assert "resource_tracker" in said[()]
+    assert said["ours",] == ""
