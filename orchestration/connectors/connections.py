@@ -50,6 +50,11 @@ class Connection(BaseModel):
         default=None, description="the oldest day to read", examples=["2024-01-01"]
     )
 
+    @property
+    def partners(self) -> Sequence[str]:
+        """Connections whose keys are meant to meet these: they read the same system."""
+        return ()
+
 
 class HttpConnection(Connection):
     """A connection that speaks HTTP."""
@@ -58,7 +63,8 @@ class HttpConnection(Connection):
 
     @field_validator("base_url")
     @classmethod
-    def _encrypted(cls, value: str) -> str:
+    def encrypted(cls, value: str) -> str:
+        """An address that secrets may go to. Raises ValueError."""
         if not value:
             return value
         address = urlsplit(value)
@@ -88,6 +94,10 @@ def read_connections(
         connection = _connection(name, keys, kinds, problems)
         if connection is not None:
             found[connection.name] = connection
+    problems += [
+        f"{it.name}: same_ids_as: there is no connection {partner}"
+        for it in found.values() for partner in it.partners if partner not in document
+    ]  # fmt: skip
     problems += clashes(found.values(), kinds)
     if problems:
         noun = "problem" if len(problems) == 1 else "problems"
@@ -103,17 +113,21 @@ def clashes(
     connections: Iterable[Connection], kinds: Mapping[str, type[Connector[Any]]]
 ) -> list[str]:
     """Pairs of connections whose keys could meet in one table."""
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], list[Connection]] = {}
     problems: dict[tuple[str, str], str] = {}
     for connection in connections:
         for table, space, key in kinds[connection.kind].key_spaces(connection):
-            first = owners.setdefault((table, space), connection.name)
-            if first != connection.name:
+            others = owners.setdefault((table, space), [])
+            for other in others:
+                if other.name in connection.partners or connection.name in other.partners:
+                    continue
                 problems.setdefault(
-                    (first, connection.name),
-                    f"{connection.name}: its keys could meet those of {first} in {table}: "
-                    f"both have {key} {space!r}. Give one of them another {key}.",
+                    (other.name, connection.name),
+                    f"{connection.name}: its keys could meet those of {other.name} in {table}: "
+                    f"both have {key} {space!r}. Give one of them another {key}"
+                    + kinds[connection.kind].same_system_hint(other.name),
                 )
+            others.append(connection)
     return list(problems.values())
 
 

@@ -132,6 +132,11 @@ class Connector(ABC, Generic[C]):
         for table in cls.tables:
             yield table, connection.prefix, "prefix"
 
+    @classmethod
+    def same_system_hint(cls, other: str) -> str:
+        """How a clash goes on where both may read one system on purpose; ends the sentence."""
+        return "."
+
     def secret(self, key: str) -> str:
         """The secret that a key refers to; hidden in all texts from now on."""
         return read_secret(getattr(self.connection, key), self.connection.name, key, self.work.mask)

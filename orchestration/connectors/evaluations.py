@@ -23,6 +23,7 @@ from orchestration.base.findings import Finding
 from orchestration.base.sql import literal
 from orchestration.connectors.connector import LOADED_AT, Row, Window, Work
 from orchestration.connectors.own_rows import OwnRows
+from orchestration.connectors.report import Report
 
 TABLE = "telephony.call_evaluations"
 SEEN = "telephony._evaluations_seen"
@@ -170,6 +171,29 @@ def folded(text: str) -> str:
 
 def _rounded(value: Decimal) -> Decimal:
     return value.quantize(_CENT, rounding=ROUND_HALF_UP)
+
+
+def flags_of(rules: Mapping[str, FlagRule], criteria: Sequence[Criterion]) -> Row:
+    """The flags that rules make of one checklist; those that nothing is said of left out."""
+    found = {name: rule.of(criteria) for name, rule in rules.items()}
+    return {name: flag for name, flag in found.items() if flag is not None}
+
+
+def of_forms(
+    evaluations: Sequence[Evaluation], forms: Sequence[str], report: Report
+) -> list[Evaluation]:
+    """Those of the named checklists (`*` stands for anything); the others are counted."""
+    if not forms:
+        return list(evaluations)
+    wanted = [folded(it) for it in forms]
+    found = []
+    for it in evaluations:
+        form = folded(it.form or "")
+        if any(fnmatch.fnmatchcase(form, pattern) for pattern in wanted):
+            found.append(it)
+        else:
+            report.counted[f"evaluations by another checklist: {it.form or 'without a name'}"] += 1
+    return found
 
 
 @dataclass
@@ -331,7 +355,8 @@ class Placer:
         found = self._legs.find([it.about for it in fresh])
         for it, leg in zip(fresh, found, strict=True):
             at = it.values.get("evaluated_at") or known.get(it.ident, (None, None))[0]
-            at = at or self._work.started_at.astimezone(UTC).isoformat()
+            # In whole seconds: a load that was killed and repeated says the same.
+            at = at or self._work.started_at.astimezone(UTC).replace(microsecond=0).isoformat()
             key = leg or self._legs.fallback(it.about) or f"unmatched:{it.ident}"
             if leg is None:
                 self._work.report.counted["evaluations without a call"] += 1

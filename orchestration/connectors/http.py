@@ -180,39 +180,9 @@ class Http:
         Raises Refused where a retry cannot mend it, TryLater where the tries are used up; both name
         connection, system, endpoint, the system's own words and what to do.
         """
-        what = what or path
-        tries: Counter[str] = Counter()
-        started = self._clock.monotonic()
-        while True:
-            again, words = self._ask(method, path, params, json_body, form, judge, what, is_text)
-            if isinstance(again, Answer):
-                return again
-            tries[again.why] += 1
-            wait = _wait(again, tries[again.why])
-            spent = self._clock.monotonic() - started
-            if tries[again.why] > again.at_most or spent + wait > again.budget:
-                raise self.later(what, words, again.remedy)
-            self._report.waits[again.why] += 1
-            self._clock.sleep(wait)
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        json_body: Any,
-        form: Mapping[str, Any] | None,
-        judge: Judge | None,
-        what: str,
-        is_text: bool,
-    ) -> tuple[Again | Answer, str]:
-        """An answer, or why to ask again and what was said."""
-        import requests
-
-        self.pace.wait()
-        self._report.requests[what] += 1
-        try:
-            response = self._session.request(
+        def send() -> requests.Response:
+            return self._session.request(
                 method,
                 self.base_url + path,
                 params=params,
@@ -223,6 +193,42 @@ class Http:
                 # A redirect may lead to another host, and takes the token along.
                 allow_redirects=False,
             )
+
+        return self.send(send, what or path, judge, is_text)[0]
+
+    def send(
+        self,
+        send: Callable[[], requests.Response],
+        what: str,
+        judge: Judge | None = None,
+        is_text: bool = False,
+    ) -> tuple[Answer, requests.Response]:
+        """The same for a request that somebody else has made: `send` sends it once."""
+        tries: Counter[str] = Counter()
+        started = self._clock.monotonic()
+        while True:
+            again, words, response = self._ask(send, judge, what, is_text)
+            if isinstance(again, Answer) and response is not None:
+                return again, response
+            assert isinstance(again, Again)
+            tries[again.why] += 1
+            wait = _wait(again, tries[again.why])
+            spent = self._clock.monotonic() - started
+            if tries[again.why] > again.at_most or spent + wait > again.budget:
+                raise self.later(what, words, again.remedy)
+            self._report.waits[again.why] += 1
+            self._clock.sleep(wait)
+
+    def _ask(
+        self, send: Callable[[], requests.Response], judge: Judge | None, what: str, is_text: bool
+    ) -> tuple[Again | Answer, str, requests.Response | None]:
+        """An answer, or why to ask again and what was said."""
+        import requests
+
+        self.pace.wait()
+        self._report.requests[what] += 1
+        try:
+            response = send()
         except requests.exceptions.SSLError as error:
             raise self.refused(
                 what,
@@ -230,18 +236,19 @@ class Http:
                 "Correct base_url, or name the right authority's file in REQUESTS_CA_BUNDLE.",
             ) from None
         except _passing() as error:
-            return Again("connection"), _inner(error)
+            return Again("connection"), _inner(error), None
         except requests.RequestException as error:
             raise self.refused(what, _inner(error), "Correct base_url.") from None
         try:
             text = response.content.decode(_encoding(response))
         except (UnicodeDecodeError, LookupError):
-            return Again("unreadable"), f"{response.status_code}, but its text is damaged"
+            words = f"{response.status_code}, but its text is damaged"
+            return Again("unreadable"), words, None
         headers = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, headers, text)
         if answer.date is not None:
             self.skew = (answer.date - self._clock.now()).total_seconds()
-        return self._judged(answer, judge, what, is_text)
+        return (*self._judged(answer, judge, what, is_text), response)
 
     def _judged(
         self, answer: Answer, judge: Judge | None, what: str, is_text: bool
@@ -270,6 +277,10 @@ class Http:
         if answer.status != 204 and not is_readable:
             return Again("unreadable"), f"{answer.status}, but no JSON: {answer.own_words}"
         return answer, words
+
+    def hide(self, secret: str) -> str:
+        """Hide this text in all messages from now on."""
+        return self._mask.hide(secret)
 
     def refused(self, what: str, words: str, remedy: str) -> Refused:
         """The error for what a retry cannot mend."""

@@ -46,6 +46,10 @@ class OwnRows:
         # The columns of each file that was read.
         self._names: dict[str, frozenset[str]] = {}
 
+    def of(self, connection: str) -> OwnRows:
+        """The same of another connection."""
+        return OwnRows(self._raw_zone, connection, self._contract, self._private)
+
     @cached_property
     def session(self) -> duckdb.DuckDBPyConnection:
         """A session over the zone; its times are UTC."""

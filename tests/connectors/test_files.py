@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from orchestration.connectors.kinds.files import values
 from orchestration.connectors.kinds.files.connector import Files
 from orchestration.connectors.kinds.files.keys import Mapping as FileMapping
 from orchestration.connectors.kinds.files.reading import Unreadable, decode, is_doubled, read_csv
-from orchestration.connectors.run import check, draft
+from orchestration.connectors.run import check, connections, draft
+from tests.conftest import write_zone
 from tests.connectors.adapter import SAMPLES
 from tests.connectors.conftest import Place
 from tests.connectors.zone import all_rows, current
@@ -405,3 +406,145 @@ def test_a_file_is_previewed_and_drafted(place: Place) -> None:
     with pytest.raises(WrongUse, match="none"):
         draft(FOLDER / "none.csv")
     assert not list(place.raw.glob("**/*.parquet"))
+
+
+def space(place: Place, name: str, table: str, columns: dict[str, Any], **keys: Any) -> Path:
+    """Another connection of files, with a folder of its own; gives the folder."""
+    folder = place.root / name
+    folder.mkdir(parents=True)
+    mapping = {"table": table, "files": ["*.csv"], "columns": columns,
+               "values": {"timezone": "Europe/Moscow"}}  # fmt: skip
+    (folder / "mapping.yaml").write_text(yaml.safe_dump(mapping, allow_unicode=True), "utf-8")
+    block = {"kind": "files", "folder": str(folder), "mapping": str(folder / "mapping.yaml")}
+    place.connect(name, {**block, **keys}, {})
+    return folder
+
+
+def payments(**key: Any) -> dict[str, Any]:
+    return {"payment_id": {"from": "Номер", **key}, "deal_id": {"from": "Сделка"},
+            "paid_at": {"from": "Дата", "as": "timestamp"}, "amount": {"from": "Сумма"},
+            "kind": {"const": "payment"}}  # fmt: skip
+
+
+AMO = {"kind": "amocrm", "subdomain": "x", "long_lived_token": "env:X"}
+MEET = "both have prefix ''. Give one of them another prefix"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clash"),
+    [
+        (payments(), payments(), True),
+        (payments(), payments(prefix="1c:"), False),
+        (payments(prefix="1c:"), payments(template="1c:{Номер}", **{"from": None}), True),
+        (payments(), payments(template="{Номер}", **{"from": None}), True),
+    ],
+)
+def test_two_connections_of_files_whose_ids_could_meet_are_refused(
+    place: Place, first: dict[str, Any], second: dict[str, Any], clash: bool
+) -> None:
+    space(place, "one", "crm.payments", first)
+    space(place, "two", "crm.payments", second)
+    if not clash:
+        assert connections(place.settings(NOW)).keys() == {"one", "two"}
+        return
+    with pytest.raises(WrongUse) as caught:
+        connections(place.settings(NOW))
+    (said,) = caught.value.details
+    assert said.startswith("two: its keys could meet those of one in crm.payments: both have")
+    assert said.endswith("so that equal ids are one row, write same_ids_as: one.")
+
+
+def test_files_and_a_crm_meet_only_where_they_say_that_they_are_one_system(place: Place) -> None:
+    place.connect("amo", AMO, {})
+    space(place, "old", "crm.payments", payments())
+    with pytest.raises(WrongUse) as caught:
+        connections(place.settings(NOW))
+    (said,) = caught.value.details
+    assert said.startswith(f"old: its keys could meet those of amo in crm.payments: {MEET}; if")
+    place.connect("old", {**place.connections["old"], "same_ids_as": "amo"}, {})
+    assert len(connections(place.settings(NOW))) == 2
+    # A third one has not said so.
+    space(place, "more", "crm.payments", payments())
+    with pytest.raises(WrongUse) as caught:
+        connections(place.settings(NOW))
+    assert [it.split(" in crm")[0] for it in caught.value.details] == [
+        "more: its keys could meet those of amo",
+        "more: its keys could meet those of old",
+    ]
+
+
+def test_a_partner_that_is_none_is_refused(place: Place) -> None:
+    space(place, "old", "crm.payments", payments(), same_ids_as="amo")
+    with pytest.raises(WrongUse) as caught:
+        connections(place.settings(NOW))
+    assert caught.value.details == ["old: same_ids_as: there is no connection amo"]
+
+
+def test_calls_of_a_file_and_of_a_telephony_are_kept_apart_by_the_same_prefix(place: Place) -> None:
+    calls = {name: {"from": name} for name in
+             ("call_id", "started_at", "direction", "disposition", "talk_seconds")}  # fmt: skip
+    place.connect("pbx", {"kind": "asterisk_csv", "path": "/x/*", "timezone": "Europe/Moscow",
+                          "trunks": ["PJSIP/t"]}, {})  # fmt: skip
+    space(place, "old", "telephony.calls", calls, prefix="pbx:")
+    with pytest.raises(WrongUse) as caught:
+        connections(place.settings(NOW))
+    assert "in telephony.calls: both have prefix 'pbx'" in caught.value.details[0]
+    place.connect("old", {**place.connections["old"], "prefix": "old:"}, {})
+    assert len(connections(place.settings(NOW))) == 2
+
+
+COSTS = {"month": {"from": "Месяц", "as": "date"}, "team": {"from": "Отдел"},
+         "cost": {"from": "Сумма"}}  # fmt: skip
+
+
+def write_costs(folder: Path, *rows: str) -> None:
+    (folder / "costs.csv").write_text("\n".join(["Месяц;Отдел;Сумма", *rows]), "utf-8")
+
+
+def test_rows_whose_keys_are_no_ids_are_refused_where_another_file_has_them(place: Place) -> None:
+    """Each department has its own costs; one that stands in both files would be lost."""
+    first = space(place, "north", "finance.sales_costs", COSTS)
+    second = space(place, "south", "finance.sales_costs", COSTS)
+    write_costs(first, "01.10.2026;Север;100", "01.11.2026;Север;110")
+    write_costs(second, "01.10.2026;Юг;200", "01.11.2026;Север;90")
+    later = NOW + timedelta(days=1)
+    place.good("north", now=later)
+    outcome = place.run("south", now=later)
+    assert outcome.exit_code == 2
+    assert outcome.failure is not None
+    assert outcome.failure.message == (
+        "south: costs.csv: 1 rows of finance.sales_costs have keys that north has written; nothing "
+        "of the file was written."
+    )
+    assert outcome.failure.details == ["month 2026-11-01, team Север"]
+    assert len(current(place.raw, "finance.sales_costs")) == 2
+    write_costs(second, "01.10.2026;Юг;200")
+    place.good(now=later)
+    assert len(current(place.raw, "finance.sales_costs")) == 3
+    place.connect("south", {**place.connections["south"], "same_ids_as": "north"}, {})
+    write_costs(second, "01.10.2026;Юг;200", "01.11.2026;Север;90")
+    place.good(now=later + timedelta(days=1))
+    costs = current(place.raw, "finance.sales_costs")
+    assert costs["2026-11-01", "Север"]["cost"] == "90"
+
+
+def test_an_id_that_was_looked_up_in_the_zone_is_the_zones_own(place: Place) -> None:
+    """Written as it is there; ids of the file itself have the connection's prefix."""
+    write_zone(place.raw, {"crm.managers": [{"manager_id": "m-1", "full_name": "Анна"}]})
+    columns = {"deal_id": {"from": "Сделка"}, "manager_id": {"from": "Кто", "lookup": "managers"},
+               "stage_id": {"from": "Этап", "lookup": "stages"}, "pipeline_id": {"const": "p"},
+               "created_at": {"from": "Дата", "as": "timestamp"}}  # fmt: skip
+    folder = space(place, "old", "crm.deals", columns, prefix="old-")
+    file = folder / "mapping.yaml"
+    mapping = yaml.safe_load(file.read_text("utf-8"))
+    mapping["lookups"] = {
+        "managers": {"from": "crm.managers", "key": "full_name", "value": "manager_id"},
+        "stages": {"map": {"Новая": "s-1"}},
+    }
+    file.write_text(yaml.safe_dump(mapping, allow_unicode=True), "utf-8")
+    (folder / "deals.csv").write_text("Сделка;Кто;Этап;Дата\n7;Анна;Новая;01.11.2026", "utf-8")
+    place.good(now=NOW + timedelta(days=1))
+    (row,) = current(place.raw, "crm.deals").values()
+    named = {name: row[name] for name in ("deal_id", "manager_id", "stage_id", "pipeline_id")}
+    assert named == {"deal_id": "old-7", "manager_id": "m-1", "stage_id": "old-s-1",
+                     "pipeline_id": "old-p"}  # fmt: skip

@@ -103,7 +103,7 @@ class GoogleAdsConnection(AdsConnection):
     @field_validator("token_url")
     @classmethod
     def _encrypted_too(cls, value: str) -> str:
-        return cls._encrypted(value)
+        return cls.encrypted(value)
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:

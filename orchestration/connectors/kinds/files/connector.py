@@ -7,6 +7,7 @@ import fnmatch
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +16,11 @@ from typing import ClassVar
 from orchestration.base.findings import Finding
 from orchestration.base.object_store import load_object_store
 from orchestration.base.sql import literal, quote
-from orchestration.connectors.connections import Connection
+from orchestration.connectors.connections import Connection, read_connections
 from orchestration.connectors.connector import ALWAYS, Connector, Row, Window
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.kinds.files import reading
-from orchestration.connectors.kinds.files.keys import FilesConnection, Lookup, at_root
+from orchestration.connectors.kinds.files.keys import Column, FilesConnection, Lookup, at_root
 from orchestration.connectors.kinds.files.keys import Mapping as FileMapping
 from orchestration.connectors.kinds.files.mapping import Mapper, Result, table_of
 from orchestration.connectors.kinds.files.reading import Reject, Unreadable
@@ -29,6 +30,17 @@ from orchestration.connectors.loading import text_of
 _GROWING = 60
 _SHOWN = 10
 _FILES = "files"
+_CALLS = "telephony.calls"
+# The column that holds a row's own id, or its owner's; what begins it keeps systems apart.
+_OWN_IDS = {
+    "crm.managers": "manager_id", "crm.sources": "source_id", "crm.contacts": "contact_id",
+    "crm.contact_phones": "contact_id", "crm.pipelines": "pipeline_id", "crm.stages": "stage_id",
+    "crm.leads": "lead_id", "crm.deals": "deal_id", "crm.deal_stage_history": "event_id",
+    "crm.meetings": "meeting_id", "crm.activities": "activity_id", "crm.payments": "payment_id",
+    "crm.surveys": "survey_id", _CALLS: "call_id",
+}  # fmt: skip
+# Their keys are calls, which come from elsewhere.
+_OF_CALLS = ("telephony.call_evaluations", "telephony.call_transcripts")
 
 
 @dataclass(frozen=True)
@@ -70,8 +82,30 @@ class Files(Connector[FilesConnection]):
 
     @classmethod
     def key_spaces(cls, connection: FilesConnection) -> Iterator[tuple[str, str, str]]:
-        """None: an export of a system has that system's own ids, and is meant to meet them."""
-        return iter(())
+        """What the ids of each table begin with; tables whose keys are no ids are looked at later.
+
+        A mapping that cannot be read has none: checks and runs say what is wrong with it.
+        """
+        try:
+            mapping = connection.columns
+        except ValueError:
+            return
+        for table, columns in tables_of(mapping):
+            own = _OWN_IDS.get(table)
+            if own is not None:
+                column = columns[own]
+                start = column.prefix or (column.template or "").partition("{")[0]
+                space = connection.prefix + start
+                # Calls of a telephony begin with its prefix and a colon.
+                yield table, space.removesuffix(":") if table == _CALLS else space, "prefix"
+
+    @classmethod
+    def same_system_hint(cls, other: str) -> str:
+        """Exports of a system that another connection reads are meant to meet it."""
+        return (
+            f"; if both read the same system, so that equal ids are one row, write same_ids_as: "
+            f"{other}."
+        )
 
     @cached_property
     def mapping(self) -> FileMapping:
@@ -91,10 +125,11 @@ class Files(Connector[FilesConnection]):
             found = self._read_file(file)
             self._rejected(file, digest, found)
             rows = {
-                table: [self._prefixed(it) for it in listed]
+                table: [self._prefixed(table, it) for it in listed]
                 for table, listed in found.result.rows.items()
             }
             self._account(file, found)
+            self._refuse_rows_of_others(file, rows)
             if self.mapping.mode == "snapshot" and not found.rejects:
                 rows[self.mapping.table] += self._vanished(file, rows[self.mapping.table])
             stamp = self.work.stamps.next()
@@ -212,6 +247,7 @@ class Files(Connector[FilesConnection]):
         for more in results[1:]:
             for table, rows in more.rows.items():
                 whole.rows.setdefault(table, []).extend(rows)
+            whole.cells += more.cells
             whole.counts += more.counts
             whole.count += more.count
         rejects = [reject for sheet in sheets for reject in sheet.rejects]
@@ -251,6 +287,45 @@ class Files(Connector[FilesConnection]):
         for name, number in found.result.counts.items():
             report.counted[f"{file.name}: {name}"] += number
 
+    def _refuse_rows_of_others(self, file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Stop where a row's key is no id, and another connection's files have it already.
+
+        A month's costs that stand in two places would be those of the later file alone.
+        """
+        for table, listed in rows.items():
+            if table in _OWN_IDS or table in _OF_CALLS:
+                continue
+            keys = self.work.own.keys(table)
+            there = {tuple(row.get(key) for key in keys) for row in listed}
+            for other in self._others(table):
+                known = self.work.own.of(other).select(
+                    table, keys, "is_deleted is distinct from 'true'"
+                )
+                both = sorted(there & set(known), key=str)
+                if both:
+                    raise Refused(
+                        f"{self.connection.name}: {file.name}: {len(both)} rows of {table} have "
+                        f"keys that {other} has written; nothing of the file was written.",
+                        f"Take them out of one of the files, or write same_ids_as: {other} if the "
+                        "file that is read later shall count.",
+                        [", ".join(f"{name} {it}" for name, it in zip(keys, key, strict=True))
+                         for key in both[:_SHOWN]],
+                    )  # fmt: skip
+
+    def _others(self, table: str) -> Iterator[str]:
+        """Other connections of files that fill a table, and not on purpose the same rows."""
+        from orchestration.connectors.registry import all_kinds
+
+        own = self.connection
+        for other in read_connections(self.work.settings, all_kinds()).values():
+            if other.name == own.name or not isinstance(other, FilesConnection):
+                continue
+            if other.name in own.partners or own.name in other.partners:
+                continue
+            with suppress(ValueError):
+                if table in dict(tables_of(other.columns)):
+                    yield other.name
+
     def _vanished(self, file: Path, rows: Sequence[Row]) -> list[Row]:
         """Tombstones of keys that an earlier file had and this whole export lacks."""
         table = self.mapping.table
@@ -272,13 +347,27 @@ class Files(Connector[FilesConnection]):
             for key in gone
         ]
 
-    def _prefixed(self, row: Row) -> Row:
-        prefix = self.connection.prefix
+    def _prefixed(self, table: str, row: Row) -> Row:
+        prefix, prefixed = self.connection.prefix, self._with_prefix[table]
         if not prefix:
             return row
         return {
-            name: prefix + it if it is not None and name.endswith("_id") else it
+            name: prefix + it if it is not None and name in prefixed else it
             for name, it in row.items()
+        }
+
+    @cached_property
+    def _with_prefix(self) -> Mapping[str, frozenset[str]]:
+        """By table the columns that hold this system's ids. Those of a lookup are the zone's."""
+        lookups = self.mapping.lookups
+        return {
+            table: frozenset(
+                name
+                for name, column in columns.items()
+                if name.endswith("_id")
+                and not (column.lookup and lookups[column.lookup].source is not None)
+            )
+            for table, columns in tables_of(self.mapping)
         }
 
     @cached_property
@@ -326,6 +415,14 @@ class Files(Connector[FilesConnection]):
                     f"two rows of {lookup.source} are called {text}; write a map for the lookup"
                 )
         return found
+
+
+def tables_of(mapping: FileMapping) -> list[tuple[str, Mapping[str, Column]]]:
+    """The tables that a mapping fills, with their columns."""
+    return [
+        (mapping.table, mapping.columns),
+        *((it.table, it.columns) for it in mapping.extra_tables),
+    ]
 
 
 def sheets_of(file: Path, mapping: FileMapping | None) -> list[reading.Sheet]:

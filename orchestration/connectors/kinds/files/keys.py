@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -63,7 +64,7 @@ class Values(_Strict):
 
 As = Literal[
     "text", "timestamp", "date", "decimal", "money", "integer", "boolean", "percent", "score",
-    "flag", "phone", "month_ru",
+    "flag", "phone", "month_ru", "unix",
 ]  # fmt: skip
 
 
@@ -199,6 +200,17 @@ class FilesConnection(Connection):
         description="YAML: `voronka connect check NAME FILE --draft` writes one to begin with",
         examples=["mappings/payments.yaml"],
     )
+
+    same_ids_as: str | None = Field(
+        default=None,
+        description="another connection: both read the same system, so that equal ids are one row",
+        examples=["amocrm"],
+    )
+
+    @property
+    def partners(self) -> Sequence[str]:
+        """The connection whose ids are these."""
+        return [self.same_ids_as] if self.same_ids_as else []
 
     @cached_property
     def columns(self) -> Mapping:

@@ -43,6 +43,8 @@ class Result:
     counts: Counter[str] = field(default_factory=Counter)
     odd: dict[str, list[str]] = field(default_factory=dict)
     count: int = 0
+    # The cells of each row of the mapping's own table.
+    cells: list[Cells] = field(default_factory=list)
 
 
 def table_of(sheet: Sheet, mapping: FileMapping) -> Table:
@@ -179,7 +181,10 @@ class Mapper:
             seen |= {header for column in made for header in column.headers}
             rows = result.rows.setdefault(name, [])
             for number, cells in lines:
-                rows.extend(self._made(made, number, cells, result))
+                found = list(self._made(made, number, cells, result))
+                rows.extend(found)
+                if columns is mapping.columns:
+                    result.cells += [cells] * len(found)
         result.unused = [it for it in headers if it not in seen]
         return result
 
@@ -362,6 +367,8 @@ class _Made:
             return f"{column.year}-{month:02}-01" if month and column.year else None
         if kind in ("timestamp", "date"):
             return self._moment(cell, cells)
+        if kind == "unix":
+            return values.unix(cell)
         percent = isinstance(cell, str) and cell.strip().endswith("%")
         number = values.number(
             cell.strip().removesuffix("%") if percent else cell, self.sign, settings.strip_units
@@ -371,8 +378,12 @@ class _Made:
         number = abs(number) if column.abs else number
         if kind == "score":
             most = values.number(cells.get(self.headers[-1]), "") if column.max else None
-            if most and not percent:
+            has_maximum = most is not None and most > 0 and not percent
+            if has_maximum and most is not None:
                 number = number * 100 / most
+            elif not percent and number > 100:
+                # Points of an unknown maximum are no percentage; the contract judges them.
+                return None
             number = number.quantize(Decimal("0.01"), ROUND_HALF_UP)
         return format(number, "f")
 

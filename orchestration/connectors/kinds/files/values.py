@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -220,6 +220,18 @@ def month_number(text: str) -> int | None:
             return found
     english = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
     return next((it for it, name in enumerate(english, 1) if folded.startswith(name)), None)
+
+
+def unix(value: Any) -> str | None:
+    """A Unix time in seconds, in thousandths from 12 digits on; None where it is none."""
+    found = number(value, ".")
+    if found is None or not 0 < found < 10**15:
+        return None
+    seconds = found / 1000 if found >= 10**11 else found
+    try:
+        return datetime.fromtimestamp(float(seconds), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def zoned(found: datetime, zone: ZoneInfo) -> str:
