@@ -23,6 +23,7 @@ from orchestration.raw_zone.zone import RawFile, RawZone
 _NEEDED_A_BYTE = 13
 _NEEDED_A_ROW = 100
 _NEEDED_AT_LEAST = 40_000_000
+_TABLES_OF_PEOPLE = frozenset({".csv", ".tsv", ".xlsx", ".xls", ".ods"})
 
 
 def refuse_emptiness(zone: RawZone, contract: Contract, settings: Settings, record: Record) -> None:
@@ -43,8 +44,8 @@ def refuse_emptiness(zone: RawZone, contract: Contract, settings: Settings, reco
         message += f". What is published was made from {counted(rows, 'raw row')} and stays"
     raise RefreshRefused(
         f"{message}.",
-        "Put Parquet files into <source>/<table>/ (README.md, Bring your own data), or say "
-        "--allow-empty to publish empty marts.",
+        "Put Parquet files into <source>/<table>/ (README.md, Bring your own data)"
+        f"{_for_people(zone)}, or say --allow-empty to publish empty marts.",
         drift_lines(zone.strangers, contract),
     )
 
@@ -83,6 +84,15 @@ def needed_bytes(new: Sequence[RawFile], settings: Settings, is_rebuild: bool) -
     if not build:
         return fresh + _NEEDED_AT_LEAST
     return fresh + build // 2 + _bytes_of(settings.published_file)
+
+
+def _for_people(zone: RawZone) -> str:
+    """What reads the tables that people export; empty where there are none."""
+    if not any(
+        PurePosixPath(it.file or "").suffix.lower() in _TABLES_OF_PEOPLE for it in zone.strangers
+    ):
+        return ""
+    return ", let a connection read these (`voronka connect add files`, docs/connectors/files.md)"
 
 
 def _in_kinds(zone: RawZone) -> str:

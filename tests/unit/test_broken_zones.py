@@ -516,6 +516,7 @@ def test_an_empty_zone_replaces_nothing(tmp_path):
         "stays."
     )
     assert caught.value.exit_code == 1
+    assert "connect" not in caught.value.remedy
     with pytest.raises(RefreshRefused):
         refuse_emptiness(empty, CONTRACT, settings, Record(accepted=[SHRINK]))
     refuse_emptiness(empty, CONTRACT, settings, Record(accepted=[EMPTY]))
@@ -536,6 +537,7 @@ def test_a_zone_of_what_is_not_read_is_refused_from_the_first_refresh_on(tmp_pat
         "2 XLSX files, 1 folder."
     )
     assert "--allow-empty" in caught.value.remedy
+    assert "`voronka connect add files`" in caught.value.remedy
     assert caught.value.details == [
         "deals.csv is no Parquet file: ignored",
         "crm/thing is no table of the contract: ignored (did you mean crm/things?)",
