@@ -81,7 +81,8 @@ new_sources as (
         end as current_value,
         cast(null as double) as previous_value,
         figures.meetings_set > 0 and figures.previous_meetings_set > 0 as has_data,
-        coalesce(new_source_shares.new_source_share >= {{ large_new_source_share() }}, false) as holds
+        coalesce(new_source_shares.new_source_share >= {{ large_new_source_share() }}, false)
+            as holds
     from figures
     left join new_source_shares
         on {{ same_cell('figures', 'new_source_shares') }}

@@ -37,7 +37,11 @@ figures as (
             {%- endfor %}
         end as actual,
         case
-            when quotas.metric in ('{{ additive_metrics() | join("', '") }}') then coalesce(
+            when quotas.metric in (
+                {%- for metric in additive_metrics() %}
+                '{{ metric }}'{{ ',' if not loop.last }}
+                {%- endfor %}
+            ) then coalesce(
                 case quotas.metric
                     {%- for metric in additive_metrics() %}
                     when '{{ metric }}' then cast(to_date.{{ metric }} as double)

@@ -42,7 +42,8 @@ totals as (
         on
             periods.manager_id = measures.manager_id
             and measures.date_day >= periods.period_start
-            and measures.date_day < {{ next_period_start('periods.period', 'periods.period_start') }}
+            and measures.date_day
+            < {{ next_period_start('periods.period', 'periods.period_start') }}
             and measures.date_day <= as_of.as_of_date
     group by 1, 2, 3
 
