@@ -391,7 +391,12 @@ def test_money_without_a_rate_is_told_with_its_currencies_and_rows(
     browser.open("overview", grain="month", period="2026-09-01", lang=language)
     foot = browser.page.inner_text('[data-card="revenue"] footer')
     assert f"{sum(count for _, count in found)} {rows}" in foot
-    assert named + ", ".join(f"{currency} ({count})" for currency, count in found) in foot
+    listed = named + ", ".join(f"{currency} ({count})" for currency, count in found)
+    assert listed in foot
+    # Where all history is shown, its rows are the ones that it lacks.
+    browser.open("customers", grain="month", period="2026-09-01", lang=language)
+    for card in ("cumulative", "customers_by_source"):
+        assert listed in browser.page.inner_text(f'[data-card="{card}"] footer')
 
 
 def test_tables_sort_by_their_columns(browser: Browser, demo_publication: Path) -> None:

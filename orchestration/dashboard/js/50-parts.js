@@ -41,7 +41,7 @@ function remarksOf(names, periods) {
   const late = last && last.running ? known.filter((name) => ABOUT.later[name]) : [];
   return [
     partly.length ? t("partly", { tables: partly.map(tableName).join(", ") }) : null,
-    ...[...gaps].map(([gap, filters]) => [gap, count(gap, filters)]).filter(([, rows]) => rows).map(([gap, rows]) => `${plural(`gap_${gap}`, rows)}${withoutRate(gap)}`),
+    ...[...gaps].map(([gap, filters]) => [gap, count(gap, filters)]).filter(([, rows]) => rows).map(([gap, rows]) => [plural(`gap_${gap}`, rows), withoutRate(gap)].filter(Boolean).join(" ")),
     ...blind.map((gap) => [gap, figures(gap, periods).reduce((sum, value) => sum + value, 0)]).filter(([, rows]) => rows).map(([gap, rows]) => plural(`blind_${gap}`, rows)),
     late.length ? t("later_not_in", { day: dayLabel(ABOUT.end), figures: late.map((name) => `${label(name)} ${inUnit(ABOUT.later[name], unitOf(name), true)}`).join(", ") }) : null,
   ].filter(Boolean);
@@ -52,7 +52,7 @@ const withoutRate = (gap) => {
   const found = ABOUT.without_rate[gap] || [];
   if (!found.length) return "";
   const named = found.slice(0, 5).map(([currency, rows]) => `${currency} (${number(rows)})`);
-  return ` ${t("no_rate_of", { currencies: found.length > 5 ? `${named.join(", ")}…` : named.join(", ") })}`;
+  return t("no_rate_of", { currencies: found.length > 5 ? `${named.join(", ")}…` : named.join(", ") });
 };
 
 // The tables without which none of the figures can be known, in words; null where one can.

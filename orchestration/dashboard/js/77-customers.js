@@ -46,14 +46,14 @@ function cumulativeCard() {
     values: steps.map(({ at }) => { const row = COHORTS.find((item) => item.cohort_month === month && item.months_since === at); return row && row.customers ? row.cumulative_revenue / row.customers : null; }),
   }));
   const step = ({ at }) => t("months_later", { months: at });
-  return chartCard({ id: "cumulative", title: t("title_cumulative"), figuresOf: ["active"], about: aboutOf("cumulative_revenue"), filters: [] }, timeChart(steps, series, { unit: "currency", tick: step, name: step }));
+  return chartCard({ id: "cumulative", title: t("title_cumulative"), figuresOf: ["active"], about: aboutOf("cumulative_revenue"), filters: [], note: withoutRate("payments_unpriced") }, timeChart(steps, series, { unit: "currency", tick: step, name: step }));
 }
 
 function customersBySource() {
   const cube = CUBES.customers;
   const rows = Array.from({ length: cube.rows }, (_, row) => ({ at: cube.keys.source[row], ...Object.fromEntries(Object.keys(cube.columns).map((name) => [name, cube.columns[name][row]])) })).filter((row) => DATA.sources[row.at] && isChosen("source", row.at));
   const column = (key, text, read, write) => ({ key, label: text, value: read, cell: (row) => write(read(row)) });
-  return card({ id: "customers_by_source", title: t("title_customers_by_source"), filters: ["source"], note: t("all_history") }, !rows.length ? emptyOf(["active"]) : table({
+  return card({ id: "customers_by_source", title: t("title_customers_by_source"), filters: ["source"], note: [t("all_history"), withoutRate("payments_unpriced")].filter(Boolean).join(" ") }, !rows.length ? emptyOf(["active"]) : table({
     id: "customers_by_source", rows, sort: ["customer_revenue", false],
     columns: [
       { key: "name", label: t("source"), text: true, value: (row) => nameOf(DATA.sources[row.at]), cell: (row) => nameOf(DATA.sources[row.at]) },
