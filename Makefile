@@ -51,14 +51,17 @@ status: $(READY) ## What is published and what is wrong
 dbt: $(READY) ## Run dbt by hand, while no refresh runs (ARGS="build --select kpi_daily+")
 	@$(BIN)/voronka dbt $(ARGS)
 
-# A nightly test is a further example of what a faster one proves.
+# A nightly test is a further example of what a faster one proves. The tests of a file share what
+# it builds; the long files come first.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
 test: $(READY) ## Run the tests but for the nightly ones (ARGS="tests/unit -k raw_zone")
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not nightly" $(ARGS)
+	@$(PYTEST) -m "not nightly" $(ARGS)
 
 .PHONY: test-all
 test-all: $(READY) ## Run every test, as CI does each night (ARGS are pytest's, too)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PYTEST) --hypothesis-profile=nightly $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types and SQL

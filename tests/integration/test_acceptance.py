@@ -26,11 +26,11 @@ BASE = {
 
 
 @pytest.fixture(scope="module")
-def refreshes(tmp_path_factory):
+def refreshes(tmp_path_factory, parsed):
     """One data directory, and what each of its refreshes said."""
     place = tmp_path_factory.mktemp("acceptance")
     raw = write_zone(place / "raw", BASE)
-    env = {"VORONKA_DATA_DIR": str(place / "data")}
+    env = {"VORONKA_DATA_DIR": str(parsed(place / "data"))}
     published = place / "data/published/voronka.duckdb"
     said = {}
 

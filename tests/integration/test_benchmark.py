@@ -8,12 +8,12 @@ from tests.benchmark.zone.generator import Company
 from tests.conftest import query
 
 
-def test_kpi_daily_by_hand_has_the_rows_of_the_product(tmp_path):
+def test_kpi_daily_by_hand_has_the_rows_of_the_product(tmp_path, parsed):
     company = Company(6000)
     company.write_history(tmp_path / "raw")
     company.write_day(tmp_path / "raw", 1)
     company.close()
-    warehouse = Warehouse(tmp_path / "data", tmp_path / "raw", threads=2)
+    warehouse = Warehouse(parsed(tmp_path / "data"), tmp_path / "raw", threads=2)
     figures = warehouse.refresh()
     assert figures["raw_rows"] > 6000
     assert figures["layers"]["staging"] > 0

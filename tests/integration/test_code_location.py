@@ -10,10 +10,10 @@ from tests.conftest import ROOT, clean_environment, write_zone
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
+def settings(tmp_path_factory, parsed):
     from orchestration.base.settings import Settings
 
-    return Settings(project_dir=ROOT, data_dir=tmp_path_factory.mktemp("data"))
+    return Settings(project_dir=ROOT, data_dir=parsed(tmp_path_factory.mktemp("code") / "data"))
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_a_refresh_that_dagster_hosts_has_the_runs_id(failed_run):
 
 
 @pytest.fixture(scope="module")
-def failed_run(tmp_path_factory):
+def failed_run(tmp_path_factory, parsed):
     """A run of the whole job on a zone with a file that is none, and its record."""
     import dagster as dg
 
@@ -168,7 +168,7 @@ def failed_run(tmp_path_factory):
     file = place / "raw/crm/leads/1.parquet"
     file.parent.mkdir(parents=True)
     file.write_text("no Parquet")
-    settings = Settings(raw_dir=str(place / "raw"), data_dir=place / "data")
+    settings = Settings(raw_dir=str(place / "raw"), data_dir=parsed(place / "data"))
     job = build_definitions(settings).resolve_job_def("refresh")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False)
@@ -205,7 +205,7 @@ def test_a_run_that_is_terminated_between_two_steps_was_stopped(tmp_path, is_ter
     assert killed_refresh(settings) is None
 
 
-def test_what_is_asked_for_is_built_and_checked_alone(tmp_path):
+def test_what_is_asked_for_is_built_and_checked_alone(tmp_path, parsed):
     import dagster as dg
 
     from orchestration.base.record import Record
@@ -218,7 +218,7 @@ def test_what_is_asked_for_is_built_and_checked_alone(tmp_path):
 
     source = {"source_id": "s1", "name": "Search", "channel": "yandex_direct"}
     raw = write_zone(tmp_path / "raw", {"crm.sources": [source]})
-    settings = Settings(project_dir=ROOT, raw_dir=str(raw), data_dir=tmp_path / "data")
+    settings = Settings(project_dir=ROOT, raw_dir=str(raw), data_dir=parsed(tmp_path / "data"))
     take_in(settings, load_contract(ROOT))
     models = build_models(settings, load_manifest(settings))
     asked = [dg.AssetKey(["staging", f"{layer}_crm__sources"]) for layer in ("base", "stg")]

@@ -7,16 +7,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.builds import UNCHANGED, Build, differing_tables
-from tests.conftest import Zone, write_zone
+from tests.conftest import Zone, examples, write_zone
 from tests.reference.zones import generate, split
 
 
+def test_batches_give_what_one_build_gives(tmp_path: Path) -> None:
+    compare_batches(tmp_path, 31, "hostile", 3)
+
+
+@pytest.mark.nightly
 @settings(
-    max_examples=1,
+    max_examples=examples(1),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -26,10 +32,14 @@ from tests.reference.zones import generate, split
     kind=st.sampled_from(["mild", "hostile", "extreme"]),
     batches=st.integers(2, 3),
 )
-@example(seed=31, kind="hostile", batches=3)
 def test_batches_in_any_split_and_order_give_what_one_build_gives(
     tmp_path: Path, seed: int, kind: str, batches: int
 ) -> None:
+    compare_batches(tmp_path, seed, kind, batches)
+
+
+def compare_batches(tmp_path: Path, seed: int, kind: str, batches: int) -> None:
+    """A zone that comes in batches, against a build of all of it."""
     home = tmp_path / f"{seed}-{kind}-{batches}"
     generate(home / "all", seed, kind, "UTC")
     build = Build(home / "incremental", home / "raw")

@@ -99,7 +99,7 @@ def store(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
         server.server_close()
 
 
-def test_a_zone_in_an_object_store_is_published_in_postgres_too(tmp_path, store, postgres):
+def test_a_zone_in_an_object_store_is_published_in_postgres_too(tmp_path, store, postgres, parsed):
     """A whole refresh from the one place far away to the other."""
     root, environment = store
     write_zone(
@@ -109,7 +109,7 @@ def test_a_zone_in_an_object_store_is_published_in_postgres_too(tmp_path, store,
             "crm.leads": [{"lead_id": "l1", "manager_id": "m1", "created_at": "2026-02-01"}],
         },
     )
-    environment["VORONKA_DATA_DIR"] = str(tmp_path / "data")
+    environment["VORONKA_DATA_DIR"] = str(parsed(tmp_path / "data"))
     environment["VORONKA_POSTGRES_URL"] = url = postgres.create_database("object_store")
     done = voronka("refresh", "--raw-dir", "s3://sales/exports/raw", env=environment)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import query, voronka, write_zone
+from tests.conftest import Parsed, query, voronka, write_zone
 from tests.integration.test_dashboard import Browser, launched
 
 MONTHS = ("2026-01", "2026-02")
@@ -122,13 +122,12 @@ def company() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def published(place: Path, raw: Path, *arguments: str) -> tuple[Path, str]:
+def published(data: Path, parsed: Parsed, raw: Path, *arguments: str) -> tuple[Path, str]:
     """The published file of a refresh, and what its summary says."""
-    done = voronka(
-        "refresh", "--raw-dir", raw, *arguments, env={"VORONKA_DATA_DIR": str(place / "data")}
-    )
+    env = {"VORONKA_DATA_DIR": str(parsed(data))}
+    done = voronka("refresh", "--raw-dir", raw, *arguments, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
-    return place / "data/published/voronka.duckdb", done.stdout
+    return data / "published/voronka.duckdb", done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +139,8 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(raw: Path) -> tuple[Path, str]:
-    return published(raw.parent / "whole", raw)
+def whole(raw: Path, parsed: Parsed) -> tuple[Path, str]:
+    return published(raw.parent / "whole", parsed, raw)
 
 
 @pytest.fixture(scope="module")
@@ -305,9 +304,9 @@ def test_deals_without_an_amount_are_told_where_the_amount_stands(browser: Brows
     assert sum(sum(values) for values in browser.series("ageing").values()) == 2
 
 
-def test_the_past_is_frozen(raw: Path, show: Callable[[Path], Browser]) -> None:
+def test_the_past_is_frozen(raw: Path, parsed: Parsed, show: Callable[[Path], Browser]) -> None:
     """As of 14 February nothing later is in any period, and what there is later is said."""
-    file, summary = published(raw.parent / "frozen", raw, "--var", "as_of=2026-02-14")
+    file, summary = published(raw.parent / "frozen", parsed, raw, "--var", "as_of=2026-02-14")
     ((month, to_date, pace),) = query(
         file,
         "select actual, actual_to_date, pace from marts.quota_attainment where metric = 'revenue'",

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import register
+from tests.conftest import examples
 from tests.reference.contract import TABLES
 from tests.reference.values import read
 from tests.unit.conftest import PROJECT, SOURCE_TIMEZONE
@@ -142,7 +143,7 @@ def as_specified(table: str, column: str, cells: pa.Array) -> list[Any]:
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 @settings(
-    max_examples=20,
+    max_examples=examples(6),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

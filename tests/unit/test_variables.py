@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from orchestration.base.errors import EXIT_WRONG_USE, WrongUse
 from orchestration.base.settings import parse_vars
 from orchestration.base.variables import Variables, parse_value, read_variables
-from tests.conftest import ROOT, voronka
+from tests.conftest import ROOT, examples, voronka
 
 NAMES = sorted(Variables.model_fields)
 
@@ -136,7 +136,7 @@ anything = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.sampled_from(NAMES), anything)
 def test_no_text_leads_to_a_traceback(name, text):
     """It is read or refused in a line that can be printed; what was read reads as itself."""
@@ -149,7 +149,7 @@ def test_no_text_leads_to_a_traceback(name, text):
         assert read_variables(found.as_json()) == found
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.text(), st.lists)))
 def test_no_json_object_leads_to_a_traceback(given_variables):
     try:
@@ -158,7 +158,7 @@ def test_no_json_object_leads_to_a_traceback(given_variables):
         assert error.message.isprintable()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(40))
 @given(anything)
 def test_duckdb_reads_whatever_is_accepted(text):
     """A zone, a day and a time that pass are what the warehouse computes with."""
