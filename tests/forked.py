@@ -99,7 +99,9 @@ class Commands:
         if not select.select([server.stdout], [], [], timeout)[0]:
             self.close()
             raise subprocess.TimeoutExpired(request["arguments"], timeout)
-        return int(server.stdout.readline())
+        answer = server.stdout.readline()
+        assert answer, "the process that commands are forked from has ended"
+        return int(answer)
 
 
 def is_forkable(env: Mapping[str, str]) -> bool:
