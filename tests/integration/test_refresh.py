@@ -351,7 +351,7 @@ def test_a_model_that_moves_or_becomes_a_view_is_there_once(company, first):
         "union all "
         "select schema_name, 'view' from duckdb_views() where view_name = 'key_clashes'"
     )
-    build = company.data / "build/voronka_build.duckdb"
+    build = company.data / "build/voronka_marts.duckdb"
     project = company.project / "dbt_project/models/quality/key_clashes.yml"
     as_it_was = project.read_text()
     moved = as_it_was.replace("schema: quality", "schema: marts\n      materialized: view")
