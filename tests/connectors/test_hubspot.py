@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from orchestration.connectors.crm.rules import Stage
+from orchestration.connectors.kinds.hubspot.mapping import Version, stage_at
 from orchestration.connectors.run import check
 from tests.connectors.adapter import FIRST, SAMPLES, SECOND
 from tests.connectors.conftest import Place
@@ -362,6 +364,28 @@ def test_a_stage_has_the_pipeline_of_its_time_though_ids_repeat(place: Place) ->
     assert moved["deal_type"] == "repeat"
     assert row(place, "crm.deals", "4003")["deal_type"] == "repeat"
     assert row(place, "crm.deals", "4002")["deal_type"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("stage", "pipelines", "now", "found"),
+    [
+        # The stage came a moment before its pipeline, which is not the last one either.
+        ("due", [("a", 0), ("b", 10), ("a", 60)], "a", "b:due"),
+        ("new", [("a", 0), ("b", 10)], "b", "a:new"),
+        # Nothing tells the pipeline of that time.
+        ("new", [("b", 10)], "b", "b:new"),
+        ("due", [], "b", "b:due"),
+        # Nobody lists it any more.
+        ("gone", [("a", 0), ("b", 10)], "b", "a:gone"),
+    ],
+)
+def test_the_pipeline_of_an_entry(
+    stage: str, pipelines: Sequence[tuple[str, int]], now: str, found: str
+) -> None:
+    known = {it: Stage(it, it[0], "", "", 0, "open") for it in ("a:new", "b:new", "b:due")}
+    history = [Version(at(1, second=second), it, None) for it, second in pipelines]
+    entry = Version(at(1, second=8), stage, None)
+    assert stage_at(entry, history, now, known) == found
 
 
 def test_a_closed_stage_that_is_neither_won_nor_lost_has_to_be_named(place: Place) -> None:
