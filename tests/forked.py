@@ -15,6 +15,7 @@ import json
 import os
 import runpy
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,10 +77,10 @@ class Commands:
         return subprocess.CompletedProcess(list(arguments), code, *said)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and a command that still runs."""
         if self._server is not None:
             with self._server as server:
-                server.kill()
+                os.killpg(server.pid, signal.SIGKILL)
             self._server = None
 
     def _ask(self, request: dict[str, Any], timeout: float) -> int:
@@ -91,6 +92,7 @@ class Commands:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                start_new_session=True,
             )
         server = self._server
         assert server.stdin is not None and server.stdout is not None
