@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Windows share a package until it holds so many rows or so many seconds of work: a package costs a
 # third of a second and a file for each table, and a kill repeats no more than this.
-ROWS_IN_PACKAGE = 50_000
+ROWS_IN_PACKAGE = 100_000
 SECONDS_IN_PACKAGE = 60.0
 DELETED = "is_deleted"
 UPDATED_AT = "updated_at"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from orchestration.base.errors import WrongUse
@@ -458,6 +459,7 @@ class Rules:
         return _text(max(ticked, default=None))
 
 
+@lru_cache(maxsize=10_000)
 def folded(text: str) -> str:
     """For comparison: without case, outer and repeated blanks."""
     return " ".join(text.split()).casefold()
@@ -465,7 +467,9 @@ def folded(text: str) -> str:
 
 def text(value: Any) -> str | None:
     """A value as the contract reads it; an empty text is none. Booleans are true and false."""
-    if value is None or value == "":
+    if isinstance(value, str):
+        return value or None
+    if value is None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from orchestration.connectors.connector import Row
 from orchestration.connectors.crm.keys import CrmConnection
@@ -188,8 +189,10 @@ class Event:
     entity_id: str
     created_at: datetime
     created_by: str | None
-    before: Sequence[Json]
     after: Sequence[Json]
+    # The stages that it names, of an event of status.
+    left: str | None = None
+    entered: str | None = None
 
 
 EVENT_COLUMNS = ("event_id", "type", "entity_id", "created_at", "created_by", "before", "after")
@@ -209,23 +212,19 @@ def event_row(event: Json) -> Row:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return orjson.dumps(value, default=str).decode()
 
 
 def event_of(row: Sequence[str]) -> Event:
     """An event from the private table, its columns in their order."""
-    values = dict(zip(EVENT_COLUMNS, row, strict=True))
-    moment = unix(values["created_at"])
+    event_id, kind, entity_id, created_at, created_by, before, after = row
+    moment = unix(created_at)
     assert moment is not None
-    return Event(
-        values["event_id"],
-        values["type"],
-        values["entity_id"],
-        moment,
-        values["created_by"],
-        json.loads(values["before"]) or [],
-        json.loads(values["after"]) or [],
-    )
+    changed = orjson.loads(after) or []
+    if kind != STATUS_CHANGED:
+        return Event(event_id, kind, entity_id, moment, created_by, changed)
+    left = status_of(orjson.loads(before) or [])
+    return Event(event_id, kind, entity_id, moment, created_by, changed, left, status_of(changed))
 
 
 def status_of(values: Sequence[Json]) -> str | None:
@@ -237,9 +236,8 @@ def status_of(values: Sequence[Json]) -> str | None:
     return None
 
 
-def history_row(event: Json, keys: CrmConnection) -> Row:
-    """A row of crm.deal_stage_history: one for each status event."""
-    stage = status_of(event.get("value_after") or [])
+def history_row(event: Json, stage: str | None, keys: CrmConnection) -> Row:
+    """A row of crm.deal_stage_history: one for each status event, which entered this stage."""
     return {
         "event_id": _id(keys, event.get("id")),
         "deal_id": _id(keys, event.get("entity_id")),
@@ -260,13 +258,11 @@ def deal_facts(
     embedded = lead.get("_embedded") or {}
     created = unix(lead.get("created_at"))
     moves = [
-        Move(event.created_at, stage, event.created_by)
-        for event in events
-        if event.type == STATUS_CHANGED and (stage := status_of(event.after))
+        Move(event.created_at, event.entered, event.created_by) for event in events if event.entered
     ]
     stage_now = f"{lead.get('pipeline_id')}:{lead.get('status_id')}"
     if created and horizon and created > horizon:
-        before = [status_of(it.before) for it in events if it.type == STATUS_CHANGED]
+        before = [it.left for it in events if it.type == STATUS_CHANGED]
         first = (before[0] if before else None) or stage_now
         moves.insert(0, Move(created, first, reference(lead.get("created_by"))))
     amount = lead.get("price_with_minor_units")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestration.base.durations import DAY
@@ -21,7 +22,7 @@ EVENTS = "crm._amocrm_events"
 WITH = "contacts,loss_reason,source_id,source"
 _WEEK = 7 * DAY
 # Leads of so many windows are mapped at once: each time the whole history is searched.
-_AT_ONCE = 10_000
+_AT_ONCE = 4_000
 
 
 class Sales:
@@ -87,11 +88,11 @@ class Sales:
         rows: dict[str, list[Row]] = {EVENTS: [mapping.event_row(it) for it in events]}
         state = dict(self._amo.cursor(endpoint, span))
         if kind == mapping.STATUS_CHANGED:
-            lead_only = self._lead_only
+            entered = [mapping.status_of(it.get("value_after") or []) for it in events]
             rows["crm.deal_stage_history"] = [
-                mapping.history_row(it, self._keys)
-                for it in events
-                if _pipeline(mapping.status_of(it.get("value_after") or [])) not in lead_only
+                mapping.history_row(event, stage, self._keys)
+                for event, stage in zip(events, entered, strict=True)
+                if _pipeline(stage) not in self._lead_only
             ]
             if self._work.state.get("horizon") is None and events:
                 state["horizon"] = int(events[0]["created_at"])
@@ -270,8 +271,8 @@ class Sales:
         for event in events:
             if event.type != mapping.STATUS_CHANGED:
                 continue
-            before, after = mapping.status_of(event.before), mapping.status_of(event.after)
-            if (before in waiting and after not in waiting) or after in taken:
+            is_out = event.left in waiting and event.entered not in waiting
+            if is_out or event.entered in taken:
                 return event.created_at
         return None
 
@@ -300,22 +301,17 @@ class Sales:
     def _reason(self, deal: Deal) -> str | None:
         return deal.reason or deal.value(self._amo.fields.lost_reason)
 
-    @property
+    @cached_property
     def _lead_only(self) -> frozenset[str]:
         return self._amo.pipelines.named(self._keys.lead_pipelines)
 
-    @property
+    @cached_property
     def _deal_only(self) -> frozenset[str]:
         return self._amo.pipelines.named(self._keys.deal_only_pipelines)
 
     def _stages_of(self, deal: Deal, events: Sequence[mapping.Event]) -> list[str]:
         """All stages that the deal was ever seen in."""
-        sides = [
-            mapping.status_of(side)
-            for event in events
-            if event.type == mapping.STATUS_CHANGED
-            for side in (event.before, event.after)
-        ]
+        sides = [side for event in events for side in (event.left, event.entered)]
         return [*(it for it in sides if it), *(move.stage_id for move in deal.moves)]
 
     def _events(self, ids: Sequence[str]) -> dict[str, list[mapping.Event]]:

@@ -15,6 +15,12 @@ from orchestration.connectors.kinds.asterisk.keys import AsteriskConnection
 from orchestration.connectors.telephony import local_instant, plus
 
 TRUNK, EXTENSION, LOCAL, NONE = "trunk", "extension", "local", "none"
+# What the rules look at. A record without a sequence is known by all that it holds.
+COLUMNS = frozenset({
+    "calldate", "start", "answer", "end", "duration", "billsec", "src", "dst", "did",
+    "outbound_cnum", "channel", "dstchannel", "lastapp", "disposition", "uniqueid", "linkedid",
+    "recordingfile", "sequence",
+})  # fmt: skip
 # The same channels a day later are other ones.
 _SAME_CHANNEL = timedelta(hours=24)
 _EXTERNAL_DIGITS = 7
@@ -385,7 +391,7 @@ class Sessions:
         for record, row in self._mapper.rows(together, {id(it) for it in fresh}):
             if self._given.get(id(record)) != row:
                 self._given[id(record)] = row
-                rows.append(dict(row))
+                rows.append(row)
         self._forget(together)
         return rows
 

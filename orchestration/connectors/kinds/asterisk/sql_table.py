@@ -20,7 +20,7 @@ from orchestration.connectors.errors import Refused, TryLater
 from orchestration.connectors.http import WAITS
 from orchestration.connectors.kinds.asterisk.cel import ChannelEvent, event_of, talk_of
 from orchestration.connectors.kinds.asterisk.keys import AsteriskSqlConnection
-from orchestration.connectors.kinds.asterisk.mapping import Record, Sessions
+from orchestration.connectors.kinds.asterisk.mapping import COLUMNS, Record, Sessions
 from orchestration.connectors.kinds.asterisk.shared import CALLS, Asterisk
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class AsteriskSql(Asterisk[AsteriskSqlConnection]):
                 "docs/connectors/asterisk.md says what it gives.",
             )
         latest = self._local(self.work.clock.now())
+        self._asked = columns
         records = self._records(latest - 7 * _DAY, latest)
         yield from self.findings(records)
 
@@ -161,6 +162,12 @@ class AsteriskSql(Asterisk[AsteriskSqlConnection]):
                 "Name the right table, or add the columns in the exchange's configuration.",
             )
         return names
+
+    @cached_property
+    def _asked(self) -> list[str]:
+        """The columns that are asked for: those that a record's row and its key are made of."""
+        is_numbered = "sequence" in (it.lower() for it in self.columns)
+        return [it for it in self.columns if not is_numbered or it.lower() in COLUMNS]
 
     @cached_property
     def _is_utc(self) -> bool:
@@ -201,9 +208,17 @@ class AsteriskSql(Asterisk[AsteriskSqlConnection]):
 
     def _records(self, begin: datetime | None, end: datetime) -> list[Record]:
         """Records of a range, by the time at which they began."""
+        found = self._ask(begin, end)
+        if self._asked != self.columns and not all(it.get("sequence") for it in found):
+            # Their keys are made of all columns: so they are, from here on.
+            self._asked = self.columns
+            found = self._ask(begin, end)
+        return found
+
+    def _ask(self, begin: datetime | None, end: datetime) -> list[Record]:
         import sqlalchemy as sa
 
-        names = self.columns
+        names = self._asked
         schema, _, table = self.connection.table.rpartition(".")
         source = sa.table(table, *(sa.column(it) for it in names), schema=schema or None)
         called = next(name for name in names if name.lower() == "calldate")
