@@ -107,6 +107,10 @@ validate: $(READY) ## Let MetricFlow try every metric on the demo's build (after
 benchmark: $(READY) ## Measure the refresh, its limit and BI's reads (SCALE=s, REPEAT=3)
 	@$(BIN)/python -m tests.benchmark --scale "$(SCALE)" --repeat "$(REPEAT)" $(ARGS)
 
+.PHONY: benchmark-connectors
+benchmark-connectors: $(READY) ## Measure loads of a million calls and 200,000 deals, and of nothing new
+	@$(BIN)/python -m tests.benchmark.connectors $(ARGS)
+
 .PHONY: performance
 performance: $(READY) ## Write README's performance section from what the benchmark found
 	@$(BIN)/python -m tests.benchmark.report

@@ -13,6 +13,8 @@ class Clock:
 
     def __init__(self, fixed: datetime | None = None) -> None:
         self.fixed = fixed
+        # Seconds that were waited so far.
+        self.slept = 0.0
 
     def now(self) -> datetime:
         """The present instant, UTC."""
@@ -24,6 +26,7 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+        self.slept += seconds
         time.sleep(seconds)
 
 

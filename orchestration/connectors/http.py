@@ -99,16 +99,21 @@ class Again:
 
 
 class Pace:
-    """So many requests a second at most, counted over any second."""
+    """So many requests a second at most, counted over any second.
 
-    def __init__(self, per_second: float, clock: Clock) -> None:
+    With a `burst`, so many at once, and as many again only in the time that they stand for: a
+    system that counts over a longer time allows it, and a load with nothing new need not wait.
+    """
+
+    def __init__(self, per_second: float, clock: Clock, burst: int | None = None) -> None:
         self._clock = clock
         self._per_second = per_second
+        self._burst = burst
         self._times: deque[float] = deque()
 
     def wait(self) -> None:
         """Wait until a request is allowed, and count it."""
-        count = max(1, int(self._per_second))
+        count = self._burst or max(1, int(self._per_second))
         span = count / self._per_second
         now = self._clock.monotonic()
         if len(self._times) >= count:

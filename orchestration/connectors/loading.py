@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from orchestration.connectors.connector import LOADED_AT, Connector, Row, Window
 from orchestration.connectors.errors import TryLater
 from orchestration.connectors.own_rows import OwnRows
 from orchestration.connectors.report import Report
+from orchestration.connectors.state import SettledState
 from orchestration.connectors.zone_files import file_name, put_file
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 # Windows share a package until it holds so many rows or so many seconds of work: a package costs a
 # third of a second and a file for each table, and a kill repeats no more than this.
 ROWS_IN_PACKAGE = 100_000
-SECONDS_IN_PACKAGE = 60.0
+SECONDS_IN_PACKAGE = 120.0
 DELETED = "is_deleted"
 UPDATED_AT = "updated_at"
 
@@ -57,10 +59,14 @@ class Loader:
         self._own = own
         self._report = report
         self._clock = clock
-        self._pipeline = _pipeline(connection, directory, raw_zone, source or kind.source, report)
+        self._source = source or kind.source
+        self._settled = SettledState(directory)
         self._tombstones: dict[str, dict[tuple[str, ...], datetime | None]] = {}
-        self._load_pending()
-        self.state: dict[str, Any] = dict(self._stored_state())
+        settled = self._settled.read()
+        if settled is None:
+            self._load_pending()
+            settled = dict(self._stored_state())
+        self.state: dict[str, Any] = settled
         self._since = clock.monotonic()
 
     def add(self, window: Window) -> None:
@@ -82,17 +88,20 @@ class Loader:
         """Write what is waiting, and the state with it."""
         self.state.update(state)
         if self._own.pending:
+            self._settled.remove()
             self._load(self._own.pending)
             self._own.pending.clear()
-        else:
-            # Nothing to bring into the zone: the state alone, without a package.
-            with self._pipeline.managed_state() as stored:
-                stored.setdefault("sources", {})[self._connection] = dict(self.state)
+        self._settled.write(self.state)
         self._since = self._clock.monotonic()
 
     def close(self) -> None:
         """Remove the folders of packages that are loaded; dlt leaves them for people to look at."""
         shutil.rmtree(self._directory / "dlt" / self._connection / "load" / "loaded", True)
+
+    @cached_property
+    def _pipeline(self) -> Any:
+        args = (self._connection, self._directory, self._raw_zone, self._source, self._report)
+        return _pipeline(*args)
 
     def _stored_state(self) -> Mapping[str, Any]:
         state: dict[str, Any] = self._pipeline.state.get("sources", {}).get(self._connection, {})
@@ -200,9 +209,10 @@ class Loader:
         return found
 
 
+@lru_cache(maxsize=1_000)
 def text_of(instant: datetime) -> str:
     """An instant as the connectors write it: ISO 8601, UTC, without empty parts of a second."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return instant.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z"
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -243,13 +243,20 @@ class OwnRows:
 
     def unchanged(self, table: str, fresh: pa.Table, since: datetime) -> list[int]:
         """Numbers of the fresh rows that are equal to the current version, load times apart."""
-        relation = self.current(table, since)
-        if relation is None or not fresh.num_rows:
+        versions = self.all_versions(table, since)
+        if versions is None or not fresh.num_rows:
             return []
         import pyarrow as pa
 
         numbered = fresh.append_column("_row", pa.array(range(fresh.num_rows), pa.int64()))
         self.session.register("fresh", numbered)
+        # The current version is only looked for of the rows that came.
+        is_key = " and ".join(
+            f"v.{quote(key)} is not distinct from k.{quote(key)}" for key in self.keys(table)
+        )
+        relation = self._current(
+            table, f"(select v.* from {versions} as v semi join fresh as k on {is_key})"
+        )
         same = " and ".join(
             f"f.{quote(name)} is not distinct from c.{quote(name)}"
             for name in self.columns(table)

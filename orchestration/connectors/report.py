@@ -31,6 +31,8 @@ class Report:
     rejected: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
     waits: Counter[str] = field(default_factory=Counter)
+    # Seconds of all waits, those for the system's pace included.
+    waited: float = 0.0
     # By the contract's table.
     written: Counter[str] = field(default_factory=Counter)
     deleted: Counter[str] = field(default_factory=Counter)

@@ -217,6 +217,7 @@ def _run_one(
     directory = _directory(settings, connection.name)
     report = Report(connection.name, connection.kind, clock.now(), by)
     failure: Failure | None = None
+    slept = clock.slept
     try:
         with only_run(connection.name, directory):
             _read(settings, connection, directory, raw_zone, asked, clock, mask, report, watch)
@@ -225,6 +226,7 @@ def _run_one(
         if not isinstance(error, (Exception, KeyboardInterrupt)):
             raise
     report.ended_at = clock.now()
+    report.waited = round(clock.slept - slept, 3)
     report.failure = vars(failure) if failure else None
     if failure is None or failure.exit_code != EXIT_TRY_LATER or report.requests:
         with _disk(connection):

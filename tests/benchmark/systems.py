@@ -135,7 +135,7 @@ def _conversation(number: int, begin: datetime) -> list[dict[str, Any]]:
 
 
 class Deals(AmocrmStandIn):
-    """An account of so many deals, each with two to six changes of stage; half as many contacts.
+    """An account of so many deals, each with two to six changes of stage; a contact has ten.
 
     Rows are made from their numbers when they are asked for; lists are in the order of their times.
     """
@@ -153,7 +153,7 @@ class Deals(AmocrmStandIn):
             for place, (at, _) in enumerate(self._moves(number))
         )
         leads = sorted((max(self._changed(it), self._created(it)), it) for it in self._deals)
-        contacts = [(self._created(2 * it), it) for it in range((deals + 1) // 2)]
+        contacts = [(self._created(10 * it), it) for it in range((deals + 9) // 10)]
         self._lists: dict[str, tuple[list[int], list[Any]]] = {
             "events": ([it[0] for it in events], events),
             "leads": ([it[0] for it in leads], leads),
@@ -181,7 +181,8 @@ class Deals(AmocrmStandIn):
         # Events come newest first.
         chosen = rows[first:last]
         if name == "events":
-            chosen = rows[max(low, high - page * limit) : high - (page - 1) * limit][::-1]
+            last = max(low, high - (page - 1) * limit)
+            chosen = rows[max(low, last - limit) : last][::-1]
         elif "order[id]" in query:
             chosen = sorted(rows[:limit], key=lambda it: it[1])
         if not chosen:
@@ -244,7 +245,7 @@ class Deals(AmocrmStandIn):
             ],
             "_embedded": {
                 "tags": [],
-                "contacts": [{"id": 600_000 + number // 2, "is_main": True}],
+                "contacts": [{"id": 600_000 + number // 10, "is_main": True}],
                 "companies": [],
                 "loss_reason": [{"id": 401, "name": "Дорого"}] if stage == "lost" else [],
                 "source": {"id": 301, "name": "Сайт"},

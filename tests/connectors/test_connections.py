@@ -148,6 +148,14 @@ def test_every_kind_has_its_page_in_both_languages(kind: str) -> None:
         assert "voronka connect check" in part
 
 
+@pytest.mark.parametrize("kind", sorted(all_kinds()))
+def test_every_page_says_what_a_load_with_nothing_new_asks(kind: str) -> None:
+    """How much that is, test_every_kind counts."""
+    text = (ROOT / "docs/connectors" / all_kinds()[kind].page).read_text(encoding="utf-8")
+    assert re.search(r"nothing new|idle (light )?load|without new files|No requests", text)
+    assert re.search(r"нет нового|без нов|Запросов нет", text)
+
+
 def test_listing_kinds_imports_nothing_heavy() -> None:
     import subprocess
     import sys

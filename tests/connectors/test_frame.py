@@ -177,6 +177,16 @@ def test_a_pace_allows_so_many_requests_in_any_second() -> None:
     assert clock.monotonic() - begin >= 2
 
 
+def test_a_burst_comes_at_once_and_again_only_after_the_time_it_stands_for() -> None:
+    clock = TestClock(NOW)
+    pace = Pace(2, clock, burst=10)
+    times = []
+    for _ in range(21):
+        pace.wait()
+        times.append(clock.monotonic())
+    assert times == [0] * 10 + [5] * 10 + [10]
+
+
 class Judged(StandIn):
     """Answers what it was given, in order; the last for ever."""
 

@@ -29,4 +29,5 @@ class TestClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
+        self.slept += seconds
         self._passed += seconds

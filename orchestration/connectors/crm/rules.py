@@ -494,7 +494,9 @@ def currency(value: Any) -> str | None:
 
 def unix(value: Any) -> datetime | None:
     """Unix seconds as an instant; none where it is zero, empty or no number."""
-    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+    if type(value) is not int and (
+        isinstance(value, bool) or not isinstance(value, (int, str, Decimal))
+    ):
         return None
     try:
         seconds = int(value)

@@ -195,7 +195,8 @@ class YandexDirect(Advertising[YandexDirectConnection]):
             self.work.clock,
             self.work.mask,
             self.work.report,
-            Pace(2, self.work.clock),
+            # Twenty in ten seconds.
+            Pace(2, self.work.clock, burst=10),
             self._judge,
         )
         http.headers |= {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -189,8 +190,9 @@ class Event:
     entity_id: str
     created_at: datetime
     created_by: str | None
+    # The new values of a custom field.
     after: Sequence[Json]
-    # The stages that it names, of an event of status.
+    # The stages that an event of status names.
     left: str | None = None
     entered: str | None = None
 
@@ -220,11 +222,17 @@ def event_of(row: Sequence[str]) -> Event:
     event_id, kind, entity_id, created_at, created_by, before, after = row
     moment = unix(created_at)
     assert moment is not None
-    changed = orjson.loads(after) or []
     if kind != STATUS_CHANGED:
+        changed = orjson.loads(after) or []
         return Event(event_id, kind, entity_id, moment, created_by, changed)
-    left = status_of(orjson.loads(before) or [])
-    return Event(event_id, kind, entity_id, moment, created_by, changed, left, status_of(changed))
+    left, entered = _written_status(before), _written_status(after)
+    return Event(event_id, kind, entity_id, moment, created_by, (), left, entered)
+
+
+@lru_cache(maxsize=10_000)
+def _written_status(side: str) -> str | None:
+    """The stage of a side of an event as it was written; an account has few."""
+    return status_of(orjson.loads(side) or [])
 
 
 def status_of(values: Sequence[Json]) -> str | None:

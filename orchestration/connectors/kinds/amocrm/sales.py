@@ -174,10 +174,12 @@ class Sales:
             datetime.fromtimestamp(horizon, UTC) if horizon else None,
             keys.companies_as_contacts,
         )
-        pipelines = [_pipeline(it) for it in self._stages_of(deal, events)]
-        is_deal = deal.pipeline_id not in self._lead_only
-        was_deal = any(it not in self._lead_only for it in pipelines)
-        is_lead = any(it not in self._deal_only for it in [*pipelines, deal.pipeline_id])
+        is_deal = was_deal = deal.pipeline_id not in self._lead_only
+        is_lead = deal.pipeline_id not in self._deal_only
+        if not (is_deal and is_lead):
+            pipelines = [_pipeline(it) for it in self._stages_of(deal, events)]
+            was_deal = is_deal or any(it not in self._lead_only for it in pipelines)
+            is_lead = is_lead or any(it not in self._deal_only for it in pipelines)
         source = self._source(lead, deal)
         rows: dict[str, list[Row]] = {"crm.sources": [source] if source else []}
         source_id = source["source_id"] if source else None

@@ -19,6 +19,8 @@ from orchestration.connectors.tokens import TokenPair, judge_exchange
 Json = dict[str, Any]
 
 BATCH = 50
+# Half of the portal's bucket at once; the other is for other programs at this address.
+BURST = 25
 _OAUTH = "https://oauth.bitrix.info"
 _WEBHOOK = re.compile(r"(https?://[^/]+)(/rest/(\d+)/([^/]+))/?")
 _MOST_WAIT, _RATE_TRIES = 30.0, 10
@@ -68,7 +70,7 @@ class Api:
 
     def _http(self, base: str) -> Http:
         work = self._work
-        pace = Pace(self._keys.requests_per_second, work.clock)
+        pace = Pace(self._keys.requests_per_second, work.clock, burst=BURST)
         return Http(
             self._keys.name, "Bitrix24", base, work.clock, work.mask, work.report, pace, self._judge
         )
