@@ -250,7 +250,8 @@ class Hosted(Connector[H]):
         rows = self.work.own.of_all("crm.managers", ["manager_id", "email", "is_deleted"])
         if not rows:
             self.work.report.warn(
-                "match: email finds nobody: the raw zone has no crm.managers yet. Load the CRM."
+                "match: email finds nobody: the raw zone has no crm.managers yet. Run the CRM's "
+                "connection first."
             )
         living: dict[str, set[str]] = {}
         dismissed: dict[str, set[str]] = {}
@@ -294,14 +295,16 @@ class Hosted(Connector[H]):
         return list(rows)
 
     def _people_findings(self) -> Iterator[Finding]:
-        people = self.people
-        yield Finding("good", f"{len(people.managers)} employees have a manager of the CRM")
+        people, remedy = self.people, "Write them under managers: with the manager's id"
+        if people.managers:
+            yield Finding("good", f"{len(people.managers)} employees have a manager of the CRM")
         if people.unmatched:
+            is_by_email = self.connection.match == "email"
             yield Finding(
                 "note",
                 f"{len(people.unmatched)} employees are no manager of the CRM: their calls belong "
                 "to nobody",
-                "Write them under managers: with the manager's id, or set match: email.",
+                f"{remedy}." if is_by_email else f"{remedy}, or set match: email.",
                 [str(it) for it in people.unmatched],
             )
 

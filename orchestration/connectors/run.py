@@ -18,6 +18,7 @@ from orchestration.base.settings import ORIGIN_DATA, ORIGIN_DEMO, Settings
 from orchestration.connectors.clock import Clock, Stamps
 from orchestration.connectors.connections import Connection, read_connections
 from orchestration.connectors.connector import LOADED_AT, Connector, Slice, Window, Work
+from orchestration.connectors.crm.keys import CrmConnection
 from orchestration.connectors.errors import EXIT_TRY_LATER
 from orchestration.connectors.lock import only_run
 from orchestration.connectors.own_rows import OwnRows
@@ -200,7 +201,8 @@ def _chosen(settings: Settings, names: Sequence[str]) -> list[Connection]:
             f"{settings.connections_file} has no connection to run.",
             "`voronka connect add KIND` prints a block to put into it.",
         )
-    return enabled
+    # Telephony and files look people up among the CRM's.
+    return sorted(enabled, key=lambda it: not isinstance(it, CrmConnection))
 
 
 def _run_one(

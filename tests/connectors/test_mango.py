@@ -22,6 +22,8 @@ from tests.connectors.phones import (
     write_managers,
 )
 from tests.connectors.zone import current
+from tests.standins import amocrm
+from tests.standins.amocrm import AmocrmStandIn
 from tests.standins.company import Call, Ring, at, small_company
 from tests.standins.mango import KEY, SALT, MangoStandIn, Store, company_store
 from tests.standins.server import Reply, json_reply
@@ -277,6 +279,19 @@ def test_employees_are_found_by_the_email_of_the_crm(place: Place) -> None:
         place.connect("mango", keys(standin, managers={}, match="email"), SECRETS)
         report = place.good(now=NOW).report
     assert manager_rows(place.raw) == {"10001": "7001", "10002": "7003"}
+    assert report.warnings == []
+
+
+def test_the_crm_is_read_first_wherever_it_stands(place: Place) -> None:
+    """Employees are looked up among its managers in the same run."""
+    crm = AmocrmStandIn(lambda: amocrm.company_store(small_company()))
+    with MangoStandIn(lambda: company_store(small_company())) as standin, crm:
+        place.connect("mango", keys(standin, managers={}, match="email"), SECRETS)
+        place.connect("shop", {"kind": "amocrm", "subdomain": "romashka",
+                               "base_url": crm.address, "long_lived_token": "env:AMO_TOKEN"},
+                      {"AMO_TOKEN": "long-lived-secret-token"})  # fmt: skip
+        report = place.good(now=FIRST).report
+    assert manager_rows(place.raw) == {"10001": "7001", "10002": "7002", "10003": "7003"}
     assert report.warnings == []
 
 

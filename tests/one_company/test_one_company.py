@@ -88,7 +88,7 @@ class Zones:
             write_zone(whole, rows)
             build = Build(self._folder / f"whole-{name}/data", whole)
             build.refresh()
-            self._marts[name] = marts(build.file, names(whole))
+            self._marts[name] = marts(build.files[1], names(whole))
         return self._marts[name]
 
     def _read(self, place: Place, system: System, keys: Mapping[str, Any]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from orchestration.base.findings import Finding
 from orchestration.connectors.connections import HttpConnection
 
 MeetingOrigin = Literal["objects", "stages", "fields"]
@@ -174,15 +176,21 @@ class CrmConnection(HttpConnection):
     def _names_are_text(cls, value: Any) -> Any:
         return {_texts(key): it for key, it in value.items()} if isinstance(value, dict) else value
 
-    def unset(self) -> list[str]:
-        """Keys without which figures are missing or mean less."""
-        wanted = {
-            "payments_from": self.payments_from is None,
-            "managers": not self.managers,
-            "source_channels": not self.source_channels,
-            "presale_stages": not self.presale_stages,
-            "target_field, target_tags or target_stages": not (
-                self.target_field or self.target_tags or self.target_stages
+    def unset(self) -> Iterator[Finding]:
+        """Keys without which figures are missing or mean less, and what is missing."""
+        is_judged = self.target_field or self.target_tags or self.target_stages
+        wanted = (
+            ("payments_from", self.payments_from is not None, "there are no payments and revenue"),
+            ("managers", self.managers, "managers have no roles"),
+            ("source_channels", self.source_channels, "sources have no channels"),
+            ("presale_stages", self.presale_stages, "no deal is about to close"),
+            (
+                "target_field, target_tags or target_stages",
+                is_judged,
+                "only the system itself says which leads are target leads, if it does",
             ),
-        }
-        return [key for key, is_unset in wanted.items() if is_unset]
+        )
+        for key, value, lacking in wanted:
+            if not value:
+                remedy = f"`voronka connect add {self.kind}` shows how it is written."
+                yield Finding("note", f"{key} is not set: {lacking}", remedy)

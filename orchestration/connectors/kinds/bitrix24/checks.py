@@ -35,10 +35,7 @@ def findings(bitrix: Bitrix24) -> Iterator[Finding]:
     for method, body, tables in _asked(bitrix):
         yield _method(bitrix, method, body, tables)
     yield _zone(bitrix)
-    for key in bitrix.connection.unset():
-        yield Finding(
-            "note", f"{key} is not set", "docs/connectors/bitrix24.md says what it gives."
-        )
+    yield from bitrix.connection.unset()
 
 
 def _owner(bitrix: Bitrix24) -> Iterator[Finding]:

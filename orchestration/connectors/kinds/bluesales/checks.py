@@ -60,5 +60,7 @@ def findings(blue: Bluesales) -> Iterator[Finding]:
         "won_stages": keys.won_stages,
         "lost_stages": keys.lost_stages,
     }
-    for key in [*keys.unset(), *(key for key, value in wanted.items() if not value)]:
-        yield Finding("note", f"{key} is not set", _PAGE)
+    yield from keys.unset()
+    for key, value in wanted.items():
+        if not value:
+            yield Finding("note", f"{key} is not set", _PAGE)

@@ -22,8 +22,6 @@ from orchestration.connectors.kinds.hubspot.touches import KINDS
 if TYPE_CHECKING:
     from orchestration.connectors.kinds.hubspot.connector import Hubspot
 
-_PAGE = "docs/connectors/hubspot.md says what it gives."
-
 
 def findings(hubspot: Hubspot) -> Iterator[Finding]:
     """Who the token acts as, the portal, each kind of object, and keys that are not set."""
@@ -48,8 +46,7 @@ def findings(hubspot: Hubspot) -> Iterator[Finding]:
     assert hubspot.fields is not None
     for kind, tables in _asked(hubspot):
         yield _kind(hubspot, kind, tables)
-    for key in hubspot.connection.unset():
-        yield Finding("note", f"{key} is not set", _PAGE)
+    yield from hubspot.connection.unset()
 
 
 def _token(hubspot: Hubspot) -> Iterator[Finding]:
