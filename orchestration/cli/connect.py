@@ -289,7 +289,8 @@ def _show_outcome(console: Console, outcome: Outcome) -> None:
     for warning in report.warnings:
         console.print(f"    {_MARKS['note']} {escape(warning)}", soft_wrap=True)
     for what, count in sorted(report.counted.items()):
-        console.print(f"    [dim]{count:,} × {escape(what)}[/]", soft_wrap=True)
+        if count:
+            console.print(f"    [dim]{count:,} × {escape(what)}[/]", soft_wrap=True)
 
 
 def _show_statuses(console: Console, found: Sequence[Status]) -> None:

@@ -8,6 +8,7 @@ waits are decided here, by the kind, answer by answer.
 from __future__ import annotations
 
 import json
+import logging
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -156,6 +157,8 @@ class Http:
         self._mask = mask
         self._report = report
         self._judge = judge
+        # On its lowest level it writes addresses, and some systems take secrets in them.
+        logging.getLogger("urllib3").setLevel(logging.INFO)
 
     @cached_property
     def _session(self) -> requests.Session:

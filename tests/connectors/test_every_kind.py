@@ -7,20 +7,24 @@ import json
 import shutil
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from orchestration.connectors.registry import all_kinds
+from orchestration.connectors.run import check
 from tests.connectors import child
 from tests.connectors.adapter import FIRST, SECOND, Adapter, ErrorCase, all_adapters
 from tests.connectors.conftest import Place
+from tests.connectors.test_dagster import job_of
 from tests.connectors.zone import CONTRACT, all_rows, tables, whole
 from tests.standins.clock import LONG
 from tests.standins.company import Company, at, small_company
-from tests.standins.server import HTML, Reply, Request, StandIn
+from tests.standins.server import HTML, Reply, Request, StandIn, json_reply
 
 ADAPTERS = all_adapters()
 
@@ -308,12 +312,13 @@ def no_list_is_made_of(reply: Reply, adapter: Adapter, company: Company, place: 
 
 
 @over_http
+@pytest.mark.parametrize("status", [429, 503])
 def test_a_wait_that_the_system_names_is_kept(
-    adapter: Adapter, company: Company, place: Place
+    adapter: Adapter, status: int, company: Company, place: Place
 ) -> None:
     with adapter.standin(company) as standin:
         connect(adapter, standin, place)
-        standin.faults[2] = Reply(503, b"busy", {"Retry-After": "37"})
+        standin.faults[2] = Reply(status, b"busy", {"Retry-After": "37"})
         place.good(now=FIRST)
         assert place.clock is not None
         assert 37.0 in place.clock.waits
@@ -345,6 +350,45 @@ def test_no_secret_is_in_any_file_or_message(
     said = capfd.readouterr()
     assert outcome.failure is not None or adapter.least_requests is None
     _no_secret_anywhere(adapter, place, [vars(outcome.failure) if outcome.failure else "", said])
+
+
+@over_http
+def test_no_secret_is_said_or_left_after_each_kind_of_failure(
+    adapter: Adapter, company: Company, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The system repeats it, in a refusal, an answer, a page, an address; no process has it."""
+    caplog.set_level(0)
+    secrets = " ".join(adapter.secrets().values())
+    said: list[Any] = []
+    with adapter.standin(company) as standin:
+        connect(adapter, standin, place)
+        standin.always = lambda request: said.append(_processes())
+        place.good(now=FIRST)
+        assert any(b"pytest" in it for it in said[0])
+        for reply in (
+            json_reply({"error": "no", "message": f"{secrets} is over"}, 401),
+            json_reply({"error": {"code": 1, "message": secrets}}, 400),
+            json_reply({"result": secrets, "id": secrets}),
+            Reply(403, f"<html>{secrets}</html>".encode(), {"Content-Type": "text/html"}),
+            Reply(503, secrets.encode()),
+            Reply(302, b"", {"Location": f"https://elsewhere.example/?{secrets}"}),
+            Reply(200, secrets.encode(), cut=0.9),
+        ):
+            standin.always = lambda request, reply=reply: reply
+            outcome = place.run(now=SECOND)
+            assert outcome.failure is not None, reply
+            said += [outcome.failure, outcome.report.as_json()]
+            said += check(place.settings(SECOND), NAME, clock=place.clock)
+        standin.always = lambda request: json_reply({"message": secrets}, 400)
+        with dg.DagsterInstance.ephemeral() as instance:
+            # As if somebody had asked for it: a failure that a retry cannot mend waits for nothing.
+            assert not job_of(place.settings(SECOND), instance).success
+            runs = instance.get_runs()
+            said += [str(it) for run in runs for it in instance.all_logs(run.run_id)]
+    assert len([it for it in said if isinstance(it, str)]) > 5
+    found = repr(said) + caplog.text
+    assert not [it for it in adapter.hidden() if it in found]
+    _no_secret_anywhere(adapter, place, "")
 
 
 @kinds
@@ -401,8 +445,6 @@ def test_a_range_is_read_again_without_moving_the_cursor(
 
 @kinds
 def test_a_check_writes_nothing(adapter: Adapter, company: Company, place: Place) -> None:
-    from orchestration.connectors.run import check
-
     with adapter.standin(company) as standin:
         connect(adapter, standin, place)
         found = list(check(place.settings(FIRST), NAME))
@@ -452,6 +494,15 @@ def test_what_vanishes_without_a_word_is_found_by_the_sweep_unless_it_is_too_muc
         outcome = place.good(now=FIRST + timedelta(days=16))
         assert len(whole(place.raw)["crm.deals"]) == count - 1
         assert any("lost rights" in it for it in outcome.report.warnings)
+
+
+def _processes() -> list[bytes]:
+    """The command lines of all processes."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(entry.read_bytes())
+    return found
 
 
 def _latest(place: Place) -> Any:

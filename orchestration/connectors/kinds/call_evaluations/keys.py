@@ -104,6 +104,10 @@ class CallEvaluationsConnection(FilesConnection, HttpConnection):
         examples=["data/incoming"],
         json_schema_extra={"shown": True},
     )
+    mapping: str = Field(
+        description="YAML with the block `call`; docs/connectors/call_evaluations.md",
+        examples=["mappings/call_evaluations.yaml"],
+    )
     rest: Rest | None = Field(
         default=None,
         description="instead of folder: a REST API; docs/connectors/call_evaluations.md",
