@@ -88,19 +88,61 @@ HUBSPOT = (
             "crm.meetings": "contact_id:3 lead_id:4",
         },
     ),
-    Gap("Messages have no direction, and count as sent.", {"crm.activities": "direction:2"}),
-    Gap("Incoming mails have an owner.", {"crm.activities": "manager_id:2"}),
+    Gap(
+        "Messages have no direction, and count as sent.",
+        {"crm.activities": "direction:2"},
+        {
+            "fct_activities": "direction",
+            "fct_leads": "first_response_at response_seconds response_working_seconds",
+            "kpi_company_period": "avg_response_minutes median_response_minutes "
+            "messages_sent sales_actions",
+            "kpi_daily": "messages_sent",
+            "kpi_manager_period": "avg_response_minutes median_response_minutes "
+            "messages_sent sales_actions",
+            "speed_to_lead": "avg_response_minutes avg_response_working_minutes median_response_minutes "
+            "median_response_working_minutes response_seconds response_working_seconds",
+        },
+    ),
+    Gap(
+        "Incoming mails have an owner.",
+        {"crm.activities": "manager_id:2"},
+        {"fct_activities": "manager_id"},
+    ),
     Gap(
         "An open deal always has a day on which it should close; of a closed one it is unknown.",
         {"crm.deals": "expected_close_on:5"},
+        {"fct_deals": "expected_close_on", "open_deals": "expected_close_on"},
     ),
     Gap(
         "A deal without a lead of its own has its contact's newest.",
         {"crm.deals": "lead_id:2"},
+        {
+            "fct_deal_stages": "source_id",
+            "fct_deals": "cycle_days cycle_microseconds lead_id source_id",
+            "fct_meetings": "lead_id",
+            "fct_payments": "source_id",
+            "fct_pipeline_days": "+ -",
+            "fct_source_days": "+ -",
+            "fct_stage_entries": "source_id",
+            "funnel_conversion": "+ -",
+            "kpi_company_period": "avg_cycle_days cycle_days_won median_cycle_days",
+            "kpi_daily": "+ - cycle_days_won deals_created "
+            "deals_won revenue revenue_repeat won_amount",
+            "kpi_manager_period": "+ avg_cycle_days cycle_days_won median_cycle_days",
+            "kpi_source_period": "+ - deals_created deals_won revenue",
+        },
     ),
     Gap("Only leads have marks of campaigns.", {"crm.deals": "source_id:1"}),
     Gap("Sources have names of HubSpot's own.", {"crm.sources": "name:4"}),
-    Gap("Ratings are read, which the others do not have.", {"crm.surveys": "+:1"}),
+    Gap(
+        "Ratings are read, which the others do not have.",
+        {"crm.surveys": "+:1"},
+        {
+            "fct_surveys": "+",
+            "kpi_company_period": "csat survey_score surveys surveys_positive",
+            "kpi_manager_period": "csat survey_score surveys surveys_positive",
+        },
+    ),
 )
 
 BLUESALES = (
