@@ -100,7 +100,8 @@ HUBSPOT = (
             "kpi_manager_period": "avg_response_minutes median_response_minutes "
             "messages_sent sales_actions",
             "speed_to_lead": "avg_response_minutes avg_response_working_minutes "
-            "median_response_minutes median_response_working_minutes response_seconds response_working_seconds",
+            "median_response_minutes median_response_working_minutes "
+            "response_seconds response_working_seconds",
         },
     ),
     Gap(
