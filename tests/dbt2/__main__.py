@@ -75,7 +75,7 @@ def main() -> None:
     demo, raw = ROOT / DEMO_DIR, home / "raw"
 
     def settings(name: str, zone: Path, dbt: str | None) -> Settings:
-        return given.model_copy(update={"data_dir": home / name, "raw_dir": str(zone), "dbt": dbt})
+        return Settings(data_dir=home / name, raw_dir=str(zone), dbt=dbt)
 
     locked = settings("locked", raw, None)
     whole = settings("dbt2", raw, given.dbt)
