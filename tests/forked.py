@@ -9,6 +9,7 @@ exit code. A command sees its own environment, directory and files, and no other
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -20,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 # What a command imports before it does anything; a command that is not named waits for nothing.
 _DBT = ("dbt.cli.main", "dbt.adapters.duckdb")
@@ -131,12 +133,12 @@ def _serve() -> None:
             gc.freeze()
         pid = os.fork()
         if not pid:
-            return _become(request)
+            _become(request)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(request: Mapping[str, Any]) -> None:
+def _become(request: Mapping[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
@@ -146,7 +148,20 @@ def _become(request: Mapping[str, Any]) -> None:
     for number, file in enumerate(request["files"], 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), number)
     sys.argv = ["voronka", *request["arguments"]]
-    runpy.run_module("orchestration.cli", run_name="__main__", alter_sys=True)
+    code: object = 0
+    try:
+        runpy.run_module("orchestration.cli", run_name="__main__", alter_sys=True)
+    except SystemExit as done:
+        code = done.code
+    except BaseException:  # noqa: BLE001 - the command is told of as the interpreter would
+        traceback.print_exc()
+        code = 1
+    # Not by the interpreter's end: libraries would wait there for threads that a fork does not
+    # have, and crash.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":
