@@ -38,8 +38,9 @@ def test_layer_and_marts_agree_at_every_grain(demo_publication: Path, manifest: 
     marts = compared_marts(manifest)
     assert len(marts) == 13
     with published_metrics(demo_publication) as metrics:
-        compiler = Compiler(json.dumps(metrics.catalogue.manifest))
-        found = compare_file(demo_publication, compiler, metrics.catalogue, marts, all_grains=True)
+        catalogue = metrics.catalogue
+    compiler = Compiler(json.dumps(catalogue.manifest))
+    found = compare_file(demo_publication, compiler, catalogue, marts, all_grains=True)
     assert [str(example) for agreement in found for example in agreement.examples] == []
     assert sum(agreement.figures for agreement in found) > 500_000
 
@@ -502,13 +503,14 @@ def test_a_metric_that_counts_otherwise_is_found(demo_publication: Path, manifes
     """Not the tolerance, not the code that compares: one changed measure is all it takes."""
     with published_metrics(demo_publication) as metrics:
         changed = _with_measure(metrics, "calls_60s", "is_answered")
-        marts = {mart.name: mart for mart in compared_marts(manifest)}
-        untouched, touched = compare_file(
-            demo_publication,
-            Compiler(changed),
-            metrics.catalogue,
-            [marts["kpi_source_period"], marts["kpi_daily"]],
-        )
+        catalogue = metrics.catalogue
+    marts = {mart.name: mart for mart in compared_marts(manifest)}
+    untouched, touched = compare_file(
+        demo_publication,
+        Compiler(changed),
+        catalogue,
+        [marts["kpi_source_period"], marts["kpi_daily"]],
+    )
     assert untouched.differing == 0
     assert touched.differing > 0
     assert {example.metric for example in touched.examples} == {"calls_60s"}

@@ -100,8 +100,8 @@ def layer_differences(data: Path) -> list[str]:
     manifest = json.loads((data / "build/target/manifest.json").read_bytes())
     published = data / "published/voronka.duckdb"
     with published_metrics(published) as metrics:
-        marts, catalogue = compared_marts(manifest), metrics.catalogue
-        found = compare_file(published, metrics.compiler, catalogue, marts, all_grains=True)
+        marts, catalogue, compiler = compared_marts(manifest), metrics.catalogue, metrics.compiler
+    found = compare_file(published, compiler, catalogue, marts, all_grains=True)
     assert marts
     assert [agreement.mart for agreement in found] == marts
     return [str(example) for agreement in found for example in agreement.examples]
