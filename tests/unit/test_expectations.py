@@ -213,8 +213,8 @@ MANAGER = (
 )
 # What suites read beside their own mart.
 OTHERS = """
-    create schema intermediate;
-    create table intermediate.int_refresh__as_of as select date '2026-02-10' as as_of_date;
+    create schema metrics;
+    create table metrics.time_spine_day as select date '2026-02-10' as date_day;
     create table if not exists marts.kpi_daily as
     select 3 as calls, 2 as leads_created, 1 as deals_won, 10.5 as revenue;
 """
