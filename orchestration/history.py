@@ -69,8 +69,7 @@ def report_at_once(settings: Settings, say: Callable[[str], None]) -> None:
     try:
         with dg.DagsterInstance.get() as instance:
             report_refresh(settings, instance)
-    # Whatever is wrong there, the command has done its work.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever is wrong there, the work is done
         say(f"Dagster's history does not have this refresh: {first_line(error)}")
 
 
@@ -98,8 +97,7 @@ def report_connections_at_once(settings: Settings, say: Callable[[str], None]) -
     try:
         with dg.DagsterInstance.get() as instance:
             report_connections(settings, instance)
-    # Whatever is wrong there, the command has done its work.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever is wrong there, the work is done
         say(f"Dagster's history does not have what was read: {first_line(error)}")
 
 

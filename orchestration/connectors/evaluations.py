@@ -1,7 +1,7 @@
 """Evaluations of calls, whoever made them: their leg, their score, their flags (10).
 
 A connector makes `Evaluation`s and gives them to `Placer.place`; `Placer.retry` comes first in
-every run. Its kind has PRIVATE_TABLES among its private tables.
+every run. Its kind is one that `JudgesCalls`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import fnmatch
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,20 @@ _NO = frozenset({"нет", "no", "false", "ложь", "-", "n"})
 _NONE = frozenset({"", "н/п", "n/a", "-/-", "—"})
 _CENT = Decimal("0.01")
 _SPACES = re.compile(r"\s+")
+
+
+class JudgesCalls:
+    """What kinds that read evaluations have in common; before `Connector` among their bases."""
+
+    page: ClassVar[str] = "call_evaluations.md"
+    source: ClassVar[str] = "telephony"
+    tables: ClassVar[Sequence[str]] = (TABLE,)
+    private_tables: ClassVar[Mapping[str, Sequence[str]]] = PRIVATE_TABLES
+
+    @classmethod
+    def key_spaces(cls, connection: Any) -> Iterator[tuple[str, str, str]]:
+        """None: the key is the call's, and of several evaluations of a call the latest counts."""
+        return iter(())
 
 
 @dataclass(frozen=True)
@@ -380,6 +394,20 @@ class Placer:
             row[LOADED_AT] = self._work.stamps.next()
         self._taken.add((key, at))
         return row
+
+
+def calls_found(legs: Legs, evaluations: Sequence[Evaluation]) -> Iterator[Finding]:
+    """How many evaluations have their call in the raw zone, and whether they can be compared."""
+    found = legs.find([it.about for it in evaluations])
+    count = sum(it is not None for it in found)
+    yield Finding(
+        "good" if count == len(found) else "note",
+        f"{count} of {len(found)} evaluations have their call in the raw zone",
+        "" if count == len(found) else "They are tried again for 30 days.",
+    )
+    several = mixed(evaluations)
+    if several:
+        yield several
 
 
 def mixed(evaluations: Iterable[Evaluation]) -> Finding | None:

@@ -129,7 +129,7 @@ class RestPages:
 
     def _count(self, count: int, answer: Answer | None) -> None:
         """A system that gives shorter pages than `limit` asks for would lose the rest."""
-        keys = dict(self._rest.paginator)
+        keys: Any = dict(self._rest.paginator)
         path = keys.get("total_path", "total")
         if keys["type"] != _OFFSET or not path or answer is None:
             return
@@ -142,14 +142,13 @@ class RestPages:
             )
 
     def _paginator(self) -> BasePaginator:
-        keys = dict(self._rest.paginator)
+        keys: Any = dict(self._rest.paginator)
         try:
             if keys["type"] == _RANGE:
                 keys.pop("type")
                 return RangePages(**keys)
-            found = create_paginator(keys)  # type: ignore[arg-type] # its keys are checked by dlt
-        # dlt's classes refuse keys and paths in errors of many types.
-        except Exception as error:  # noqa: BLE001
+            found = create_paginator(keys)
+        except Exception as error:  # noqa: BLE001 - dlt refuses keys in errors of many types
             raise self._http.refused(
                 "rest.paginator", first_line(error), "See docs/connectors/call_evaluations.md."
             ) from None

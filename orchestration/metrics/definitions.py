@@ -87,8 +87,7 @@ def _macro(found: Mapping[str, Definition]) -> str:
     ]
     for it in found.values():
         below = "none" if it.denominator is None else _jinja(it.denominator)
-        lines += [f"        '{it.name}': [", f"            {_jinja(it.numerator)},"]
-        lines += [f"            {below},", "        ],"]
+        lines.append(f"        '{it.name}': [{_jinja(it.numerator)}, {below}],")
     return "\n".join([*lines, "    }) %}", "{% endmacro %}"]) + "\n"
 
 

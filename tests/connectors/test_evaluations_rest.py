@@ -224,7 +224,7 @@ def test_numbers_are_exact_and_unix_times_are_read(place: Place) -> None:
         '{"total": 1, "items": [{"call": {"session": 9}, "at": 1772618400123, "judge": "ai",'
         ' "made_at": "x", "result": {"points": 8.005, "of": 10}, "insights": []}]}'
     )
-    columns = {**REST_MAPPING["columns"], "evaluated_at": {"from": "at", "as": "unix"}}  # type: ignore[dict-item]
+    columns = {**REST_MAPPING["columns"], "evaluated_at": {"from": "at", "as": "unix"}}
     with company_standin() as standin:
         rest(place, standin, {**REST_MAPPING, "columns": columns})
         standin.always = lambda it: Reply(200, text.encode(), {"Content-Type": "application/json"})

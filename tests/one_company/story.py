@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from tests.standins.company import (
     Call,
@@ -19,6 +20,7 @@ from tests.standins.company import (
     Spend,
     Touch,
     at,
+    first_calls,
 )
 
 # When the last load is, a Monday morning; those before it are at ten to midnight in Moscow.
@@ -140,14 +142,7 @@ def whole_company() -> Company:
 
 def _calls() -> list[Call]:
     return [
-        # Through a queue: one telephone rings in vain, the second is taken.
-        Call(1, at(0, 1, 30), "in", "79990000001",
-             (Ring("102", 20, 11), Ring("101", 20, 182, talk=171)), queue="800"),
-        # Missed; called back the next morning.
-        Call(2, at(0, 2, 40), "in", "79990000002", (Ring("101", 15, 20),), queue="800"),
-        Call(3, at(1), "out", "79990000002", (Ring("101", 0, 109, talk=95),)),
-        Call(4, at(1, 1), "out", "79990000003", (Ring("102", 0, 40),)),
-        Call(5, at(2, 3), "in", "79990000003", (Ring("101", 4, 64, talk=60),)),
+        *first_calls(),
         # Hangs up in the menu.
         Call(6, at(3), "in", "79990000044", ()),
         # Begins before midnight and is taken after it.
@@ -197,7 +192,7 @@ def _sale(
     moves: list[Move],
     firm: int | None = None,
     is_target: bool | None = None,
-    **more: object,
+    **more: Any,
 ) -> Sale:
     """A sale that is found good when its contract is drawn up, and bad when it is lost."""
     judged = {True: "contract", False: "lost"}.get(is_target) if is_target is not None else None
@@ -212,7 +207,7 @@ def _sale(
         max(it.at for it in moves),
         is_target,
         next((it.at for it in moves if it.stage == judged), None),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 

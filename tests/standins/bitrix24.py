@@ -39,6 +39,8 @@ REASON = "ufCrm_1700000002"
 LEAD_STATUS = {"new": "Не обработан", "IN_PROCESS": "В работе", "CONVERTED": "Качественный лид",
                "JUNK": "Некачественный лид"}  # fmt: skip
 _ZONE = timezone(timedelta(hours=3))
+# Of a lead: new, in work, good, bad.
+_LEAD_STATUSES = ("NEW", "IN_PROCESS", "CONVERTED", "JUNK")
 _CREATED, _MOVED, _FINAL = 1, 2, 3
 
 
@@ -386,19 +388,8 @@ def _payment(sale: Sale) -> Json:
     }  # fmt: skip
 
 
-def _lead_moves(sale: Sale) -> list[tuple[datetime, str, int]]:
-    """A lead is new, taken by the first who moves the sale, then found good or bad."""
-    first = sale.moves[0]
-    found = [(first.at, "NEW" if first.stage == "new" else "IN_PROCESS", first.by)]
-    if first.stage == "new" and len(sale.moves) > 1:
-        found.append((sale.moves[1].at, "IN_PROCESS", sale.moves[1].by))
-    if sale.is_target is not None and sale.target_at is not None:
-        found.append((sale.target_at, "CONVERTED" if sale.is_target else "JUNK", 2))
-    return sorted(found)
-
-
 def _lead(company: Company, sale: Sale) -> Json:
-    moves = _lead_moves(sale)
+    moves = sale.lead_moves(*_LEAD_STATUSES)
     status = moves[-1][1] if sale.is_target is None else ("CONVERTED" if sale.is_target else "JUNK")
     return {
         **_common(company, sale),
@@ -442,7 +433,7 @@ def _lead_history(sale: Sale) -> list[Json]:
             "CREATED_TIME": _time(moment),
             "STATUS_ID": status,
         }
-        for number, (moment, status, _) in enumerate(_lead_moves(sale))
+        for number, (moment, status, _) in enumerate(sale.lead_moves(*_LEAD_STATUSES))
     ]
 
 

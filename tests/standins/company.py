@@ -116,6 +116,18 @@ class Sale:
     def closed_at(self) -> datetime | None:
         return self.moves[-1].at if self.stage in CLOSED else None
 
+    def lead_moves(
+        self, new: str, work: str, good: str, bad: str
+    ) -> list[tuple[datetime, str, int]]:
+        """A lead is new, taken by the first who moves the sale, then found good or bad."""
+        first = self.moves[0]
+        found = [(first.at, new if first.stage == "new" else work, first.by)]
+        if first.stage == "new" and len(self.moves) > 1:
+            found.append((self.moves[1].at, work, self.moves[1].by))
+        if self.is_target is not None and self.target_at is not None:
+            found.append((self.target_at, good if self.is_target else bad, 2))
+        return sorted(found)
+
 
 @dataclass
 class Meeting:
@@ -281,6 +293,20 @@ class Company:
         self.removals.append(Removal(len(self.removals) + 1, entity, number, when, is_return))
 
 
+def first_calls() -> list[Call]:
+    """Calls of the first days."""
+    return [
+        # Through a queue: one telephone rings in vain, the second is taken.
+        Call(1, at(0, 1, 30), "in", "79990000001",
+             (Ring("102", 20, 11), Ring("101", 20, 182, talk=171)), queue="800"),
+        # Missed; called back the next morning.
+        Call(2, at(0, 2, 40), "in", "79990000002", (Ring("101", 15, 20),), queue="800"),
+        Call(3, at(1), "out", "79990000002", (Ring("101", 0, 109, talk=95),)),
+        Call(4, at(1, 1), "out", "79990000003", (Ring("102", 0, 40),)),
+        Call(5, at(2, 3), "in", "79990000003", (Ring("101", 4, 64, talk=60),)),
+    ]  # fmt: skip
+
+
 def small_company() -> Company:
     """Ten days of a company with three managers: every kind of fact at least once."""
     managers = [
@@ -325,15 +351,7 @@ def small_company() -> Company:
         Touch(2, 1, "mail", True, 0, at(0, 6)),
         Touch(3, 3, "chat", True, 0, at(1, 3)),
     ]
-    calls = [
-        Call(1, at(0, 1, 30), "in", "79990000001",
-             (Ring("102", 20, 11), Ring("101", 20, 182, talk=171)), queue="800"),
-        Call(2, at(0, 2, 40), "in", "79990000002", (Ring("101", 15, 20),), queue="800"),
-        Call(3, at(1), "out", "79990000002", (Ring("101", 0, 109, talk=95),)),
-        Call(4, at(1, 1), "out", "79990000003", (Ring("102", 0, 40),)),
-        Call(5, at(2, 3), "in", "79990000003", (Ring("101", 4, 64, talk=60),)),
-        Call(6, at(3), "in", "79990000004", ()),
-    ]  # fmt: skip
+    calls = [*first_calls(), Call(6, at(3), "in", "79990000004", ())]
     spending = [
         Spend(f"2026-03-{day:02}", campaign, name, day * 10_000_000 * campaign, day * 100, day)
         for day in range(1, 10)

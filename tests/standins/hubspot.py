@@ -423,14 +423,8 @@ def _deal(company: Company, sale: Sale) -> Json:
 
 
 def lead_moves(sale: Sale) -> list[tuple[datetime, str, int]]:
-    """A lead is new, taken by the first who moves the sale, then found good or bad."""
-    first = sale.moves[0]
-    found = [(first.at, "l-new" if first.stage == "new" else "l-work", first.by)]
-    if first.stage == "new" and len(sale.moves) > 1:
-        found.append((sale.moves[1].at, "l-work", sale.moves[1].by))
-    if sale.is_target is not None and sale.target_at is not None:
-        found.append((sale.target_at, "l-good" if sale.is_target else "l-bad", 2))
-    return sorted(found)
+    """The stages of the sale's lead."""
+    return sale.lead_moves("l-new", "l-work", "l-good", "l-bad")
 
 
 def _lead(company: Company, sale: Sale) -> Json:

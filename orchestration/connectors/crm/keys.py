@@ -176,6 +176,10 @@ class CrmConnection(HttpConnection):
     def _names_are_text(cls, value: Any) -> Any:
         return {_texts(key): it for key, it in value.items()} if isinstance(value, dict) else value
 
+    def prefixed(self, value: str | None) -> str | None:
+        """An id with the connection's prefix."""
+        return None if value is None else self.prefix + value
+
     def unset(self) -> Iterator[Finding]:
         """Keys without which figures are missing or mean less, and what is missing."""
         is_judged = self.target_field or self.target_tags or self.target_stages

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestration.base.errors import WrongUse
 from orchestration.connectors.connector import Row
 from orchestration.connectors.crm.keys import CrmConnection
 from orchestration.connectors.loading import text_of
 from orchestration.connectors.report import Report
+
+Kind = TypeVar("Kind", str, int)
 
 _YES = frozenset({"true", "1", "да", "yes", "y", "t", "on"})
 
@@ -205,6 +207,37 @@ class Fields:
         return cls(
             **{name: resolve_field(connection, f"{name}_field", fields) for name in cls.names()}
         )
+
+    @classmethod
+    def by_kind(
+        cls, keys: CrmConnection, fields: Mapping[Kind, Sequence[CustomField]]
+    ) -> dict[Kind, Fields]:
+        """Those of each kind of object, where deals and leads have fields of their own.
+
+        Raises WrongUse where a name fits none of them, or several of one.
+        """
+        return {
+            kind: cls._of_one(
+                keys, mine, [it for other in fields if other != kind for it in fields[other]]
+            )
+            for kind, mine in fields.items()
+        }
+
+    @classmethod
+    def _of_one(
+        cls, keys: CrmConnection, mine: Sequence[CustomField], others: Sequence[CustomField]
+    ) -> Fields:
+        """Those of one kind of object; fields of the other kind are left to it."""
+        found: dict[str, CustomField | None] = {}
+        for name in cls.names():
+            written = getattr(keys, f"{name}_field")
+            is_mine, is_others = (
+                any(written in (it.field_id, it.name) for it in fields) for fields in (mine, others)
+            )
+            wanted = mine if is_mine else [*mine, *others]
+            is_foreign = is_others and not is_mine
+            found[name] = None if is_foreign else resolve_field(keys, f"{name}_field", wanted)
+        return cls(**found)
 
     @classmethod
     def names(cls) -> list[str]:

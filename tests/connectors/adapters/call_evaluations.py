@@ -101,7 +101,7 @@ class CallEvaluations(Adapter):
         return Story([lambda it: self._exports.write("evaluations2.csv", 6)])
 
 
-REST_MAPPING = {
+REST_MAPPING: dict[str, Any] = {
     "table": "telephony.call_evaluations",
     "values": {"timezone": "UTC"},
     "call": {"telephony": "pbx", "by": ["linked_id"], "linked_id": "call.session"},

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from orchestration.base.durations import DAY
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Connector, Window
+from orchestration.connectors.connector import Window
 from orchestration.connectors.crm import CRM_TABLES
+from orchestration.connectors.crm.connector import CrmConnector
 from orchestration.connectors.crm.parties import PARTY_COLUMNS
-from orchestration.connectors.crm.rules import Fields, Rules, Stages, folded
+from orchestration.connectors.crm.rules import Fields, Rules, Stages
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.kinds.amocrm import mapping
 from orchestration.connectors.kinds.amocrm.api import LIMIT, Api, Json
@@ -40,7 +41,7 @@ class Span:
     done: float
 
 
-class Amocrm(Connector[AmocrmConnection]):
+class Amocrm(CrmConnector[AmocrmConnection]):
     """amoCRM and Kommo."""
 
     kind: ClassVar[str] = "amocrm"
@@ -129,7 +130,7 @@ class Amocrm(Connector[AmocrmConnection]):
 
     def read(self) -> Iterator[Window]:
         """All that is new: dictionaries, people, history, deals, touches, deletions."""
-        self._warn_of_unset()
+        self.warn_of_payments()
         # The first request tells the system's clock, by which windows end.
         user = self.account.user
         sales = Sales(self)
@@ -222,25 +223,6 @@ class Amocrm(Connector[AmocrmConnection]):
             self.work.report.warn(f"{what} is left out: {error.message}")
             return []
         return rows
-
-    def _warn_of_unset(self) -> None:
-        keys = self.connection
-        if keys.payments_from is None:
-            self.work.report.warn(
-                "payments_from is not set: no payments are written. Set it to none, native, "
-                "fields or won_deals."
-            )
-        if keys.payments_from == "won_deals":
-            self.work.report.warn("payments_from is won_deals: revenue means deals won, not paid.")
-
-    def channel(self, *names: str | None) -> str | None:
-        """The channel that the keys give a source, by its id or name."""
-        channels = {folded(key): it for key, it in self.connection.source_channels.items()}
-        return next((channels[folded(it)] for it in names if it and folded(it) in channels), None)
-
-    def id(self, value: str | None) -> str | None:
-        """An id with the connection's prefix."""
-        return None if value is None else self.connection.prefix + value
 
     def check(self) -> Iterator[Finding]:
         """Who the token acts as, what it may read, and what stays empty."""

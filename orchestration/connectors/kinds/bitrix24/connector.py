@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Connector, Row, Window
+from orchestration.connectors.connector import Row, Window
 from orchestration.connectors.crm import CRM_TABLES
+from orchestration.connectors.crm.connector import CrmConnector
 from orchestration.connectors.crm.parties import PARTY_COLUMNS
 from orchestration.connectors.crm.rules import (
     CustomField,
@@ -44,7 +45,7 @@ class Page:
     is_last: bool
 
 
-class Bitrix24(Connector[Bitrix24Connection]):
+class Bitrix24(CrmConnector[Bitrix24Connection]):
     """Bitrix24, in its classic mode (leads and deals) and its simple one (deals only)."""
 
     kind: ClassVar[str] = "bitrix24"
@@ -151,13 +152,8 @@ class Bitrix24(Connector[Bitrix24Connection]):
     @cached_property
     def fields(self) -> dict[int, Fields]:
         """The custom fields that the keys name, by entity."""
-        found = {}
-        for entity, (mine, _) in self.custom.items():
-            others = [
-                it for other, (its, _) in self.custom.items() if other != entity for it in its
-            ]
-            found[entity] = mapping.resolve_fields(self.connection, mine, others)
-        return found
+        mine = {entity: fields for entity, (fields, _) in self.custom.items()}
+        return Fields.by_kind(self.connection, mine)
 
     @cached_property
     def rules(self) -> dict[int, Rules]:
@@ -204,7 +200,7 @@ class Bitrix24(Connector[Bitrix24Connection]):
         from orchestration.connectors.kinds.bitrix24.sales import Sales
         from orchestration.connectors.kinds.bitrix24.touches import Touches
 
-        self._warn_of_unset()
+        self.warn_of_payments()
         sales = Sales(self)
         phases: list[Iterator[Window]] = [
             sales.dictionaries(),
@@ -341,25 +337,6 @@ class Bitrix24(Connector[Bitrix24Connection]):
     def _own_source(self, source_id: str, name: str) -> tuple[str | None, Row]:
         key = self.id(source_id)
         return key, {"source_id": key, "name": name, "channel": self.channel(source_id, name)}
-
-    def channel(self, *names: str | None) -> str | None:
-        """The channel that the keys give a source, by its id or name."""
-        channels = {folded(key): it for key, it in self.connection.source_channels.items()}
-        return next((channels[folded(it)] for it in names if it and folded(it) in channels), None)
-
-    def id(self, value: str | None) -> str | None:
-        """An id with the connection's prefix."""
-        return mapping.prefixed(self.connection, value)
-
-    def _warn_of_unset(self) -> None:
-        chosen = self.connection.payments_from
-        if chosen is None:
-            self.work.report.warn(
-                "payments_from is not set: no payments are written. Set it to none, native, "
-                "invoices, fields or won_deals."
-            )
-        if chosen == "won_deals":
-            self.work.report.warn("payments_from is won_deals: revenue means deals won, not paid.")
 
     def check(self) -> Iterator[Finding]:
         """Who the webhook acts as, what it may read, and what stays empty."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from orchestration.connectors.connector import Row, Window
 from orchestration.connectors.crm.parties import gone_party
 from orchestration.connectors.crm.sweep import sweep
-from orchestration.connectors.kinds.bitrix24 import mapping
 from orchestration.connectors.kinds.bitrix24.connector import PARTIES
 from orchestration.connectors.kinds.bitrix24.mapping import COMPANY, CONTACT, DEAL, LEAD
 from orchestration.connectors.kinds.bitrix24.people import People
@@ -148,4 +147,4 @@ class Deletions:
         return {str(row[key]) for rows in pages for row in rows}
 
     def _prefixed(self, ids: Collection[str]) -> set[str]:
-        return {str(mapping.prefixed(self._bitrix.connection, it)) for it in ids}
+        return {str(self._bitrix.id(it)) for it in ids}

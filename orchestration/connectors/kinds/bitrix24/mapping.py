@@ -12,14 +12,12 @@ from orchestration.connectors.crm.keys import CrmConnection
 from orchestration.connectors.crm.rules import (
     CustomField,
     Deal,
-    Fields,
     FieldValue,
     Move,
     Stage,
     currency,
     folded,
     reference,
-    resolve_field,
     text,
 )
 from orchestration.connectors.kinds.bitrix24.api import Json
@@ -124,7 +122,7 @@ def managers(users: Sequence[Json], departments: Sequence[Json], keys: CrmConnec
         team = names.get(str(listed[0])) if isinstance(listed, list) and listed else None
         found.append(
             {
-                "manager_id": prefixed(keys, reference(user.get("ID"))),
+                "manager_id": keys.prefixed(reference(user.get("ID"))),
                 "full_name": joined(user.get("NAME"), user.get("LAST_NAME")),
                 "email": text(user.get("EMAIL")),
                 "team": (own and own.team) or team,
@@ -174,26 +172,6 @@ def custom_fields(fields: Mapping[str, Json]) -> tuple[list[CustomField], dict[s
         found.append(CustomField(field_id, str(field.get("title")), options))
         types[field_id] = str(field.get("type"))
     return found, types
-
-
-def resolve_fields(
-    keys: CrmConnection, mine: Sequence[CustomField], others: Sequence[CustomField]
-) -> Fields:
-    """The fields of one entity that the keys name; those of the other entity are left to it.
-
-    Raises WrongUse where a name fits none of both, or several of one.
-    """
-    found: dict[str, CustomField | None] = {}
-    for name in Fields.names():
-        written = getattr(keys, f"{name}_field")
-
-        def fits(fields: Sequence[CustomField], written: str | None = written) -> bool:
-            return any(written in (it.field_id, it.name) for it in fields)
-
-        candidates = mine if fits(mine) else [*mine, *others]
-        is_foreign = not fits(mine) and fits(others)
-        found[name] = None if is_foreign else resolve_field(keys, f"{name}_field", candidates)
-    return Fields(**found)
 
 
 def field_values(
@@ -362,8 +340,3 @@ def common_shift(pairs: Sequence[tuple[datetime, datetime]]) -> int:
     minutes = {round((first - second).total_seconds() / 60) for first, second in pairs}
     only = minutes.pop()
     return only if not minutes and only % 15 == 0 else 0
-
-
-def prefixed(keys: CrmConnection, value: str | None) -> str | None:
-    """An id with the connection's prefix."""
-    return None if value is None else keys.prefix + value

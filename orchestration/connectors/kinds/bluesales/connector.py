@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import ALWAYS, Connector, Row, Window
+from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm import CRM_TABLES
-from orchestration.connectors.crm.rules import Fields, folded
+from orchestration.connectors.crm.connector import CrmConnector
+from orchestration.connectors.crm.rules import Fields
 from orchestration.connectors.crm.sweep import sweep
 from orchestration.connectors.crm.vanished import dropped
 from orchestration.connectors.kinds.bluesales import mapping
@@ -38,7 +39,7 @@ _ORDER_KEYS = (
 )  # fmt: skip
 
 
-class Bluesales(Connector[BluesalesConnection]):
+class Bluesales(CrmConnector[BluesalesConnection]):
     """BlueSales."""
 
     kind: ClassVar[str] = "bluesales"
@@ -232,13 +233,7 @@ class Bluesales(Connector[BluesalesConnection]):
 
     def _warn_of_unset(self) -> None:
         keys, report = self.connection, self.work.report
-        if keys.payments_from is None:
-            report.warn(
-                "payments_from is not set: no payments are written. Set it to none, native, "
-                "fields or won_deals."
-            )
-        if keys.payments_from == "won_deals":
-            report.warn("payments_from is won_deals: revenue means deals won, not paid.")
+        self.warn_of_payments()
         if not keys.crm_statuses:
             report.warn(
                 "crm_statuses is not set: stages are in order of their ids, and no lead is taken "
@@ -266,15 +261,6 @@ class Bluesales(Connector[BluesalesConnection]):
             if wanted and wanted not in sales.fields_seen and wanted not in ids:
                 found[f"{key}_field"] = [wanted]
         return found
-
-    def channel(self, *names: str | None) -> str | None:
-        """The channel that the keys give a source, by its id or name."""
-        channels = {folded(key): it for key, it in self.connection.source_channels.items()}
-        return next((channels[folded(it)] for it in names if it and folded(it) in channels), None)
-
-    def id(self, value: str | None) -> str | None:
-        """An id with the connection's prefix."""
-        return None if value is None else self.connection.prefix + value
 
     def check(self) -> Iterator[Finding]:
         """Whether the login works, what it may read, and what the keys leave open."""

@@ -21,15 +21,15 @@ from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Row, Window
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.evaluations import (
-    PRIVATE_TABLES,
     TABLE,
     About,
     Criterion,
     Evaluation,
+    JudgesCalls,
     Legs,
     Placer,
+    calls_found,
     flags_of,
-    mixed,
     of_forms,
 )
 from orchestration.connectors.http import Http, Pace
@@ -63,15 +63,11 @@ class _Entry:
     criteria: list[Criterion] = field(default_factory=list)
 
 
-class CallEvaluations(Files):
+class CallEvaluations(JudgesCalls, Files):
     """Files of call evaluations, or a list of them in a product's API."""
 
     kind: ClassVar[str] = "call_evaluations"
     title: ClassVar[str] = "Call evaluations (files, or any REST API)"
-    page: ClassVar[str] = "call_evaluations.md"
-    source: ClassVar[str] = "telephony"
-    tables: ClassVar[Sequence[str]] = (TABLE,)
-    private_tables: ClassVar[Mapping[str, Sequence[str]]] = PRIVATE_TABLES
     config: ClassVar[type[Connection]] = CallEvaluationsConnection
 
     @property
@@ -84,8 +80,8 @@ class CallEvaluations(Files):
     def folder_of(cls, connection: Any) -> str:
         """The folder of the mapping's table. Raises Refused where the mapping does not fit."""
         try:
-            table = connection.columns.table
-            connection.blocks  # noqa: B018 - says what is wrong before anything is read
+            # Both say what is wrong before anything is read.
+            table, _ = connection.columns.table, connection.blocks
         except ValueError as error:
             raise Refused(
                 f"{connection.name}: {error}", "Correct it; docs/connectors/call_evaluations.md."
@@ -96,11 +92,6 @@ class CallEvaluations(Files):
                 f"Write table: {TABLE}, or kind: files.",
             )
         return cls.source
-
-    @classmethod
-    def key_spaces(cls, connection: Any) -> Iterator[tuple[str, str, str]]:
-        """None: the key is the call's, and of several evaluations of a call the latest counts."""
-        return iter(())
 
     def read(self) -> Iterator[Window]:
         """Evaluations whose call has come since, then what is new."""
@@ -165,16 +156,7 @@ class CallEvaluations(Files):
                 return
             yield from self._preview_of(rows)
             evaluations = self._of_page(rows)
-        legs = self._legs().find([it.about for it in evaluations])
-        count = sum(it is not None for it in legs)
-        yield Finding(
-            "good" if count == len(legs) else "note",
-            f"{count} of {len(legs)} evaluations have their call in the raw zone",
-            "" if count == len(legs) else "They are tried again for 30 days.",
-        )
-        several = mixed(evaluations)
-        if several:
-            yield several
+        yield from calls_found(self._legs(), evaluations)
 
     def preview(self, file: Path) -> Iterator[Finding]:
         """How a file would be read; of a REST API there is none."""

@@ -7,7 +7,7 @@ is compared with the id that was last, because rows that were taken away move al
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -15,15 +15,14 @@ from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
 from orchestration.connectors.connector import Connector, Window
 from orchestration.connectors.evaluations import (
-    PRIVATE_TABLES,
-    TABLE,
     About,
     Criterion,
     Evaluation,
+    JudgesCalls,
     Legs,
     Placer,
+    calls_found,
     flags_of,
-    mixed,
     of_forms,
     score_of,
 )
@@ -37,21 +36,12 @@ _SHOWN = 10
 Json = dict[str, Any]
 
 
-class UisEvaluations(Connector[UisEvaluationsConnection]):
+class UisEvaluations(JudgesCalls, Connector[UisEvaluationsConnection]):
     """Evaluations of UIS's sessions."""
 
     kind: ClassVar[str] = "uis_evaluations"
     title: ClassVar[str] = "UIS, analysis of calls by AI"
-    page: ClassVar[str] = "call_evaluations.md"
-    source: ClassVar[str] = "telephony"
-    tables: ClassVar[Sequence[str]] = (TABLE,)
-    private_tables: ClassVar[Mapping[str, Sequence[str]]] = PRIVATE_TABLES
     config: ClassVar[type[Connection]] = UisEvaluationsConnection
-
-    @classmethod
-    def key_spaces(cls, connection: Any) -> Iterator[tuple[str, str, str]]:
-        """None: the key is the call's, and of several evaluations of a call the latest counts."""
-        return iter(())
 
     def read(self) -> Iterator[Window]:
         """Evaluations whose call has come since, then those after the last one."""
@@ -84,16 +74,7 @@ class UisEvaluations(Connector[UisEvaluationsConnection]):
         scenarios = sorted({it.form or "without a name" for it in every})
         yield Finding("good", f"Scenarios: {', '.join(scenarios)}")
         yield from self._flag_findings(rows, wanted)
-        legs = self._legs().find([it.about for it in wanted])
-        count = sum(it is not None for it in legs)
-        yield Finding(
-            "good" if count == len(legs) else "note",
-            f"{count} of {len(legs)} evaluations have their call in the raw zone",
-            "" if count == len(legs) else "They are tried again for 30 days.",
-        )
-        several = mixed(wanted)
-        if several:
-            yield several
+        yield from calls_found(self._legs(), wanted)
 
     def _flag_findings(
         self, rows: Sequence[Json], wanted: Sequence[Evaluation]

@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 from orchestration.base.errors import WrongUse
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import Connection
-from orchestration.connectors.connector import Connector, Row, Window
+from orchestration.connectors.connector import Row, Window
 from orchestration.connectors.crm import CRM_TABLES
+from orchestration.connectors.crm.connector import CrmConnector
 from orchestration.connectors.crm.parties import PARTY_COLUMNS
 from orchestration.connectors.crm.rules import (
     CustomField,
@@ -27,7 +28,6 @@ from orchestration.connectors.crm.rules import (
     Stage,
     Stages,
     currency,
-    folded,
 )
 from orchestration.connectors.errors import Refused
 from orchestration.connectors.kinds.hubspot import mapping
@@ -62,7 +62,7 @@ class Chunk:
         return self.links.get(to, {}).get(str(item["id"]), [])
 
 
-class Hubspot(Connector[HubspotConnection]):
+class Hubspot(CrmConnector[HubspotConnection]):
     """HubSpot. Leads are its lead objects, or its contacts where the portal has none."""
 
     kind: ClassVar[str] = "hubspot"
@@ -227,11 +227,7 @@ class Hubspot(Connector[HubspotConnection]):
     @cached_property
     def fields(self) -> dict[str, Fields]:
         """The properties that the keys name, by kind."""
-        found = {}
-        for kind, (mine, _) in self.custom.items():
-            others = [it for other, (its, _) in self.custom.items() if other != kind for it in its]
-            found[kind] = mapping.resolve_fields(self.keys, mine, others)
-        return found
+        return Fields.by_kind(self.keys, {kind: mine for kind, (mine, _) in self.custom.items()})
 
     @cached_property
     def rules(self) -> dict[str, Rules]:
@@ -297,7 +293,7 @@ class Hubspot(Connector[HubspotConnection]):
         from orchestration.connectors.kinds.hubspot.sales import Sales
         from orchestration.connectors.kinds.hubspot.touches import Touches
 
-        self._warn_of_unset()
+        self.warn_of_payments()
         self._same_portal()
         sales = Sales(self)
         phases: list[Iterator[Window]] = [
@@ -498,14 +494,8 @@ class Hubspot(Connector[HubspotConnection]):
         return None, []
 
     def _source(self, source_id: str, name: str) -> tuple[str | None, list[Row]]:
-        channels = {folded(key): it for key, it in self.connection.source_channels.items()}
-        channel = channels.get(folded(source_id)) or channels.get(folded(name))
         key = self.id(source_id)
-        return key, [{"source_id": key, "name": name, "channel": channel}]
-
-    def id(self, value: str | None) -> str | None:
-        """An id with the connection's prefix."""
-        return None if value is None else self.connection.prefix + value
+        return key, [{"source_id": key, "name": name, "channel": self.channel(source_id, name)}]
 
     def bare(self, value: str) -> str:
         """An id without it."""
@@ -514,16 +504,6 @@ class Hubspot(Connector[HubspotConnection]):
     def owner(self, value: Any) -> str | None:
         """A manager's id."""
         return self.id(str(value)) if value else None
-
-    def _warn_of_unset(self) -> None:
-        chosen = self.connection.payments_from
-        if chosen is None:
-            self.work.report.warn(
-                "payments_from is not set: no payments are written. Set it to none, fields or "
-                "won_deals."
-            )
-        if chosen == "won_deals":
-            self.work.report.warn("payments_from is won_deals: revenue means deals won, not paid.")
 
     def check(self) -> Iterator[Finding]:
         """Who the token acts as, what it may read, and what stays empty."""

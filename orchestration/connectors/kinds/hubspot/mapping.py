@@ -13,13 +13,11 @@ from orchestration.connectors.crm.keys import CrmConnection
 from orchestration.connectors.crm.rules import (
     CustomField,
     FieldChange,
-    Fields,
     FieldValue,
     Move,
     Stage,
     folded,
     reference,
-    resolve_field,
     text,
 )
 from orchestration.connectors.kinds.hubspot.api import Json, Link
@@ -415,26 +413,6 @@ def custom_fields(rows: Sequence[Json]) -> tuple[list[CustomField], dict[str, st
         )
         types[str(row["name"])] = str(row.get("type"))
     return found, types
-
-
-def resolve_fields(
-    keys: CrmConnection, mine: Sequence[CustomField], others: Sequence[CustomField]
-) -> Fields:
-    """The properties of one kind that the keys name; those of the other kind are left to it.
-
-    Raises WrongUse where a name fits none of both, or several of one.
-    """
-    found: dict[str, CustomField | None] = {}
-    for name in Fields.names():
-        written = getattr(keys, f"{name}_field")
-        is_mine, is_others = (
-            any(written in (it.field_id, it.name) for it in fields) for fields in (mine, others)
-        )
-        if is_others and not is_mine:
-            found[name] = None
-            continue
-        found[name] = resolve_field(keys, f"{name}_field", mine if is_mine else [*mine, *others])
-    return Fields(**found)
 
 
 def field_values(written: Any, custom: CustomField, kind: str) -> list[FieldValue]:
