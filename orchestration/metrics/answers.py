@@ -2,7 +2,7 @@
 
 An answer to figures by period is a table in a file of its own. For each fact the layer knows by
 which days it is counted; what a month's rows were is noted with a fingerprint of them. Where the
-rows of some months changed, the periods of these months are asked anew, from the facts' rows of
+rows of some months changed, the periods of these months are asked again, from the facts' rows of
 these months alone, and replace what the table had of them.
 
 That is right for figures of a period that come from the period's own rows. Whatever looks further
@@ -64,9 +64,11 @@ class Answers:
         known = read_json(self._state_file)
         # Until all is well again, nobody knows what the tables are of.
         self._state_file.unlink(missing_ok=True)
-        if known.get("fingerprint") != self._fingerprint:
+        if known.get("fingerprint") != self._fingerprint or not file.is_file():
             known = {}
-            file.unlink(missing_ok=True)
+            # A writer that was killed leaves its log beside the file.
+            for path in (file, file.with_name(f"{file.name}.wal")):
+                path.unlink(missing_ok=True)
         self._known = set(known.get("answers", ()))
         self._before: dict[str, Months] = known.get("months", {})
         self._now: dict[str, Months] = {}

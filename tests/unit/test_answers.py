@@ -142,7 +142,14 @@ def test_other_terms_or_a_run_that_broke_off_ask_everything(marts):
     assert asked(marts, terms=("another manifest",)) == FIRST
     asked(marts, spoiled=SPOILED, terms=("another manifest",))
     marts.with_name("answers.json").unlink()
+    marts.with_name("answers.duckdb.wal").write_bytes(b"of a writer that was killed")
     assert asked(marts, terms=("another manifest",)) == FIRST
+
+
+def test_answers_whose_file_is_gone_are_asked_again(marts):
+    asked(marts)
+    marts.with_name("answers.duckdb").unlink()
+    assert asked(marts) == FIRST
 
 
 @pytest.mark.parametrize(
