@@ -166,19 +166,16 @@ def _compare_grain(
     rows = f" where {_PERIOD_GRAIN} = {literal(grain)}" if mart.grain is None else ""
     table = f"{quote(mart.schema)}.{quote(mart.name)}"
     connection.execute(f"create or replace temp view in_mart as select * from {table}{rows}")
-    connection.execute(
-        f"create or replace temp table in_layer as "
-        f"select * replace ({quote(time)}::date as {quote(time)}) from {layer}"
-    )
-    for column in mart.known:
-        connection.execute(f"delete from in_layer where {quote(mart.by[column])} is null")
+    counted = [f"{quote(mart.by[column])} is not null" for column in mart.known]
     if mart.begins_itself:
-        connection.execute(
-            f"delete from in_layer where not exists (from in_mart "
-            f"where in_mart.{quote(mart.time)} <= in_layer.{quote(time)})"
-        )
+        counted.append(f"{quote(time)} >= (select min({quote(mart.time)}) from in_mart)")
     if mart.ends_as_of:
-        connection.execute(f"delete from in_layer where {quote(time)} > {_AS_OF}")
+        counted.append(f"{quote(time)} <= {_AS_OF}")
+    connection.execute(
+        f"create or replace temp view in_layer as "
+        f"select * replace ({quote(time)}::date as {quote(time)}) from {layer} as answer"
+        + (f" where {' and '.join(counted)}" if counted else "")
+    )
     join = " and ".join(
         f"in_mart.{quote(column)} is not distinct from in_layer.{quote(item)}"
         for column, item in keys.items()
