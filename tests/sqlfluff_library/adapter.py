@@ -11,4 +11,6 @@ def dispatch(name: str, package: str) -> Callable[..., str]:
         return lambda relation, *_: f"select date_day from {relation}"
     if name == "utc_instant":
         return lambda text: f"timestamptz '{text}'"
+    if name == "joined_text":
+        return lambda value, separator: f"string_agg({value}, '{separator}')"
     return lambda *arguments: f"{name}({', '.join(map(str, arguments))})"

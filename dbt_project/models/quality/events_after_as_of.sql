@@ -35,7 +35,8 @@ ad_spend as (
 events as (
 
     {% for table, columns in event_columns().items() %}
-    {%- set last_event = columns[0] if columns | length == 1 else 'greatest(' ~ columns | join(', ') ~ ')' %}
+    {%- set all_events = columns | join(', ') %}
+    {%- set last_event = all_events if columns | length == 1 else 'greatest(' ~ all_events ~ ')' %}
     select
         '{{ table }}' as table_name,
         count(*) as rows,

@@ -103,7 +103,10 @@ odd_rows as (
 
     union all
 
-    select 'crm.deal_stage_history' as table_name, entered_on as event_on, 'uncertain_entry' as check_name
+    select
+        'crm.deal_stage_history' as table_name,
+        entered_on as event_on,
+        'uncertain_entry' as check_name
     from stage_entries
     where is_entry_uncertain
 

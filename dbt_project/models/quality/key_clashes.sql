@@ -68,7 +68,9 @@ clashes as (
     group by {{ table['keys'] | join(', ') }}, updated_at, _loaded_at
     {{ 'union all' if not loop.last }}
     {%- endfor %}
-    {{- "select '' as table_name, '' as column_name, false as never_changes, '' as row_key, '' as found" if not execute }}
+    {%- if not execute %}
+    select '' as table_name, '' as column_name, false as never_changes, '' as row_key, '' as found
+    {%- endif %}
 
 ),
 

@@ -24,7 +24,8 @@ final as (
                 || ' for example of key and ' || column_name
             else
                 table_name || ': ' || {{ counted('keys', 'key') }}
-                || case keys when 1 then ' has' else ' have' end || ' versions that differ in ' || column_name
+                || case keys when 1 then ' has' else ' have' end
+                || ' versions that differ in ' || column_name
                 || ', and neither updated_at nor _loaded_at says which is the newer one: '
                 || examples || '. Let the exporter write updated_at, or make keys unique'
         end as message
