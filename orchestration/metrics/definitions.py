@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from orchestration.metrics.catalogue import OF_MEMBERS, Catalogue
 from orchestration.metrics.glossary import METRICS_DIR, read_metrics
 
 MACRO = Path("dbt_project/macros/kpi/figure_definitions.sql")
+DIRECTIONS = Path("dbt_project/macros/kpi/good_directions.sql")
 DOC_BLOCKS = Path("dbt_project/models/figures.md")
 # What a description says beside the formula, in the metric's `config.meta`.
 NOTE = "note"
@@ -70,11 +71,15 @@ def definitions(project_dir: Path) -> dict[str, Definition]:
 
 
 def generated_files(project_dir: Path) -> dict[Path, str]:
-    """The macro and the doc blocks by their paths inside the project."""
+    """The macros and the doc blocks by their paths inside the project."""
     found = definitions(project_dir)
     if not found:
         return {}
-    return {MACRO: _macro(found), DOC_BLOCKS: _doc_blocks(found)}
+    return {
+        MACRO: _macro(found),
+        DIRECTIONS: _directions(read_metrics(project_dir), found),
+        DOC_BLOCKS: _doc_blocks(found),
+    }
 
 
 def _macro(found: Mapping[str, Definition]) -> str:
@@ -88,6 +93,17 @@ def _macro(found: Mapping[str, Definition]) -> str:
     for it in found.values():
         below = "none" if it.denominator is None else _jinja(it.denominator)
         lines.append(f"        '{it.name}': [{_jinja(it.numerator)}, {below}],")
+    return "\n".join([*lines, "    }) %}", "{% endmacro %}"]) + "\n"
+
+
+def _directions(catalogue: Catalogue, found: Iterable[str]) -> str:
+    lines = [
+        f"{{# {_HEAD}",
+        "   Which way is good, of each figure that is made of others: up, down or none. #}",
+        "{% macro good_directions() %}",
+        "    {% do return({",
+        *(f"        '{name}': '{catalogue.metrics[name].good_direction}'," for name in found),
+    ]
     return "\n".join([*lines, "    }) %}", "{% endmacro %}"]) + "\n"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .coaching import build_manager_profile
 from .contract import HAS_UNKNOWN, MEMBER_TABLES, UNKNOWN
 from .customers import build_customer_cohorts, build_customer_value
 from .daily import build_daily
@@ -46,6 +47,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "customer_cohorts": ("cohort_month", "months_since"),
     "quota_attainment": ("manager_id", "metric", "period", "period_start"),
     "kpi_diagnostics": (*_PERIOD, "manager_id", "situation", "check_no"),
+    "manager_profile": ("period_start", "manager_id", "metric"),
     "data_quality_daily": ("date_day", "table_name", "check_name"),
 }
 
@@ -77,10 +79,11 @@ def build_marts(world: World, facts: Facts) -> dict[str, Mart]:
     pipeline = build_pipeline_daily(world, facts)
     periods = Periods(world, facts, kpi_daily, pipeline)
     manager_rows = periods.manager_rows()
+    company_rows = periods.company_rows()
     return {
         "kpi_daily": kpi_daily,
         "kpi_manager_period": manager_rows,
-        "kpi_company_period": periods.company_rows(),
+        "kpi_company_period": company_rows,
         "kpi_source_period": periods.source_rows(),
         "kpi_lead_generator_period": periods.lead_generator_rows(),
         "funnel_conversion": build_funnel(world, facts),
@@ -90,6 +93,7 @@ def build_marts(world: World, facts: Facts) -> dict[str, Mart]:
         "customer_cohorts": build_customer_cohorts(world, facts),
         "quota_attainment": build_quota_attainment(world, manager_rows, kpi_daily),
         "kpi_diagnostics": build_diagnostics(world, manager_rows, kpi_daily),
+        "manager_profile": build_manager_profile(world, manager_rows, company_rows),
         "data_quality_daily": build_data_quality(world, facts),
     }
 

@@ -459,6 +459,41 @@ def test_diagnostics(tmp_path: Path) -> None:
     assert found[second, "meetings_not_held", 1]["verdict"] == "no_data"
 
 
+def test_manager_profile(tmp_path: Path) -> None:
+    """Four hunters' win rates of a month: the interval, the even median, the gap in money."""
+    stages(tmp_path)
+    people = [{"manager_id": key, "full_name": key, "role": "hunter"} for key in "abcd"]
+    write(tmp_path, "crm.managers", *people, {"manager_id": "e", "full_name": "e"})
+    closed = {"a": (8, 2), "b": (5, 5), "c": (1, 3), "d": (0, 10), "e": (1, 1)}
+    rows = [
+        deal(f"{who}{stage}{number}", stage, manager_id=who, amount=100, closed_at="2026-03-05")
+        for who, counts in closed.items()
+        for stage, count in zip("WL", counts, strict=True)
+        for number in range(count)
+    ]
+    write(tmp_path, "crm.deals", *rows)
+    result = reference(tmp_path, as_of=date(2026, 3, 15))
+    profile = by(result.tables["manager_profile"], "manager_id", "metric")
+    found = {who: profile[who, "win_rate"] for who in "abcde"}
+    # Of 0.8, 0.5, 0.25 and 0 the middle is 0.375.
+    assert [found[who]["team_median"] for who in "abcde"] == [0.375] * 4 + [0.5]
+    assert (found["a"]["low"], found["a"]["high"]) == (
+        pytest.approx(0.4902, abs=5e-5),
+        pytest.approx(0.9433, abs=5e-5),
+    )
+    assert (found["d"]["low"], found["d"]["high"]) == (0, pytest.approx(0.2775, abs=5e-5))
+    verdicts = ["strength", None, None, "weakness", None]
+    assert [found[who]["verdict"] for who in "abcde"] == verdicts
+    assert [found[who]["gap_in_deals"] for who in "abcde"] == [-4.25, -1.25, 0.5, 3.75, 0]
+    assert [found[who]["gap_in_money"] for who in "abcde"] == [-425, -125, 50, 375, 0]
+    assert all(row["is_small_sample"] for row in found.values())
+    # A hunter has rates with nothing to divide by, who has no role has not.
+    assert profile["a", "answer_rate"]["value"] is None and ("e", "answer_rate") not in profile
+    # 10, 10, 4 and 10 deals in work, nobody did anything for them.
+    assert [found[who]["deals_in_work"] for who in "abc"] == [10, 10, 4]
+    assert {row["depth_or_breadth"] for row in found.values()} == {None}
+
+
 def test_quality_of_references(tmp_path: Path) -> None:
     """The raw key `unknown` is broken only where no such row exists."""
     sources = ("unknown", "ghost", None)

@@ -7,6 +7,7 @@ import pytest
 
 from orchestration.dashboard.formulas import formula
 from orchestration.metrics.definitions import (
+    DIRECTIONS,
     DOC_BLOCKS,
     MACRO,
     definitions,
@@ -53,6 +54,11 @@ def test_a_description_is_the_formula_and_the_metrics_note(found):
     )
     # A change of units says nothing to a reader.
     assert found["cycle_days_won"].text.startswith("Days from lead (else deal) to closing")
+
+
+def test_the_marts_know_which_way_is_good():
+    macro = generated_files(ROOT)[DIRECTIONS]
+    assert "'win_rate': 'up'," in macro and "'churn_rate': 'down'," in macro
 
 
 def test_numbers_with_a_name_are_named_in_the_macro():

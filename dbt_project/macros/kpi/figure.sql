@@ -3,14 +3,10 @@
   Dividing gives a DOUBLE, and NULL where the denominator is 0.
 #}
 {% macro figure(name, relation=none) -%}
-    {%- set column = relation ~ '.' if relation else '' -%}
-    {%- set sides = [] -%}
-    {%- for side in figure_definitions()[name] if side is not none -%}
-        {%- do sides.append(side | replace('[', column) | replace(']', '')) -%}
-    {%- endfor -%}
-    {%- if sides | length == 2 -%}
-        {{ ratio(sides[0], sides[1]) }}
+    {%- set numerator = figure_side(name, 0, relation) -%}
+    {%- if figure_definitions()[name][1] is none -%}
+        {{ numerator }}
     {%- else -%}
-        {{ sides[0] }}
+        {{ ratio(numerator, figure_side(name, 1, relation)) }}
     {%- endif -%}
 {%- endmacro %}

@@ -6,6 +6,7 @@
     'key': 'call_id',
     'touched_by': {
         'stg_telephony__call_evaluations': 'select call_id from changes',
+        'stg_telephony__calls': 'select call_id from changes',
         'int_calls__legs': 'select call_id from changes',
         'int_calls__sessions': 'select call_id from this semi join changes using (session_id)',
         'int_calls__session_identity': 'select call_id from this semi join changes using (session_id)',
@@ -15,6 +16,13 @@
 with evaluations as (
 
     select * from {{ ref('stg_telephony__call_evaluations') }}
+    {{ where_touched('call_id') }}
+
+),
+
+calls as (
+
+    select * from {{ ref('stg_telephony__calls') }}
     {{ where_touched('call_id') }}
 
 ),
@@ -51,9 +59,12 @@ final as (
         evaluations.presentation_made,
         evaluations.objections_handled,
         evaluations.next_step_agreed,
+        calls.recording_url,
         evaluations.evaluated_at,
         {{ local_date('coalesce(sessions.started_at, evaluations.evaluated_at)') }} as credited_on
     from evaluations
+    left join calls
+        on evaluations.call_id = calls.call_id
     left join legs
         on evaluations.call_id = legs.call_id
     left join sessions
