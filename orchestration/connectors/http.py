@@ -65,7 +65,8 @@ class Answer:
     @property
     def is_html(self) -> bool:
         """Whether the body is a page for people."""
-        return "html" in self.headers.get("content-type", "") or self.text.lstrip()[:1] == "<"
+        begins = self.text[:_SHOWN].lstrip()
+        return "html" in self.headers.get("content-type", "") or begins[:1] == "<"
 
     @property
     def date(self) -> datetime | None:
@@ -80,7 +81,8 @@ class Answer:
         """The beginning of what the system says, for messages."""
         if self.is_html:
             return "a page of HTML"
-        return " ".join(self.text.split())[:_SHOWN] or "an empty body"
+        # Blanks count: a beginning of five times the length has enough to show.
+        return " ".join(self.text[: 5 * _SHOWN].split())[:_SHOWN] or "an empty body"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -266,6 +267,9 @@ def _read_windows(
     began = time.monotonic()
     report, rows = work.report, 0
     work.state = loader.state
+    # What is imported stays for the whole run; a long one would look through it for garbage again
+    # and again, a tenth of its work.
+    gc.freeze()
     try:
         for window in connector.read():
             loader.add(_stamped(window, work))
@@ -279,6 +283,7 @@ def _read_windows(
         # What is finished stays, whatever ended the reading.
         loader.commit(last_stamp=work.stamps.next().isoformat(), prefix=connector.connection.prefix)
         loader.close()
+        gc.unfreeze()
         report.reached = {
             name.removeprefix("cursor:"): str(value)
             for name, value in loader.state.items()

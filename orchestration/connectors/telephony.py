@@ -78,12 +78,12 @@ def local_instant(moment: datetime, zone: tzinfo) -> datetime:
 
     A repeated hour is the later instant; a time that was skipped moves forward by the gap.
     """
-    later = moment.replace(tzinfo=zone, fold=1)
-    back = later.astimezone(UTC).astimezone(zone)
-    if back.replace(tzinfo=None) == moment.replace(tzinfo=None):
-        return later
+    early, late = moment.replace(tzinfo=zone, fold=0), moment.replace(tzinfo=zone, fold=1)
+    before, after = early.utcoffset(), late.utcoffset()
+    if before is None or after is None or after <= before:
+        return late
     # Skipped: read with the offset that held before the gap.
-    return moment.replace(tzinfo=zone, fold=0).astimezone(UTC).astimezone(zone)
+    return early.astimezone(UTC).astimezone(zone)
 
 
 def directory_rows(

@@ -10,21 +10,26 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import dagster as dg
 import psycopg
 import pytest
+from mysql_mimic.errors import ErrorCode, MysqlError
 from mysql_mimic.types import ColumnType
 
 from orchestration.connectors.kinds.asterisk.cel import ChannelEvent, talk_of
 from orchestration.connectors.kinds.asterisk.keys import AsteriskSqlConnection
 from orchestration.connectors.kinds.asterisk.mapping import Mapper, Record, Sessions
+from orchestration.connectors.run import check
 from orchestration.connectors.telephony import local_instant
 from tests.connectors.adapter import SAMPLES
-from tests.connectors.conftest import Place
+from tests.connectors.conftest import Place, processes
+from tests.connectors.test_dagster import job_of
 from tests.connectors.zone import all_rows, current
 from tests.postgres import free_port, running_server
-from tests.standins.asterisk import COLUMNS, CdrServer, cdr_rows, write_csv
+from tests.standins.asterisk import COLUMNS, PASSWORD, CdrServer, cdr_rows, write_csv
 from tests.standins.company import Call, Ring, at, small_company
 
 FOLDER = SAMPLES / "asterisk"
@@ -214,6 +219,69 @@ def test_a_wrong_password_is_refused_at_once_and_not_shown(place: Place) -> None
     assert "another-secret-word" not in str(outcome.failure)
     assert place.clock is not None
     assert place.clock.waits == []
+
+
+_WORD = "p:a/s s?w%rd-of-the-reader"
+_WRITTEN = quote(_WORD, safe="")
+_HALF = "half-of-a-word"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "table", "exit_code", "words"),
+    [
+        ("mysql://reader:{wrong}@{host}", "cdr", 2, "Access denied"),
+        ("mysql://nobody:{wrong}@{host}", "cdr", 2, ""),
+        ("mysql://reader:{right}@{host}", "there_is_none", 2, "there_is_none"),
+        ("mysql://reader:{wrong}@127.0.0.1:1/asteriskcdrdb", "cdr", 75, "127.0.0.1"),
+        ("mysql://reader:{wrong}@no-such-host.invalid/cdr", "cdr", 75, "no-such-host"),
+        ("postgresql://reader:{wrong}@127.0.0.1:1/cdr", "cdr", 75, "127.0.0.1"),
+        ("postgresql://127.0.0.1:1/cdr?user=reader&password={wrong}", "cdr", 75, "127.0.0.1"),
+        ("mysql://reader:{wrong}@127.0.0.1:port/cdr", "cdr", 2, "no address of a database"),
+        (f"mysql://reader:{_HALF}@{{wrong}}@127.0.0.1/cdr", "cdr", 2, "second @"),
+        ("oracle://reader:{wrong}@127.0.0.1/cdr", "cdr", 2, "oracle"),
+    ],
+)
+def test_no_secret_is_said_or_left_after_each_kind_of_failure(
+    place: Place, caplog: pytest.LogCaptureFixture, dsn: str, table: str, exit_code: int, words: str
+) -> None:
+    """Wrong passwords, hosts that are away, tables that are not there, addresses that are none."""
+    caplog.set_level(0)
+    said: list[Any] = []
+
+    def refuse(sql: str) -> None:
+        said.append(processes())
+        if "there_is_none" in sql:
+            # Some servers repeat how one came in.
+            raise MysqlError(f"Table there_is_none is not for {PASSWORD}", ErrorCode.NO_DB_ERROR)
+
+    with CdrServer(dumped_rows) as server:
+        server.always = refuse
+        host = server.dsn.rpartition("@")[2]
+        whole = dsn.format(wrong=_WRITTEN, right=PASSWORD, host=host)
+        place.connect(
+            "pbx",
+            {"kind": "asterisk_sql", "dsn": "env:DSN", **KEYS, "table": table},
+            {"DSN": whole},
+        )
+        outcome = place.run(now=NOW)
+        settings = place.settings(NOW)
+        said += [outcome, *check(settings, "pbx", clock=place.clock)]
+        if exit_code == 2:
+            with dg.DagsterInstance.ephemeral() as instance:
+                assert not job_of(settings, instance).success
+                said += [str(it) for run in instance.get_runs() for it in
+                         instance.all_logs(run.run_id)]  # fmt: skip
+    assert outcome.exit_code == exit_code
+    assert outcome.failure is not None
+    assert outcome.failure.remedy
+    assert words in outcome.failure.message
+    ours = [it for it in caplog.records if not it.name.startswith(("mysql_mimic", "sqlglot"))]
+    found = repr([*said, *(it.getMessage() for it in ours)])
+    hidden = (whole, _WORD, _WRITTEN, quote(_WORD), _HALF, PASSWORD)
+    assert not [it for it in hidden if it in found]
+    for file in place.root.rglob("*"):
+        content = file.read_bytes() if file.is_file() else b""
+        assert not [it for it in hidden if it.encode() in content], file
 
 
 def test_a_database_that_is_away_is_waited_for_and_then_tried_later(place: Place) -> None:

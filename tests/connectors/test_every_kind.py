@@ -7,7 +7,6 @@ import json
 import shutil
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from orchestration.connectors.registry import all_kinds
 from orchestration.connectors.run import check
 from tests.connectors import child
 from tests.connectors.adapter import FIRST, SECOND, Adapter, ErrorCase, all_adapters
-from tests.connectors.conftest import Place
+from tests.connectors.conftest import Place, processes
 from tests.connectors.test_dagster import job_of
 from tests.connectors.zone import CONTRACT, all_rows, tables, whole
 from tests.standins.clock import LONG
@@ -362,7 +361,7 @@ def test_no_secret_is_said_or_left_after_each_kind_of_failure(
     said: list[Any] = []
     with adapter.standin(company) as standin:
         connect(adapter, standin, place)
-        standin.always = lambda request: said.append(_processes())
+        standin.always = lambda request: said.append(processes())
         place.good(now=FIRST)
         assert any(b"pytest" in it for it in said[0])
         for reply in (
@@ -494,15 +493,6 @@ def test_what_vanishes_without_a_word_is_found_by_the_sweep_unless_it_is_too_muc
         outcome = place.good(now=FIRST + timedelta(days=16))
         assert len(whole(place.raw)["crm.deals"]) == count - 1
         assert any("lost rights" in it for it in outcome.report.warnings)
-
-
-def _processes() -> list[bytes]:
-    """The command lines of all processes."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found.append(entry.read_bytes())
-    return found
 
 
 def _latest(place: Place) -> Any:

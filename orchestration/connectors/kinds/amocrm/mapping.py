@@ -119,7 +119,7 @@ def managers(rows: Sequence[Json], account: Account, keys: CrmConnection) -> lis
         group = account.groups.get(str(rights.get("group_id")))
         found.append(
             {
-                "manager_id": _id(keys, user.get("id")),
+                "manager_id": keys.prefixed(text(user.get("id"))),
                 "full_name": text(user.get("name")),
                 "email": text(user.get("email")),
                 "team": (own and own.team) or group,
@@ -225,33 +225,28 @@ def event_of(row: Sequence[str]) -> Event:
     if kind != STATUS_CHANGED:
         changed = orjson.loads(after) or []
         return Event(event_id, kind, entity_id, moment, created_by, changed)
-    left, entered = _written_status(before), _written_status(after)
+    left, entered = written_status(before), written_status(after)
     return Event(event_id, kind, entity_id, moment, created_by, (), left, entered)
 
 
 @lru_cache(maxsize=10_000)
-def _written_status(side: str) -> str | None:
-    """The stage of a side of an event as it was written; an account has few."""
-    return status_of(orjson.loads(side) or [])
-
-
-def status_of(values: Sequence[Json]) -> str | None:
-    """The stage that one side of a status event names."""
-    for value in values or []:
+def written_status(side: str) -> str | None:
+    """The stage that one side of a status event names, as it was written; an account has few."""
+    for value in orjson.loads(side) or []:
         status = value.get("lead_status")
         if status:
             return f"{status.get('pipeline_id')}:{status.get('id')}"
     return None
 
 
-def history_row(event: Json, stage: str | None, keys: CrmConnection) -> Row:
-    """A row of crm.deal_stage_history: one for each status event, which entered this stage."""
+def history_row(event: Row, keys: CrmConnection) -> Row:
+    """A row of crm.deal_stage_history for a status event of the private table."""
     return {
-        "event_id": _id(keys, event.get("id")),
-        "deal_id": _id(keys, event.get("entity_id")),
-        "stage_id": _id(keys, stage),
-        "entered_at": unix_text(event.get("created_at")),
-        "manager_id": _id(keys, reference(event.get("created_by"))),
+        "event_id": keys.prefixed(event["event_id"]),
+        "deal_id": keys.prefixed(event["entity_id"]),
+        "stage_id": keys.prefixed(written_status(event["after"])),
+        "entered_at": unix_text(event["created_at"]),
+        "manager_id": keys.prefixed(event["created_by"]),
     }
 
 
@@ -322,9 +317,3 @@ def _changes(events: Sequence[Event], zone: ZoneInfo) -> dict[str, list[FieldCha
         ]
         found.setdefault(field_id, []).append(FieldChange(event.created_at, values))
     return found
-
-
-def _id(keys: CrmConnection, value: object) -> str | None:
-    """An id with the connection's prefix."""
-    found = text(value)
-    return None if found is None else keys.prefix + found

@@ -88,11 +88,10 @@ class Sales:
         rows: dict[str, list[Row]] = {EVENTS: [mapping.event_row(it) for it in events]}
         state = dict(self._amo.cursor(endpoint, span))
         if kind == mapping.STATUS_CHANGED:
-            entered = [mapping.status_of(it.get("value_after") or []) for it in events]
             rows["crm.deal_stage_history"] = [
-                mapping.history_row(event, stage, self._keys)
-                for event, stage in zip(events, entered, strict=True)
-                if _pipeline(stage) not in self._lead_only
+                mapping.history_row(event, self._keys)
+                for event in rows[EVENTS]
+                if _pipeline(mapping.written_status(event["after"])) not in self._lead_only
             ]
             if self._work.state.get("horizon") is None and events:
                 state["horizon"] = int(events[0]["created_at"])

@@ -231,6 +231,8 @@ class Mapper:
     def _forward(self, number: str) -> str | None:
         """The extension of an employee's mobile, dialled with or without a prefix."""
         forwards = self._keys.forwards
+        if not forwards:
+            return None
         return next((forwards[it] for it in self._cut(number) if it in forwards), None)
 
     def _cut(self, number: str) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qs, unquote
 
 from orchestration.base.errors import first_line
 from orchestration.base.findings import Finding
@@ -43,8 +44,14 @@ _DRIVERS = {
 }
 # MySQL's TIMESTAMP and Postgres' timestamp with time zone, as their drivers number them.
 _INSTANTS = {"mysql": 7, "mariadb": 7, "postgresql": 1184}
+# How a session is told to give instants in UTC, when it begins.
+_IN_UTC: dict[str, dict[str, Any]] = {
+    "mysql": {"init_command": "set time_zone = '+00:00'"},
+    "mariadb": {"init_command": "set time_zone = '+00:00'"},
+    "postgresql": {"options": "-c timezone=UTC"},
+}
 # MySQL's codes and Postgres' classes for what a retry cannot mend: login, rights, names.
-_REFUSALS = frozenset({1044, 1045, 1049, 1054, 1142, 1143, 1146, 1227, 1698})
+_REFUSALS = frozenset({1044, 1045, 1046, 1049, 1054, 1130, 1142, 1143, 1146, 1227, 1698})
 _REFUSAL_CLASSES = ("28", "3D", "42")
 
 
@@ -60,24 +67,47 @@ class AsteriskSql(Asterisk[AsteriskSqlConnection]):
         """The database; its password is hidden in all texts."""
         import sqlalchemy as sa
 
+        dsn = self.secret("dsn")
+        self._hide_password(dsn)
         try:
-            url = sa.make_url(self.secret("dsn"))
-        except sa.exc.ArgumentError:
+            url = sa.make_url(dsn)
+        except (sa.exc.ArgumentError, ValueError):
             raise Refused(
                 f"{self.connection.name}: dsn is no address of a database.",
                 "Write it as mysql+pymysql://user:password@host/asteriskcdrdb.",
             ) from None
+        if "@" in (url.host or ""):
+            raise Refused(
+                f"{self.connection.name}: dsn has a second @, so that its host cannot be told.",
+                "Write %40 for an @ in the user's name or the password.",
+            )
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-        self.work.mask.hide(url.password or "")
+        system = url.get_backend_name()
+        if system not in _IN_UTC:
+            raise Refused(
+                f"{self.connection.name}: dsn: tables in {system} are not read.",
+                "Write mysql+pymysql://… or postgresql+psycopg://….",
+            )
         try:
             # One connection for the whole run: a login costs more than a day's records. One that
             # the server has closed meanwhile is opened again.
-            return sa.create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
+            return sa.create_engine(
+                url, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args=_IN_UTC[system]
+            )
         except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
             raise Refused(
                 f"{self.connection.name}: dsn: {first_line(error)}",
                 "Use mysql+pymysql or postgresql+psycopg, and install the project's lock.",
             ) from None
+
+    def _hide_password(self, dsn: str) -> None:
+        """Hide it as it is written and as the database gets it, also where the rest is amiss."""
+        login, _, place = dsn.partition("://")[2].rpartition("@")
+        options = parse_qs(place.partition("?")[2])
+        words = [it for name, values in options.items() if "pass" in name.lower() for it in values]
+        for word in (login.partition(":")[2], *words):
+            self.work.mask.hide(word)
+            self.work.mask.hide(unquote(word))
 
     def read(self) -> Iterator[Window]:
         """New records, slice after slice, with those of the last day again."""
@@ -167,7 +197,8 @@ class AsteriskSql(Asterisk[AsteriskSqlConnection]):
     def _asked(self) -> list[str]:
         """The columns that are asked for: those that a record's row and its key are made of."""
         is_numbered = "sequence" in (it.lower() for it in self.columns)
-        return [it for it in self.columns if not is_numbered or it.lower() in COLUMNS]
+        wanted = COLUMNS if self.connection.recording_url_template else COLUMNS - {"recordingfile"}
+        return [it for it in self.columns if not is_numbered or it.lower() in wanted]
 
     @cached_property
     def _is_utc(self) -> bool:
@@ -299,12 +330,7 @@ class AsteriskSql(Asterisk[AsteriskSqlConnection]):
 
         for wait in (*WAITS, None):
             try:
-                connection = self.engine.connect()
-                if self.engine.dialect.name == "postgresql":
-                    connection.execute(sa.text("set time zone 'UTC'"))
-                elif self.engine.dialect.name in ("mysql", "mariadb"):
-                    connection.execute(sa.text("set time_zone = '+00:00'"))
-                return connection
+                return self.engine.connect()
             except sa.exc.SQLAlchemyError as error:
                 explained = self._explained(what, error)
                 if wait is None or isinstance(explained, Refused):
