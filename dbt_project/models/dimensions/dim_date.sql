@@ -1,4 +1,4 @@
--- One row per local day of every year that has a date in the warehouse.
+-- One row per local day of every year in which something happened, was paid for or was planned.
 
 with calendar_days as (
 

@@ -1,5 +1,6 @@
--- One row per local day of every year that has a date in the warehouse: when work
--- opens and closes, and the working seconds of all days before it.
+-- One row per local day of every year in which something happened, was paid for or was
+-- planned: when work opens and closes, and the working seconds of all days before it.
+-- Since when an extension or a rate is valid is no beginning: systems write 2000-01-01.
 
 with counted_rows as (
 
@@ -39,27 +40,32 @@ exceptions as (
 
 known_dates as (
 
-    select first_event_on as date_day from counted_rows
+    select
+        case
+            when table_name not in ('telephony.extensions', 'finance.exchange_rates')
+                then first_event_on
+        end as first_on,
+        last_event_on as last_on
+    from counted_rows
     union all
-    select last_event_on as date_day from counted_rows
+    select first_on, last_on from events
     union all
-    select first_on as date_day from events
+    select {{ local_date('closed_at') }} as first_on, {{ local_date('closed_at') }} as last_on
+    from deal_outcomes
     union all
-    select last_on as date_day from events
+    select {{ local_date('entered_at') }} as first_on, {{ local_date('entered_at') }} as last_on
+    from deal_stays
     union all
-    select {{ local_date('closed_at') }} as date_day from deal_outcomes
-    union all
-    select {{ local_date('entered_at') }} as date_day from deal_stays
-    union all
-    select as_of_date as date_day from as_of
+    select as_of_date as first_on, as_of_date as last_on from as_of
 
 ),
 
 bounds as (
 
     select
-        {{ period_start("'year'", add_days('min(date_day)', -1)) }} as first_day,
-        {{ next_period_start("'year'", period_start("'year'", add_days('max(date_day)', 7))) }}
+        {{ period_start("'year'", add_days(period_start("'week'", 'min(first_on)'), -1)) }}
+            as first_day,
+        {{ next_period_start("'year'", period_start("'year'", add_days('max(last_on)', 7))) }}
             as end_day
     from known_dates
 
