@@ -27,6 +27,16 @@ KIND = "voronka"
 _JUDGED_ROWS = 20
 _QUARANTINE_WARNS = 0.05
 _UNPRICED_WARNS, _UNPRICED_STOPS = 0.01, 0.5
+# Figures of money and what their rows are; too many without a rate stop some of them.
+_FIGURES = {
+    "revenue": "payment",
+    "won_amount": "won deal",
+    "lost_amount": "lost deal",
+    "open_amount": "open deal",
+    "ad_spend": "advertising cost",
+    "sales_cost": "cost of the sales department",
+}
+_STOPPING = ("revenue", "won_amount")
 _SHOWN_REASONS = 3
 _SHOWN_CURRENCIES = 5
 _SAMPLE = 1_000
@@ -70,8 +80,8 @@ MONEY = Acceptance(
     "money_has_a_rate",
     "quality.unpriced_money",
     UNPRICED,
-    "Payments and won deals have a rate to the base currency. From 1% without one it warns, where "
-    "more than half have none nothing is published.",
+    "Money has a rate to the base currency. From 1% of a figure's rows without one it warns; where "
+    "more than half of the payments, or of the won deals, have none nothing is published.",
     "Set the variable base_currency to the currency of the amounts, or add their rates to "
     "finance.exchange_rates; --accept-unpriced publishes without this money.",
 )
@@ -270,13 +280,15 @@ def _quarantine_of(table: Table) -> str:
 
 
 def judge_money(connection: duckdb.DuckDBPyConnection, accepted: Collection[str]) -> CheckOutcome:
-    """Whether payments and won deals have a rate, of all existing rows: see quality.unpriced_money.
+    """Whether money has a rate, of all existing rows: see quality.unpriced_money.
 
     Not of new rows alone: a day without rates would be forgotten on the next.
     """
     figures = unpriced_money(connection)
     found = [it for it in figures if it.unpriced >= _UNPRICED_WARNS * it.rows]
-    is_stopping = any(it.unpriced > _UNPRICED_STOPS * it.rows for it in found)
+    is_stopping = any(
+        it.figure in _STOPPING and it.unpriced > _UNPRICED_STOPS * it.rows for it in found
+    )
     return MONEY.outcome(
         FAIL if is_stopping else WARN if found else PASS,
         sum(it.unpriced for it in found),
@@ -301,9 +313,8 @@ class Unpriced:
     @property
     def text(self) -> str:
         """In words, with the currencies that have no rate."""
-        noun = {"revenue": "payment", "won_amount": "won deal"}[self.figure]
         return (
-            f"{self.figure} lacks {self.unpriced:,} of {counted(self.rows, noun)} "
+            f"{self.figure} lacks {self.unpriced:,} of {counted(self.rows, _FIGURES[self.figure])} "
             f"({self.unpriced / self.rows:.1%}): no rate of {self.currencies_in_words}, "
             f"first on {self.first_on}"
         )

@@ -15,6 +15,7 @@ from orchestration.raw_zone.views import register
 from orchestration.raw_zone.zone import RawZone
 
 SAMPLE_ROWS = 10_000
+_MONEY = ("crm.payments", "crm.deals", "marketing.ad_spend", "finance.sales_costs")
 _SHOWN_CURRENCIES = 5
 
 
@@ -48,14 +49,14 @@ def empty_required(zone: RawZone) -> list[str]:
 
 
 def currencies_without_rates(zone: RawZone, base_currency: str) -> list[str]:
-    """Currencies in the first rows of payments and deals that no exchange rate is given for.
+    """Currencies in the first rows of payments, deals and costs that no exchange rate is given for.
 
     One line for each table; whether a rate is early enough is only known when all is loaded.
     """
     lines = []
     code = "upper(trim(currency::varchar, ' \t\r\n'))"
     with _looked_into(zone) as connection:
-        for table in ("crm.payments", "crm.deals"):
+        for table in _MONEY:
             rows, unpriced, names = connection.execute(
                 f"with sample as (select {code} as code from {table} limit {SAMPLE_ROWS}), "
                 f"rates as (select distinct {code} as code from finance.exchange_rates "

@@ -167,6 +167,12 @@ def money(*rows: tuple[str, str, int, int]) -> duckdb.DuckDBPyConnection:
         ((("revenue", "RUB", 49, 0), ("revenue", "USD", 50, 50)), "fail"),
         # Either of the two is enough.
         ((("revenue", "RUB", 99, 0), ("won_amount", "USD", 1, 1)), "fail"),
+        # What is no income stops nothing.
+        *(
+            (((figure, "USD", 100, unpriced),), "warn" if unpriced else "pass")
+            for figure in ("lost_amount", "open_amount", "ad_spend", "sales_cost")
+            for unpriced in (0, 1, 100)
+        ),
     ],
 )
 def test_the_share_of_money_without_a_rate_decides(rows, status):
@@ -184,6 +190,20 @@ def test_money_without_a_rate_is_named_with_its_currencies():
     accepted = judge_money(money(*rows), ("unpriced",))
     assert (accepted.status, accepted.stops_publication) == ("warn", False)
     assert accepted.message.endswith("; published all the same: --accept-unpriced")
+
+
+def test_every_figure_without_a_rate_is_named_with_its_currencies():
+    rows = [(name, "GEL", 4, 3) for name in ("lost_amount", "open_amount", "ad_spend")]
+    found = judge_money(money(*rows, ("sales_cost", "USD", 1, 1)), ())
+    lacks = "no rate of {}, first on 2026-11-05"
+    gel = "(75.0%): " + lacks.format("GEL (3 rows)")
+    assert found.message.split("; ") == [
+        f"ad_spend lacks 3 of 4 advertising costs {gel}",
+        f"lost_amount lacks 3 of 4 lost deals {gel}",
+        f"open_amount lacks 3 of 4 open deals {gel}",
+        "sales_cost lacks 1 of 1 cost of the sales department (100.0%): "
+        + lacks.format("USD (1 row)"),
+    ]
 
 
 def test_what_stops_the_publication_says_what_to_do():

@@ -86,15 +86,20 @@ def test_currencies_without_a_rate_are_named_before_a_refresh_stops_at_them(zone
                 {"payment_id": str(number), "currency": code, **paid}
                 for number, code in enumerate((" usd", "USD", "EUR", "RUB", None, " "))
             ],
+            "marketing.ad_spend": [
+                {
+                    **{"spend_date": "2026-02-02", "source_id": "s", "campaign": None},
+                    **{"cost": "1", "currency": "USD"},
+                },
+            ],
             "finance.exchange_rates": [
                 {"rate_date": "2026-01-01", "currency": "eur", "rate": "100"},
             ],
         }
     )
     found = scan(str(raw), load_contract(ROOT))
-    assert currencies_without_rates(found, "RUB") == ["crm.payments: 2 of 6 rows in USD"]
+    named = ["crm.payments: 2 of 6 rows in USD", "marketing.ad_spend: 1 of 1 row in USD"]
+    assert currencies_without_rates(found, "RUB") == named
     assert currencies_without_rates(found, "USD") == ["crm.payments: 1 of 6 rows in RUB"]
     said = [it for it in examine(Settings(raw_dir=str(raw))) if "no rate to RUB" in it.text]
-    assert [(it.grade, it.details) for it in said] == [
-        ("note", ["crm.payments: 2 of 6 rows in USD"])
-    ]
+    assert [(it.grade, it.details) for it in said] == [("note", named)]

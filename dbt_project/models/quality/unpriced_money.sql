@@ -1,5 +1,5 @@
--- One row per figure and currency of its money: how many existing payments, or won deals with
--- an amount, there are, and how many of them have no amount in base currency.
+-- One row per figure and currency of its money: how many existing payments, deals with an
+-- amount or costs there are, and how many of them have no amount in base currency.
 
 with payments as (
 
@@ -31,6 +31,12 @@ outcomes as (
 
 ),
 
+costs as (
+
+    select * from {{ ref('int_quality__costs') }}
+
+),
+
 money as (
 
     select
@@ -50,7 +56,11 @@ money as (
     union all
 
     select
-        'won_amount' as figure,
+        case outcomes.outcome
+            when 'won' then 'won_amount'
+            when 'lost' then 'lost_amount'
+            else 'open_amount'
+        end as figure,
         'crm.deals' as table_name,
         deals.currency,
         {{ local_date('coalesce(outcomes.closed_at, deals.created_at)') }} as event_on,
@@ -61,7 +71,18 @@ money as (
         on deals.deal_id = priced_deals.deal_id
     inner join outcomes
         on deals.deal_id = outcomes.deal_id
-    where outcomes.outcome = 'won' and deals.raw_amount is not null
+    where deals.raw_amount is not null
+
+    union all
+
+    select
+        figure,
+        table_name,
+        currency,
+        event_on,
+        cost as amount,
+        has_no_rate
+    from costs
 
 ),
 

@@ -19,6 +19,12 @@ ad_spend as (
 
 ),
 
+sales_costs as (
+
+    select * from {{ ref('fct_sales_costs') }}
+
+),
+
 events as (
 
     select paid_on as date_day, manager_id, source_id, 'payment' as event
@@ -32,6 +38,14 @@ events as (
     select spend_date as date_day, 'unknown' as manager_id, source_id, 'advertising' as event
     from ad_spend
     where cost is null
+    union all
+    select
+        month as date_day,
+        'unknown' as manager_id,
+        'unknown' as source_id,
+        'sales department' as event
+    from sales_costs
+    where cost is null
 
 ),
 
@@ -44,7 +58,8 @@ final as (
         count(*) filter (where event = 'payment') as payments_unpriced,
         count(*) filter (where event = 'won') as deals_won_unpriced,
         count(*) filter (where event = 'lost') as deals_lost_unpriced,
-        count(*) filter (where event = 'advertising') as ad_costs_unpriced
+        count(*) filter (where event = 'advertising') as ad_costs_unpriced,
+        count(*) filter (where event = 'sales department') as sales_costs_unpriced
     from events
     group by 1, 2, 3
 
