@@ -47,8 +47,10 @@ _MISSED = (
     *("missed_calls_lost_unnumbered", "missed_calls_open", "recovery_seconds"),
 )
 _WAITS = ("answer_waits", "answer_wait_seconds", "missed_waits", "missed_wait_seconds")
-_GAPS = ("payments_unpriced", "deals_won_unpriced", "deals_lost_unpriced", "ad_costs_unpriced")
-_GAP_OF = {"revenue": "payments_unpriced", "won_amount": "deals_won_unpriced"}
+_GAPS = (
+    *("payments_unpriced", "deals_won_unpriced", "deals_lost_unpriced", "ad_costs_unpriced"),
+    "sales_costs_unpriced",
+)
 _LONGEST_CURRENCY = 12
 _RESPONSE = (
     *("leads_answered", "leads_answered_in_5min", "response_seconds"),
@@ -92,7 +94,7 @@ class Extract:
         columns = {name for cube in ADDED_UP for name in cubes[cube]["columns"]}
         needs = Needs(catalogue, empty_tables(self._connection))
         return {
-            "about": self._about(variables),
+            "about": self._about(variables, needs),
             "metrics": _metrics(catalogue, needs, {*columns, *_STATES}),
             "managers": self._records(
                 "select manager_id as id, manager_name as name, team, role, is_deleted as gone "
@@ -211,7 +213,7 @@ class Extract:
                     **{"day": "date_day", "pipeline": "pipeline_id", "stage": "stage_id"},
                     **{"manager": "manager_id", "source": "source_id"},
                 },
-                ("entered", "reached", "skipped", "advanced", "lost_here", "still_here"),
+                ("reached", "skipped", "advanced", "lost_here", "won_here", "still_here"),
             ),
             "lost": self._cube(
                 "from (select *, period_start as date_day from marts.lost_reasons "
@@ -293,7 +295,7 @@ class Extract:
 
     # Rows as the marts have them
 
-    def _about(self, variables: Variables) -> dict[str, Any]:
+    def _about(self, variables: Variables, needs: Needs) -> dict[str, Any]:
         row = self._records(
             "select publication_id, project_version as version, as_of_date as as_of, "
             "strftime(published_at at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ') as published_at, "
@@ -312,11 +314,12 @@ class Extract:
             "age_bands": [list(band) for band in self._bands],
             "later": self._later(),
             "without_rate": {
-                _GAP_OF[it.figure]: [
+                gap: [
                     [shortened(name, _LONGEST_CURRENCY), rows]
                     for name, rows in it.currencies.items()
                 ]
                 for it in unpriced_money(self._connection)
+                for _, gap in needs.lacks(it.figure)
             },
             "empty": sorted(empty_tables(self._connection)),
         }

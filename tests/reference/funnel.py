@@ -14,7 +14,9 @@ from .stages import is_uncertain
 from .variables import GRAINS, days, period_start
 
 Mart = list[dict[str, Any]]
-_FUNNEL_ZEROS = dict.fromkeys(("entered", "reached", "advanced", "lost_here", "still_here"), 0)
+_FUNNEL_ZEROS = dict.fromkeys(
+    ("entered", "reached", "advanced", "lost_here", "won_here", "still_here"), 0
+)
 
 
 def divide(numerator: Any, denominator: Any) -> float | None:
@@ -79,6 +81,7 @@ def _count_deal(
         row["reached"] += place <= furthest
         row["advanced"] += place < furthest
         row["lost_here"] += deal["outcome"] == "lost" and place == furthest
+        row["won_here"] += deal["outcome"] == "won" and stage == deal["stage_id"]
         row["still_here"] += deal["outcome"] == "open" and stage == deal["stage_id"]
         for stay in stays:
             if stay["stage_id"] == stage and _is_certain(stay, stays):

@@ -41,6 +41,7 @@ final as (
         stages.stage_no <= deals.furthest_no as has_reached,
         stages.stage_no < deals.furthest_no as has_advanced,
         deals.outcome = 'lost' and stages.stage_no = deals.furthest_no as is_lost_here,
+        deals.outcome = 'won' and stages.stage_id = deals.stage_id as is_won_here,
         deals.outcome = 'open' and stages.stage_id = deals.stage_id as is_still_here
     from deals
     inner join stages

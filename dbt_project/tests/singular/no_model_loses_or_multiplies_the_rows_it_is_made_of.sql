@@ -91,14 +91,16 @@ with final as (
 
     union all
 
-    -- A lost deal is lost in one stage, where its pipeline has any to reach.
+    -- A closed deal ends in one stage, where its pipeline has any to reach.
     select
         'funnel_conversion' as model,
-        (select coalesce(sum(lost_here), 0) from {{ ref('funnel_conversion') }}) as rows_there,
+        (
+            select coalesce(sum(lost_here + won_here), 0) from {{ ref('funnel_conversion') }}
+        ) as rows_there,
         (
             select count(*) from {{ ref('fct_deals') }}
             where
-                outcome = 'lost'
+                outcome in ('lost', 'won')
                 and pipeline_id in (
                     select pipeline_id from {{ ref('dim_stage') }}
                     where kind != 'lost' and stage_no is not null

@@ -38,7 +38,7 @@ function wayRatesCard() {
 
 // The stages of the chosen pipeline that deals pass, in their order.
 function funnelStages(months) {
-  const columns = ["reached", "advanced", "lost_here", "still_here", "skipped"];
+  const columns = ["reached", "advanced", "lost_here", "won_here", "still_here", "skipped"];
   const found = cubeSums("funnel", columns, "stage", (at) => at("pipeline") === funnelPipeline, months);
   return [...found.entries()].map(([at, sum]) => ({ stage: DATA.stages[at], ...sum })).sort((a, b) => a.stage.no - b.stage.no);
 }
@@ -57,7 +57,11 @@ function stagesCard(months) {
 }
 
 function lostHereCard(months) {
-  const rows = funnelStages(months).filter((item) => item.stage.kind !== "won").map((item) => ({ name: nameOf(item.stage), values: [item.lost_here, item.still_here], text: number(item.lost_here + item.still_here) }));
+  const stages = funnelStages(months);
+  const counted = stages.reduce((sum, item) => sum + item.lost_here + item.won_here + item.still_here, 0);
+  const unknown = stages.length ? stages[0].reached - counted : 0;
+  const rows = stages.filter((item) => item.stage.kind !== "won" || item.lost_here).map((item) => ({ name: nameOf(item.stage), values: [item.lost_here, item.still_here], text: number(item.lost_here + item.still_here) }));
+  if (unknown) rows.push({ name: t("stage_unknown"), values: [0, unknown], text: number(unknown) });
   return chartCard({ id: "lost_here", title: t("title_lost_here"), names: ["lost_here", "still_here"], filters: ["manager", "source"] },
     rowChart(rows, [{ name: label("lost_here"), color: css("--bad-fill") }, { name: label("still_here"), color: css("--series-quiet") }], { unit: "count", rowHeight: 42 }));
 }
@@ -73,28 +77,31 @@ function reasonsCard() {
   return chartCard({ id: "reasons", title: t("title_reasons"), names: ["deals_lost", "lost_amount"], filters: ["manager"], note: t("reasons_note") }, rowChart(rows, [{ name: label("deals_lost"), color: css("--bad-fill") }], { unit: "count" }));
 }
 
+// What became of a pipeline's deals, by a key: won + lost + open = all. Open are also those whose
+// stage is in no funnel.
+function outcomes(by, months) {
+  const first = firstStage(months);
+  const inPipeline = (at) => at("pipeline") === funnelPipeline;
+  const all = cubeSums("funnel", ["reached"], by, (at) => inPipeline(at) && at("stage") === first, months);
+  const closed = cubeSums("funnel", ["won_here", "lost_here"], by, inPipeline, months);
+  return [...all.entries()].map(([at, { reached }]) => {
+    const { won_here: won, lost_here: lost } = closed.get(at);
+    return { at, all: reached, won, lost, open: reached - won - lost };
+  });
+}
+
 // Of the deals created in a month, how many have been won by now.
 function cohortsCard(months) {
-  const isStage = (kind) => (at) => at("pipeline") === funnelPipeline && DATA.stages[at("stage")] && DATA.stages[at("stage")].kind === kind;
-  const all = cubeSums("funnel", ["reached"], "day", (at) => at("pipeline") === funnelPipeline && at("stage") === firstStage(months), months);
-  const won = cubeSums("funnel", ["reached"], "day", isStage("won"), months);
-  const days = [...all.keys()].sort((a, b) => a - b);
-  const periods = days.map((day) => periodAt(dateOf(day), "month"));
-  const share = days.map((day) => (won.get(day) ? won.get(day).reached : 0) / all.get(day).reached);
-  const still = cubeSums("funnel", ["still_here"], "day", (at) => at("pipeline") === funnelPipeline, months);
-  const open = days.map((day) => (still.get(day) ? still.get(day).still_here : 0) / all.get(day).reached);
+  const found = outcomes("day", months).sort((a, b) => a.at - b.at);
+  const periods = found.map(({ at }) => periodAt(dateOf(at), "month"));
+  const share = (key) => found.map((row) => row[key] / row.all);
   return chartCard({ id: "cohorts", title: t("title_cohorts"), about: t("cohorts_about"), filters: ["manager", "source"] },
-    timeChart(periods, [{ name: t("cohort_won"), values: share, stack: "sum", color: color(2) }, { name: t("cohort_open"), values: open, stack: "sum", color: css("--series-quiet") }], { unit: "ratio" }));
+    timeChart(periods, [{ name: t("cohort_won"), values: share("won"), stack: "sum", color: color(2) }, { name: t("cohort_open"), values: share("open"), stack: "sum", color: css("--series-quiet") }], { unit: "ratio" }));
 }
 const firstStage = (months) => { const [first] = funnelStages(months); return first ? DATA.stages.indexOf(first.stage) : -1; };
 
 function funnelTable(by, months) {
-  const first = firstStage(months);
-  const inPipeline = (at) => at("pipeline") === funnelPipeline;
-  const all = cubeSums("funnel", ["reached"], by, (at) => inPipeline(at) && at("stage") === first, months);
-  const won = cubeSums("funnel", ["reached"], by, (at) => inPipeline(at) && DATA.stages[at("stage")].kind === "won", months);
-  const lost = cubeSums("funnel", ["lost_here", "still_here"], by, inPipeline, months);
-  const rows = [...all.keys()].filter((at) => LISTS[by][at]).map((at) => ({ item: LISTS[by][at], all: all.get(at).reached, won: won.get(at) ? won.get(at).reached : 0, lost: lost.get(at).lost_here, open: lost.get(at).still_here }));
+  const rows = outcomes(by, months).filter(({ at }) => LISTS[by][at]).map((row) => ({ ...row, item: LISTS[by][row.at] }));
   const count = (key, text) => ({ key, label: text, value: (row) => row[key], cell: (row) => number(row[key]) });
   return card({ id: `funnel_${by}`, title: t(`funnel_by_${by}`), filters: ["manager", "source"] }, table({
     id: `funnel_${by}`, rows, sort: ["all", false],

@@ -42,6 +42,7 @@ counts as (
         count(*) filter (where has_reached) as reached,
         count(*) filter (where has_advanced) as advanced,
         count(*) filter (where is_lost_here) as lost_here,
+        count(*) filter (where is_won_here) as won_here,
         count(*) filter (where is_still_here) as still_here
     from progress
     group by 1, 2, 3, 4
@@ -69,6 +70,7 @@ final as (
         {{ figure('skipped', 'counts') }} as skipped,
         counts.advanced,
         counts.lost_here,
+        counts.won_here,
         counts.still_here,
         {{ figure('conversion_to_next', 'counts') }} as conversion_to_next,
         stay_hours.median_stay_hours
