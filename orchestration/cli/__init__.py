@@ -17,6 +17,7 @@ from orchestration.base.errors import (
     EXIT_WRONG_USE,
 )
 from orchestration.cli.connect import connect_app, read_before_refresh
+from orchestration.cli.report import report_app
 from orchestration.metrics.choices import Comparison, Format, Grain, Group, Language
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(connect_app)
+app.add_typer(report_app)
 
 RawDir = Annotated[
     Path | None,

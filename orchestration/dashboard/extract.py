@@ -28,6 +28,8 @@ MAX_DAILY_ROWS = 60_000
 # Days of which the page has the pipeline day by day; before them it has ends of weeks and months.
 PIPELINE_DAYS = 62
 MAX_PRESALE = 200
+# Rates of profiles in a page, those of the latest months: three years of thirty managers.
+MAX_PROFILE_ROWS = 12_000
 # Cubes whose columns add up over days, so that metrics can be formed of them.
 ADDED_UP = ("daily", "ads", "missed", "waits", "response", "lost", "gaps", "company")
 
@@ -114,6 +116,14 @@ class Extract:
             "stated": self._stated(),
             "plans": self._plans(),
             "diagnosis": self._diagnosis(),
+            "profiles": self._profiles(),
+            "loads": self._table(
+                "select distinct period_start, manager_id, depth_or_breadth, deals_in_work, "
+                "round(actions_per_deal, 4) as actions_per_deal, team_deals_in_work, "
+                "round(team_actions_per_deal, 4) as team_actions_per_deal "
+                "from marts.manager_profile where depth_or_breadth is not null "
+                f"and period_start >= date '{self.window.start.replace(day=1)}' order by all"
+            ),
             "cohorts": self._table(
                 "select cohort_month, months_since, customers, active, active_share, revenue, "
                 "cumulative_revenue from marts.customer_cohorts order by all"
@@ -375,6 +385,20 @@ class Extract:
             "select period_grain, period_start, manager_id, situation, check_no, metric, "
             "current_value, previous_value, ratio, verdict, advice_ru, advice_en "
             f"from marts.kpi_diagnostics where {self._in_window()} order by all"
+        )
+
+    def _profiles(self) -> dict[str, Any]:
+        """Rates that have a value, sorted so that what repeats stands together."""
+        return self._table(
+            "select period_start, manager_id, metric, round(value, 5) as value, denominator, "
+            "round(team_median, 5) as team_median, team_managers, is_small_sample, funnel, "
+            "from_step, to_step, round(gap_in_deals, 2) as gap_in_deals, "
+            "round(gap_in_money) as gap_in_money, verdict from (select *, count(*) over "
+            "(order by period_start desc range unbounded preceding) as rows_since "
+            "from marts.manager_profile where value is not null "
+            f"and period_start >= date '{self.window.start.replace(day=1)}') "
+            f"where rows_since <= {MAX_PROFILE_ROWS} "
+            "order by metric, period_start, role, manager_id"
         )
 
     def _presale(self) -> dict[str, Any]:

@@ -32,6 +32,7 @@ function people() {
       ],
     })),
     grid(byPerson(main, rows, periods), planTable(rows, plans)),
+    profiles(chosenRole),
     grid(...charts.map((name) => byPerson(name, rows, periods))),
   ];
 }

@@ -1,0 +1,1 @@
+"""Sheets of paper for a talk, from what is published."""
