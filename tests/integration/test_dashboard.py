@@ -307,6 +307,65 @@ def test_hours_cohorts_and_ageing_are_the_marts(browser: Browser, demo_publicati
     assert sum(sum(values) for values in browser.series("ageing").values()) == open_deals
 
 
+@pytest.mark.parametrize(
+    ("address", "month", "role", "language"),
+    [
+        ({"grain": "month", "period": "2026-08-01"}, "2026-08-01", "lead_generator", "ru"),
+        ({"grain": "month", "period": "2026-09-01"}, "2026-09-01", "hunter", "en"),
+        ({"grain": "quarter", "period": "2026-04-01"}, "2026-06-01", "farmer", "en"),
+    ],
+)
+@pytest.mark.parametrize("width", [390, 1400])
+def test_profiles_are_the_marts(
+    browser: Browser,
+    demo_publication: Path,
+    address: dict[str, str],
+    month: str,
+    role: str,
+    language: str,
+    width: int,
+) -> None:
+    page = browser.page
+    page.set_viewport_size({"width": width, "height": 900})
+    browser.open("people", **address, lang=language)
+    page.click(
+        f"main > .choice button:nth-child({('lead_generator', 'hunter', 'farmer').index(role) + 1})"
+    )
+    shown = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll("[data-rate]")].map(
+            row => [`${row.closest("[data-profile]").dataset.profile} ${row.dataset.rate}`, [
+                Number(row.dataset.value), Number(row.dataset.median),
+                row.querySelector("[data-verdict]")?.dataset.verdict ?? null,
+                Boolean(row.querySelector("[data-small]"))]]))"""
+    )
+    found = query(
+        demo_publication,
+        "select manager_id || ' ' || metric, value, team_median, verdict, is_small_sample "
+        f"from marts.manager_profile where period_start = '{month}' and role = '{role}' "
+        "and value is not null",
+    )
+    assert shown == {
+        key: [pytest.approx(value, abs=1e-5), pytest.approx(median, abs=1e-5), *rest]
+        for key, value, median, *rest in found
+    }
+    assert found and page.evaluate("document.documentElement.scrollWidth") <= width
+    gaps = page.eval_on_selector_all(
+        "[data-gap]",
+        "all => all.map(o => `${o.closest('[data-profile]').dataset.profile} ${o.dataset.gap}`)",
+    )
+    # The dearest step of each, and no other step before it.
+    dearest = query(
+        demo_publication,
+        "select arg_max(manager_id || ' ' || metric, gap_in_money) from marts.manager_profile "
+        f"where period_start = '{month}' and role = '{role}' and gap_in_deals > 0 "
+        "group by manager_id",
+    )
+    assert dearest and {key for (key,) in dearest} <= set(gaps)
+    page.click(roles.format(1))
+    page.set_viewport_size({"width": 1360, "height": 900})
+    assert browser.complaints == []
+
+
 def test_the_diagnosis_tells_the_demos_stories(browser: Browser, demo_publication: Path) -> None:
     for language in ("ru", "en"):
         browser.open("diagnosis", grain="month", period="2026-09-01", lang=language)

@@ -18,6 +18,10 @@ function profiles(role) {
   if (!found.size) return [];
   const ignored = activeFilters().filter((name) => name === "source").map((name) => t(`filter_${name}`));
   const lead = [t("profiles_lead"), ignored.length ? t("not_filtered", { filters: ignored.join(", ") }) : null].filter(Boolean).join(" ");
+  // The steps of a way to a sale first, in their order.
+  const place = (row) => [row.funnel ? 0 : 1, row.funnel || "", row.from_step || 0, row.to_step || 0];
+  const inOrder = (a, b) => { const [x, y] = [place(a), place(b)]; const at = x.findIndex((value, i) => value !== y[i]); return at < 0 ? 0 : x[at] < y[at] ? -1 : 1; };
+  for (const rows of found.values()) rows.sort(inOrder);
   const cards = [...found].sort(([one], [other]) => one - other).map(([at, rows]) => profileCard(at, rows, month));
   return [section(t("profiles", { month: periodLabel(month) }), lead, h("div", { class: "cases" }, cards))];
 }
@@ -27,7 +31,7 @@ function profileCard(at, rows, month) {
   const load = LOADS.find((row) => row.manager_id === at && row.period_start === month.start);
   const isAlone = rows.every((row) => row.team_managers < 2);
   const gaps = isAlone ? [] : dearestGaps(rows);
-  const list = (row) => h("li", { "data-gap": row.metric }, `${label(row.metric)}: `, h("b", {}, gapText(row)), row.is_small_sample ? ` · ${t("small_sample", { count: number(row.denominator) })}` : "");
+  const list = (row) => h("li", { "data-gap": row.metric }, `${label(row.metric)}: `, h("b", {}, gapText(row)), row.verdict ? "" : ` · ${t("by_chance")}`, row.is_small_sample ? ` · ${t("small_sample", { count: number(row.denominator) })}` : "");
   return h("section", { class: "card case", "data-profile": manager.id },
     h("header", {}, h("h3", {}, nameOf(manager), manager.gone ? h("small", {}, t("left")) : null)),
     load && load.depth_or_breadth ? h("p", { "data-load": load.depth_or_breadth }, t(`load_${load.depth_or_breadth}`, { deals: number(load.deals_in_work), team: number(load.team_deals_in_work, 1), actions: number(load.actions_per_deal, 1), usual: number(load.team_actions_per_deal, 1) })) : null,
