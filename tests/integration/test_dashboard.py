@@ -328,9 +328,9 @@ def test_profiles_are_the_marts(
     page = browser.page
     page.set_viewport_size({"width": width, "height": 900})
     browser.open("people", **address, lang=language)
-    page.click(
-        f"main > .choice button:nth-child({('lead_generator', 'hunter', 'farmer').index(role) + 1})"
-    )
+    roles = "main > .choice button:nth-child({})"
+    at = ("lead_generator", "hunter", "farmer").index(role)
+    page.click(roles.format(at + 1))
     shown = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll("[data-rate]")].map(
             row => [`${row.closest("[data-profile]").dataset.profile} ${row.dataset.rate}`, [
