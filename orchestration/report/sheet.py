@@ -5,7 +5,7 @@ All figures are the marts'; what is chosen here is which of them are shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -134,7 +134,8 @@ class Sheet:
     """Everything about one manager and one month, given by its first day.
 
     `has_outlook` says whether deals come with next steps. `missing` are metrics that cannot be
-    known, each with the empty raw tables that it needs.
+    known, each with the empty raw tables that it needs; `unpriced` are sums of money of the month
+    with the number of rows that they lack for want of a rate.
     """
 
     person: Person
@@ -150,6 +151,7 @@ class Sheet:
     open_deals: int
     has_outlook: bool
     missing: dict[str, str]
+    unpriced: dict[str, int]
 
     @property
     def is_running(self) -> bool:
@@ -202,7 +204,7 @@ def read_sheet(
     Raises WrongUse for a month that has not begun.
     """
     as_of = _as_of(connection)
-    chosen = month or _last_whole_month(as_of)
+    chosen = month or _default_month(connection, as_of)
     if chosen > as_of:
         raise WrongUse(
             f"{chosen:%Y-%m} has not begun: the data end on {as_of}.", "Name an earlier month."
@@ -216,6 +218,11 @@ def read_sheet(
     absences = {name: needs.absence(name, (MANAGER,)).text for name in {*shown, *trended}}
     missing = {name: tables for name, tables in absences.items() if tables}
     figures = _figures(connection, person, {*shown, *trended} - missing.keys(), catalogue)
+    unpriced = _unpriced(connection, person, chosen, {it: needs.lacks(it) for it in shown})
+    for name in unpriced:
+        # Where all of it is without a rate, nobody knows how much it was.
+        if not figures.get((name, chosen)):
+            figures[name, chosen] = None
     before = _months(chosen, 2)[0]
     has_outlook = _has_table(connection, "deal_outlook")
     calls, evaluated = _calls(connection, person, chosen)
@@ -247,6 +254,7 @@ def read_sheet(
         )[0],
         has_outlook=has_outlook,
         missing=missing,
+        unpriced=unpriced,
     )
 
 
@@ -300,6 +308,29 @@ def _figures(
             for name in columns:
                 nothing = 0.0 if catalogue.metrics[name].is_zero_of_nothing else None
                 found.setdefault((name, start), nothing)
+    return found
+
+
+def _unpriced(
+    connection: duckdb.DuckDBPyConnection,
+    person: Person,
+    month: date,
+    lacks: Mapping[str, Sequence[tuple[str, str]]],
+) -> dict[str, int]:
+    """How many rows of the month a figure's money lacks, by figure; those that lack none apart."""
+    found = {}
+    for name, pairs in lacks.items():
+        gaps = sorted({gap for _, gap in pairs})
+        if gaps:
+            sums = " + ".join(f"coalesce(sum({quote(gap)}), 0)" for gap in gaps)
+            (rows,) = _one(
+                connection,
+                f"select ({sums})::bigint from marts.unpriced_daily "
+                f"where manager_id = {literal(person.key)} and date_day >= date '{month}' "
+                f"and date_day < date '{_next(month)}'",
+            )
+            if rows:
+                found[name] = int(rows)
     return found
 
 
@@ -412,9 +443,15 @@ def _apart(rates: Sequence[Rate]) -> list[Rate]:
     return found
 
 
-def _last_whole_month(as_of: date) -> date:
+def _default_month(connection: duckdb.DuckDBPyConnection, as_of: date) -> date:
+    """The last month that ended by the as-of date; the running one where nothing is older."""
     after = (as_of + timedelta(days=1)).replace(day=1)
-    return (after - timedelta(days=1)).replace(day=1)
+    whole = (after - timedelta(days=1)).replace(day=1)
+    (first,) = _one(
+        connection,
+        "select min(period_start) from marts.kpi_manager_period where period_grain = 'month'",
+    )
+    return whole if first is None or first <= whole else as_of.replace(day=1)
 
 
 def _next(month: date) -> date:

@@ -106,6 +106,10 @@ class _Writer:
             self._text("missing", labels=", ".join(labels), tables=tables)
             for tables, labels in lacking.items()
         ]
+        notes += [
+            self._text("unpriced", label=self._label(name), rows=self._number(rows))
+            for name, rows in sheet.unpriced.items()
+        ]
         return Page(
             language=self._language,
             heading=self._text("heading"),
@@ -135,7 +139,7 @@ class _Writer:
             if has_plan:
                 cells.append(Cell(self._figure(it.target, it.metric)))
                 share = it.pace if sheet.is_running else it.attainment
-                if it.metric in sheet.missing:
+                if it.actual is None:
                     share = None
                 if sheet.is_running:
                     cells.append(Cell(self._figure(it.target_to_date, it.metric)))

@@ -46,7 +46,7 @@ def sheet(**given: Any) -> Sheet:
     values: dict[str, Any] = {
         **{"person": ANN, "month": MARCH, "as_of": date(2026, 3, 31), "results": [], "rates": []},
         **{"trend": {}, "load": None, "calls": [], "evaluated_calls": 0, "deals": []},
-        **{"open_deals": 0, "has_outlook": False, "missing": {}},
+        **{"open_deals": 0, "has_outlook": False, "missing": {}, "unpriced": {}},
     }
     return Sheet(**(values | given))
 
@@ -183,6 +183,9 @@ def marts() -> Iterator[duckdb.DuckDBPyConnection]:
             select * from (values ('m1', 'Иванова Анна', 'Север', 'hunter'),
                 ('m2', 'Иванов Пётр', 'Север', 'hunter'), ('m3', 'Ким <b>Вера</b>', null, null),
                 ('unknown', 'Unknown', null, null)) as t(manager_id, manager_name, team, role);
+            create table marts.unpriced_daily as
+            select date '2026-03-05' as date_day, 'm1' as manager_id, 2 as payments_unpriced,
+                1 as deals_won_unpriced;
             create table marts.dim_stage as select 's1' as stage_id, 'Счёт' as stage_name;
             create table marts.quota_attainment as
             select * from (values
@@ -263,6 +266,25 @@ def test_the_default_is_the_last_month_that_ended(marts: duckdb.DuckDBPyConnecti
     assert "Revenue | 1 000 ₽ | 800 ₽ | 125% | 0 ₽" in text_of(found)["results"]
     with pytest.raises(WrongUse, match=r"2026-05 has not begun: the data end on 2026-04-15"):
         read_sheet(marts, CATALOGUE, ANN, date(2026, 5, 1))
+
+
+def test_without_older_months_the_running_one_is_shown(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    marts.execute("delete from marts.kpi_manager_period where period_start < date '2026-04-01'")
+    assert read_sheet(marts, CATALOGUE, ANN, None).month == date(2026, 4, 1)
+
+
+def test_money_without_a_rate_is_told_and_not_shown_as_nothing(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    found = read_sheet(marts, CATALOGUE, ANN, MARCH)
+    page = words.write_page(found, CATALOGUE, "en", "RUB")
+    assert page.notes == ("Revenue: lacks money without a rate to the base currency, rows: 2.",)
+    assert "Revenue | 1 000 ₽" in text_of(found)["results"]
+    marts.execute("update marts.kpi_manager_period set revenue = 0")
+    said = text_of(read_sheet(marts, CATALOGUE, ANN, MARCH))["results"]
+    assert "Revenue | – | 800 ₽ | – |" in said
 
 
 def test_calls_are_the_lowest_scored_of_the_month_with_what_they_lacked(
