@@ -55,6 +55,7 @@ final as (
         legs.answered_at,
         legs.ended_at,
         legs.talk_seconds,
+        legs.disposition = 'answered' as is_picked_up,
         legs.disposition = 'answered' and (
             legs.extension is not null
             or count(legs.extension) over (partition by legs.session_id) = 0
