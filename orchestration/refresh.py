@@ -112,6 +112,10 @@ def _run_steps(settings: Settings, full: bool, accept: Collection[str]) -> None:
 
     build(settings, project.manifest)
 
+    from orchestration.outlook.step import foresee
+
+    foresee(settings, project.manifest)
+
     from orchestration.metrics.step import measure
 
     measure(settings, project.layer)

@@ -35,7 +35,7 @@ PASS, WARN, FAIL, ERROR = "pass", "warn", "fail", "error"
 EMPTY, SHRINK, UNPRICED, QUARANTINE = "empty", "shrink", "unpriced", "quarantine"
 ACCEPTABLE = (EMPTY, SHRINK, UNPRICED, QUARANTINE)
 # In this order; each needs the ones before it.
-STEPS = ("raw zone", "models", "metrics", "expectations", "publication")
+STEPS = ("raw zone", "models", "outlook", "metrics", "expectations", "publication")
 # For the short form of a record, where there is no space for the whole one.
 _RESERVED_BYTES = 16_384
 _LONGEST_TEXT = 300

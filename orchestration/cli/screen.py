@@ -42,6 +42,7 @@ from orchestration.publication.published import HEADLINES, Kpi, Published, read_
 _TITLES = {
     "raw zone": "Raw zone",
     "models": "Models and tests",
+    "outlook": "Outlook",
     "metrics": "Metrics layer",
     "expectations": "Expectations",
     "publication": "Publication",

@@ -10,7 +10,7 @@ from orchestration.defs.checks import build_expectations
 from orchestration.defs.dashboard import build_dashboard
 from orchestration.defs.jobs import build_automation
 from orchestration.defs.metrics import build_metrics
-from orchestration.defs.models import build_models
+from orchestration.defs.models import build_models, build_outlook
 from orchestration.defs.postgres import build_postgres
 from orchestration.defs.publication import build_publication
 from orchestration.defs.raw_zone import build_raw_zone
@@ -35,6 +35,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *sources,
             build_raw_zone(settings, project.contract, connections.raw_dependencies(connected)),
             build_models(settings, project.manifest),
+            build_outlook(settings, project.manifest),
             metrics,
             build_publication(settings, models),
             *([build_postgres(settings, models)] if settings.postgres_url else []),

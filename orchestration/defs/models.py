@@ -1,6 +1,6 @@
 """The dbt models as assets and the dbt tests as their checks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -11,8 +11,10 @@ from orchestration.base.settings import Settings
 from orchestration.defs.failures import plain_failures
 from orchestration.defs.resources import REFRESH_LOCK
 from orchestration.models.dbt import Manifest
-from orchestration.models.run import NodeResult
-from orchestration.models.step import build
+from orchestration.models.run import OUTLOOK, NodeResult
+from orchestration.models.step import STEP as MODELS
+from orchestration.models.step import after_outlook, build, built_nodes
+from orchestration.outlook.step import foresee
 
 
 class Translator(DagsterDbtTranslator):  # type: ignore[misc]  # it has no types
@@ -30,22 +32,38 @@ class Translator(DagsterDbtTranslator):  # type: ignore[misc]  # it has no types
 
 
 def build_models(settings: Settings, manifest: Manifest) -> dg.AssetsDefinition:
-    """The step in which dbt builds and tests everything in the private file."""
+    """The step in which dbt builds and tests everything in the private file but the outlook."""
+    return _dbt_step(settings, manifest, MODELS, built_nodes(manifest) - after_outlook(manifest))
+
+
+def build_outlook(settings: Settings, manifest: Manifest) -> dg.AssetsDefinition:
+    """The step that learns what will close from the past, and builds what reads it."""
+    return _dbt_step(settings, manifest, OUTLOOK, after_outlook(manifest))
+
+
+def _dbt_step(
+    settings: Settings, manifest: Manifest, name: str, nodes: Collection[str]
+) -> dg.AssetsDefinition:
     translator = Translator()
-    specs, check_specs = _specs(manifest, translator)
+    specs, check_specs = _specs(manifest, translator, nodes)
 
     @dg.multi_asset(
         specs=specs,
         check_specs=check_specs,
-        name="models",
-        can_subset=True,
+        name=name,
+        # What was learned is of all deals: its models are built together.
+        can_subset=name == MODELS,
         required_resource_keys={REFRESH_LOCK},
         allow_arbitrary_check_specs=True,
     )
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        selection = _selection(context, manifest, translator) if context.is_subset else ()
         with plain_failures():
-            results = build(settings, manifest, selection)
+            if name == OUTLOOK:
+                results = foresee(settings, manifest)
+            elif context.is_subset:
+                results = build(settings, manifest, _selection(context, manifest, translator))
+            else:
+                results = build(settings, manifest)
         record = Record.load(settings.record_file)
         rows = {(model.schema, model.name): model.rows for model in record.models}
         for result in results:
@@ -104,12 +122,12 @@ def _events(
 
 
 def _specs(
-    manifest: Manifest, translator: DagsterDbtTranslator
+    manifest: Manifest, translator: DagsterDbtTranslator, built: Collection[str]
 ) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
-    """Every model and seed as an asset, every data test as a check of the model it judges."""
+    """Models and seeds as assets, their data tests as checks of the model they judge."""
     nodes = manifest["nodes"]
-    models = sorted(name for name in nodes if nodes[name]["resource_type"] in ("model", "seed"))
-    tests = sorted(name for name in nodes if nodes[name]["resource_type"] == "test")
+    models = sorted(name for name in built if nodes[name]["resource_type"] in ("model", "seed"))
+    tests = sorted(name for name in built if nodes[name]["resource_type"] == "test")
     specs = {name: translator.get_asset_spec(manifest, name, None) for name in models}
     checks = []
     for test in tests:

@@ -19,6 +19,10 @@ from orchestration.base.settings import Settings
 
 # A whole refresh: seeds, models and data tests, each as soon as what it needs is there.
 BUILD = ("build", "--exclude-resource-type", "unit_test")
+# What is learned from the models is written between two runs; what reads it comes after.
+OUTLOOK = "outlook"
+BEFORE_OUTLOOK = ("--exclude", f"source:{OUTLOOK}+")
+AFTER_OUTLOOK = ("--select", f"source:{OUTLOOK}+")
 _QUIET = ("--quiet", "--no-use-colors", "--log-level-file", "warn")
 _SECONDS_TO_STOP = 5
 _RESULTS = frozenset({"LogModelResult", "LogSeedResult", "LogTestResult"})

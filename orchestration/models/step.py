@@ -23,7 +23,14 @@ from orchestration.base.sql import attach, literal, quote
 from orchestration.base.text import counted
 from orchestration.models.dbt import Manifest, read_manifest
 from orchestration.models.findings import explained
-from orchestration.models.run import BUILD, DbtRun, NodeResult, run_dbt
+from orchestration.models.run import (
+    BEFORE_OUTLOOK,
+    BUILD,
+    OUTLOOK,
+    DbtRun,
+    NodeResult,
+    run_dbt,
+)
 
 STEP = "models"
 # What our materializations answer where a node did not have to be built.
@@ -32,28 +39,57 @@ _SHOWN_FAILURES = 20
 
 
 def build(
-    settings: Settings, manifest: Manifest, selection: Sequence[str] = ()
+    settings: Settings, manifest: Manifest, selection: Sequence[str] = BEFORE_OUTLOOK
 ) -> Sequence[NodeResult]:
-    """Run dbt on all nodes or on a `selection` (arguments of dbt); how each ended.
+    """Run dbt on all nodes that wait for no outlook, or on a `selection` (arguments of dbt).
 
-    Raises BuildFailed where a model could not be built, ChecksFailed where a blocking test failed.
+    Returns how each ended. Raises BuildFailed where a model could not be built, ChecksFailed where a
+    blocking test failed.
     """
-    progress.tell(STEP, total=sum(_is_built(node) for node in manifest["nodes"].values()))
+    progress.tell(STEP, total=len(built_nodes(manifest) - after_outlook(manifest)))
     with step(settings.record_file, STEP) as record:
-        record.as_of_date = None
-        run = run_dbt(
-            settings, [*BUILD, *selection], lambda name, status: progress.tell(STEP, name, status)
-        )
-        record.dbt_warnings = sorted(set(run.warnings))
-        # The executable's nodes are those of its own manifest: it may name tests otherwise.
-        known = manifest if settings.dbt is None else read_manifest(run.target)
-        results = [it for it in run.results if _is_built(known["nodes"].get(it.unique_id, {}))]
-        built, found = outcomes(known, results, _measured(settings, record))
-        checks = explained(found, known, settings, run.target)
-        record.merge_models(built)
-        record.merge_checks(checks)
-        _judge(run, built, checks)
+        record.as_of_date, record.dbt_warnings = None, []
+        return build_nodes(settings, manifest, record, STEP, selection)
+
+
+def build_nodes(
+    settings: Settings, manifest: Manifest, record: Record, name: str, selection: Sequence[str]
+) -> Sequence[NodeResult]:
+    """Run dbt on a selection as a part of the step `name`, into its record; raises like `build`."""
+    run = run_dbt(
+        settings, [*BUILD, *selection], lambda node, status: progress.tell(name, node, status)
+    )
+    record.dbt_warnings = sorted({*record.dbt_warnings, *run.warnings})
+    # The executable's nodes are those of its own manifest: it may name tests otherwise.
+    known = manifest if settings.dbt is None else read_manifest(run.target)
+    results = [it for it in run.results if _is_built(known["nodes"].get(it.unique_id, {}))]
+    built, found = outcomes(known, results, _measured(settings, record))
+    checks = explained(found, known, settings, run.target)
+    record.merge_models(built)
+    record.merge_checks(checks)
+    _judge(run, built, checks)
     return results
+
+
+def built_nodes(manifest: Manifest) -> set[str]:
+    """Ids of the models, seeds and tests."""
+    return {name for name, node in manifest["nodes"].items() if _is_built(node)}
+
+
+def after_outlook(manifest: Manifest) -> set[str]:
+    """Ids of the nodes that read what the step `outlook` writes, themselves or through others."""
+    found = {
+        name for name, source in manifest["sources"].items() if source["source_name"] == OUTLOOK
+    }
+    size = 0
+    while len(found) != size:
+        size = len(found)
+        found |= {
+            name
+            for name, node in manifest["nodes"].items()
+            if found.intersection(node["depends_on"].get("nodes", ()))
+        }
+    return found & built_nodes(manifest)
 
 
 def outcomes(

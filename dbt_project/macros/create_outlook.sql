@@ -1,0 +1,31 @@
+{#
+  The tables into which the refresh writes what it learned from the past, between two runs of dbt
+  (orchestration/outlook). Where it never did, they are empty, and nothing is said of any deal.
+#}
+{% macro create_outlook() -%}
+    create schema if not exists {{ target.database }}.outlook;
+    {%- for table, columns in outlook_tables().items() %}
+    create table if not exists {{ target.database }}.outlook.{{ table }} ({{ columns }});
+    {%- endfor %}
+{%- endmacro %}
+
+{% macro outlook_tables() -%}
+    {%- set deal = 'observed_on date, deal_id varchar, pipeline_id varchar' -%}
+    {%- set methods = 'model double, stage_rate double, week_end_rate double, company_rate double' -%}
+    {{ return({
+        'fingerprints': 'observed_on date, fingerprint varchar',
+        'predictions': deal ~ ', ' ~ methods,
+        'judged': deal ~ ', ' ~ methods ~ ', is_won double, closed_on date',
+        'scores': deal ~ ', stage_id varchar, method varchar, win_probability double, '
+            'win_probability_low double, win_probability_high double, '
+            'closes_this_month_probability double, closes_next_month_probability double, '
+            'paid_in_0 double, paid_in_1 double, paid_in_2 double, median_days integer',
+        'reasons': 'deal_id varchar, '
+            'reason_1 varchar, reason_1_ru varchar, reason_1_en varchar, '
+            'reason_2 varchar, reason_2_ru varchar, reason_2_en varchar, '
+            'reason_3 varchar, reason_3_ru varchar, reason_3_en varchar',
+        'backtest': 'as_of_on date, pipeline_id varchar, method varchar, deals integer, '
+            'won integer, brier double, log_loss double, auc double, mean_predicted double, '
+            'win_rate double',
+    }) }}
+{%- endmacro %}

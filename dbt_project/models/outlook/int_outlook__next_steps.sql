@@ -1,0 +1,86 @@
+-- One row per open deal that has a next step: the evident one with the greatest lift among
+-- those that are its to take on the as-of date, else the first one by the seed's order.
+
+with eligible as (
+
+    select * from {{ ref('int_outlook__eligible_spans') }}
+
+),
+
+steps as (
+
+    select * from {{ ref('next_steps') }}
+
+),
+
+evidence as (
+
+    select * from {{ ref('int_outlook__step_evidence') }}
+
+),
+
+observations as (
+
+    select * from {{ ref('int_outlook__observations') }}
+    where is_as_of
+
+),
+
+stale_ages as (
+
+    select * from {{ ref('int_outlook__stale_ages') }}
+
+),
+
+candidates as (
+
+    select
+        observations.deal_id,
+        steps.*,
+        case when evidence.is_evident then evidence.lift end as lift,
+        case when evidence.is_evident then evidence.cases end as cases
+    from observations
+    inner join eligible
+        on
+            observations.deal_id = eligible.deal_id
+            and observations.observed_on >= eligible.from_on
+            and observations.observed_on < eligible.until_on
+    inner join steps
+        on eligible.step = steps.step
+    left join evidence
+        on steps.step = evidence.step
+    left join stale_ages
+        on
+            observations.observed_on = stale_ages.observed_on
+            and observations.pipeline_id = stale_ages.pipeline_id
+    where
+        not steps.needs_stale
+        or observations.age_days > stale_ages.stale_after_days
+
+),
+
+final as (
+
+    select
+        deal_id,
+        step as next_step,
+        words_ru || case when lift is null then '' else '. Сделки, где ' || with_ru
+            || ', выигрывали чаще на ' || cast(cast(round(lift * 100) as bigint) as {{ dbt.type_string() }})
+            || ' п. п. (случаев: ' || {{ thousands('cases') }} || ')' end as next_step_ru,
+        words_en || case when lift is null then '' else '. Where people ' || with_en
+            || ', it went along with ' || cast(cast(round(lift * 100) as bigint) as {{ dbt.type_string() }})
+            || ' pp more deals won (cases: ' || {{ thousands('cases') }} || ')' end as next_step_en,
+        lift as next_step_lift,
+        cases as next_step_cases
+    from candidates
+    qualify row_number() over (
+        partition by deal_id
+        order by
+            case when lift is null then 1 else 0 end,
+            lift desc,
+            default_order
+    ) = 1
+
+)
+
+select * from final
