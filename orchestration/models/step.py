@@ -43,8 +43,8 @@ def build(
 ) -> Sequence[NodeResult]:
     """Run dbt on all nodes that wait for no outlook, or on a `selection` (arguments of dbt).
 
-    Returns how each ended. Raises BuildFailed where a model could not be built, ChecksFailed where a
-    blocking test failed.
+    Returns how each ended. Raises BuildFailed where a model could not be built, ChecksFailed where
+    a blocking test failed.
     """
     progress.tell(STEP, total=len(built_nodes(manifest) - after_outlook(manifest)))
     with step(settings.record_file, STEP) as record:

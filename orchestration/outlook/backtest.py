@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,6 +145,3 @@ def _score(said: pd.Series, is_won: pd.Series) -> tuple[float | None, ...]:
         said.mean(),
         is_won.mean(),
     )
-
-
-Trainer = Callable[[int], Model | None]

@@ -39,7 +39,7 @@ class History:
         ]
 
     def outcomes(self, day: int) -> pd.DataFrame:
-        """Deals that are closed at the end of a day: by deal, `pipeline_id`, `is_won`, `closed_on`."""
+        """Deals closed at the end of a day: `pipeline_id`, `is_won`, `closed_on` by deal."""
         known = self.closings[(self.closings.closed_on <= day) & (self.closings.reopened_on > day)]
         return known.drop_duplicates("deal_id", keep="last").set_index("deal_id")
 

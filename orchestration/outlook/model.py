@@ -59,7 +59,7 @@ class Curve:
         rows = np.arange(len(curves))
         low, high = curves[rows, after - 1], curves[rows, after]
         share = np.divide(half[:, 0] - low, high - low, out=np.zeros(len(low)), where=high > low)
-        return edges[after - 1] + share * (edges[after] - edges[after - 1])
+        return np.asarray(edges[after - 1] + share * (edges[after] - edges[after - 1]))
 
 
 def interpolated(won: np.ndarray, days: float) -> np.ndarray:
@@ -70,7 +70,7 @@ def interpolated(won: np.ndarray, days: float) -> np.ndarray:
     curves = np.column_stack([np.zeros(len(won)), won])
     after = min(int(np.searchsorted(edges, days)), len(EDGES))
     share = min(1.0, (days - edges[after - 1]) / (edges[after] - edges[after - 1]))
-    return curves[:, after - 1] + share * (curves[:, after] - curves[:, after - 1])
+    return np.asarray(curves[:, after - 1] + share * (curves[:, after] - curves[:, after - 1]))
 
 
 class Model:
@@ -187,11 +187,11 @@ def _encoder(numbers: list[str]) -> ColumnTransformer:
 
 def _logarithms(values: pd.DataFrame) -> np.ndarray:
     # Nothing yet is as long as can be.
-    return np.log1p(values.fillna(365).clip(lower=0).to_numpy(dtype=float))
+    return np.asarray(np.log1p(values.fillna(365).clip(lower=0).to_numpy(dtype=float)))
 
 
 def _missing(values: pd.DataFrame) -> np.ndarray:
-    return values.isna().to_numpy(dtype=float)
+    return np.asarray(values.isna().to_numpy(dtype=float))
 
 
 def _regression(rows: np.ndarray, target: np.ndarray, weight: float) -> LogisticRegression:
@@ -205,18 +205,19 @@ def _split(fitted: LogisticRegression, width: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _span_of(days: pd.Series) -> np.ndarray:
-    return np.searchsorted(EDGES, days.to_numpy(dtype=float)).clip(max=len(EDGES) - 1)
+    places = np.searchsorted(EDGES, days.to_numpy(dtype=float))
+    return np.asarray(places.clip(max=len(EDGES) - 1))
 
 
 def _span_terms(spans: np.ndarray) -> np.ndarray:
     """An indicator of each span; the one after the last that is judged is taken for it."""
-    return np.eye(len(EDGES) - 1)[np.minimum(spans, len(EDGES) - 2)]
+    return np.asarray(np.eye(len(EDGES) - 1)[np.minimum(spans, len(EDGES) - 2)])
 
 
 def _winning_terms(spans: np.ndarray) -> np.ndarray:
     """How far ahead, on a logarithmic scale."""
-    return np.log(EDGES[spans] / EDGES[0])[:, None] / np.log(EDGES[-1] / EDGES[0])
+    return np.asarray(np.log(EDGES[spans] / EDGES[0])[:, None] / np.log(EDGES[-1] / EDGES[0]))
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-values))
+    return np.asarray(1.0 / (1.0 + np.exp(-values)))

@@ -95,7 +95,7 @@ class Rounds:
         return {"reasons": reasons(history, scored, model, self._phrases)}
 
     def _still_true(self, history: History) -> set[int]:
-        """Days whose past is what it was when something was said of them; the others are forgotten."""
+        """Days whose past is what it was when something was said of them; forgets the others."""
         current = {
             day: fingerprint_of(self._terms, str(history.fingerprint(day)))
             for day in sorted({*history.month_ends(), *history.forecast_days()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
 import numpy as np
@@ -56,7 +56,7 @@ def score(
     low, high = rate_intervals(by_rate.won.to_numpy(), by_rate.lost.to_numpy())
     curve = _RateCurve(history, day, observed, rate)
     probability, median = rate, curve.median_days()
-    within = curve.won_within
+    within: Callable[[float], np.ndarray] = curve.won_within
     if is_model.any():
         assert model is not None
         of_model = model.curve(observed)
@@ -136,8 +136,8 @@ class _RateCurve:
         )
         seen = seen[seen.closed_on > seen.observed_on]
         seen["days"] = seen.closed_on - seen.observed_on
-        by_stage = {key: rows for key, rows in seen.groupby(["pipeline_id", "stage_id"])}
-        by_pipeline = {key: rows for key, rows in seen.groupby("pipeline_id")}
+        by_stage = dict(iter(seen.groupby(["pipeline_id", "stage_id"])))
+        by_pipeline = dict(iter(seen.groupby("pipeline_id")))
         self._rate = rate
         self._places, self._days, self._is_stage = [], [], []
         for key, places in observed.groupby(["pipeline_id", "stage_id"]).indices.items():
@@ -158,7 +158,7 @@ class _RateCurve:
         for places, seen in zip(self._places, self._days, strict=True):
             share = np.searchsorted(seen, days, side="right") / len(seen) if len(seen) else np.nan
             chances[places] = share
-        return chances * self._rate
+        return np.asarray(chances * self._rate)
 
     def median_days(self) -> np.ndarray:
         """Median days until winning; NaN where too few won deals were at the stage."""
@@ -169,7 +169,10 @@ class _RateCurve:
         return medians
 
 
-def _either(is_model: np.ndarray, of_model: Curve, by_rate: _RateCurve):  # type: ignore[no-untyped-def]
+def _either(
+    is_model: np.ndarray, of_model: Curve, by_rate: _RateCurve
+) -> Callable[[float], np.ndarray]:
+    """The model's curve where it has earned it, else the rate's."""
     return lambda days: np.where(is_model, of_model.won_within(days), by_rate.won_within(days))
 
 

@@ -33,7 +33,7 @@ def foresee(settings: Settings, manifest: Manifest) -> Sequence[NodeResult]:
 
 
 def learn(settings: Settings) -> int:
-    """Train, score and back-test what is new, into the private build; how many models were trained."""
+    """Train, score and back-test what is new, into the private build; how many were trained."""
     with duckdb.connect(str(settings.build_file), config=settings.session()) as connection:
         connection.execute("set TimeZone = 'UTC'")
         attach(connection, settings.marts_file)

@@ -10,7 +10,7 @@ MODELS = ROOT / "dbt_project/models"
 # docs/decisions/0003. What MetricFlow reads comes last: facts are enough for it.
 ORDER = (
     *("staging", "intermediate", "dimensions", "facts", "measures", "periods", "marts", "plans"),
-    *("diagnosis", "coaching", "quality", "semantic"),
+    *("diagnosis", "coaching", "outlook", "quality", "semantic"),
 )
 REF = re.compile(r"ref\(\s*'(\w+)'\s*[,)]")
 
