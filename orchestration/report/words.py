@@ -26,6 +26,8 @@ _MONTHS = {
         *("October", "November", "December"),
     ),
 }
+# How much text of a cell stands on a line, and how many lines of ordinary print on a page.
+_LINE, _LINES_OF_A_PAGE = 45, 40
 _SAFE_LINKS = ("https://", "http://")
 
 
@@ -65,6 +67,15 @@ class Page:
     subtitle: str
     notes: tuple[str, ...]
     blocks: tuple[Block, ...] = field(default=())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes smaller print to be one page: long texts take several lines."""
+        texts = [[note] for note in self.notes]
+        for block in self.blocks:
+            texts += [[note] for note in block.notes]
+            texts += [[cell.text for cell in row] for row in block.rows]
+        return sum(1 + max(map(len, row)) // _LINE for row in texts) > _LINES_OF_A_PAGE
 
 
 def texts(language: str) -> dict[str, str]:

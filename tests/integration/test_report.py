@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from orchestration.metrics.glossary import read_metrics
+from orchestration.report.paper import write_paper
+from orchestration.report.people import Person
+from orchestration.report.sheet import FLAGS, Call, Deal, Load, Rate, Result, Sheet
+from orchestration.report.words import write_page
 from tests import needs
-from tests.conftest import query, voronka
+from tests.conftest import ROOT, query, voronka
 
 
 @pytest.fixture
@@ -71,6 +77,68 @@ def test_who_or_which_month_is_not_clear_is_told(
 def test_without_a_publication_it_says_what_to_do(tmp_path: Path) -> None:
     done = voronka("report", "manager", "m-01", env={"VORONKA_DATA_DIR": str(tmp_path)})
     assert done.returncode == 2 and "Run `voronka refresh` first" in done.stderr
+
+
+def full_sheet() -> Sheet:
+    """As much as a sheet ever says, with long names and next steps of three lines."""
+    metrics = ("call_to_meeting_rate", "held_to_paid_rate", "responded_in_5min_rate")
+    rates = [
+        Rate(
+            *(name, 0.9, 18, 19, 0.5, 4, 0.4, 0.7, 0.97, True, "meetings", at, at + 1),
+            *(3.4, 1_234_567.0, "strength"),
+        )
+        for at, name in enumerate(metrics, start=1)
+    ]
+    weak = Rate(
+        *("next_step_rate", 0.1, 5, 50, 0.5, 4, 0.4, 0.04, 0.21, False, None, None, None),
+        *(None, None, "weakness"),
+    )
+    results = ("revenue", "deals_won", "meetings_held", "sales_actions", "new_customers")
+    lacks = tuple(FLAGS.values())
+    step = "Перезвонить и договориться о встрече с тем, кто принимает решение, до конца недели"
+    return Sheet(
+        person=Person("m", "Константинопольский Александр Вениаминович", "Продажи", "hunter"),
+        month=date(2026, 9, 1),
+        as_of=date(2026, 9, 17),
+        results=[Result(name, 1e6, 1e6, 2e6, 0.5, 1.5e6, 0.7) for name in (*results, *metrics)],
+        rates=[*rates, weak],
+        trend={name: [1_234_567.0] * 6 for name in results},
+        load=Load("breadth", 160, 2.6, 120.5, 4.1),
+        calls=[
+            Call(date(2026, 9, 1), 10.5, lacks, f"https://pbx.example/recordings/{'0' * 90}.mp3")
+        ]
+        * 4,
+        evaluated_calls=40,
+        deals=[Deal("12345678", "Согласование договора", 9e6, 40, 19, 0.3, {"ru": step}, 0.1, 44)]
+        * 5,
+        open_deals=90,
+        has_outlook=True,
+        missing={"csat": "crm.surveys", "calls": "telephony.calls"},
+        unpriced={"revenue": 4},
+    )
+
+
+def test_the_longest_sheet_is_one_page(tmp_path: Path) -> None:
+    page = write_page(full_sheet(), read_metrics(ROOT), "ru", "RUB")
+    write_paper(page, tmp_path / "full.html")
+    assert printed_pages(tmp_path / "full.html") == 1
+
+
+def printed_pages(file: Path) -> int:
+    """How many sheets of A4 a browser prints."""
+    executable = needs.chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page()
+        page.goto(file.as_uri())
+        page.screenshot(path=file.with_suffix(".png"), full_page=True)
+        found = re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))
+        browser.close()
+    return len(found)
 
 
 def test_every_manager_fits_on_one_printed_page_and_on_a_phone(
