@@ -116,7 +116,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Deal:
-    """An open deal; `probability` is that of winning it, `step` the next one by language."""
+    """An open deal; `probability` is that of winning it.
+
+    `step` is the next one with its evidence and `reason` what moves the probability most, each by
+    language.
+    """
 
     deal_id: str
     stage: str | None
@@ -125,8 +129,7 @@ class Deal:
     days_since_contact: int | None = None
     probability: float | None = None
     step: dict[str, str | None] = field(default_factory=dict)
-    lift: float | None = None
-    cases: int | None = None
+    reason: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -383,11 +386,10 @@ def _calls(
 
 def _deals_by_outlook(connection: duckdb.DuckDBPyConnection, person: Person) -> list[Deal]:
     rows = connection.execute(
-        "select o.deal_id, s.stage_name, o.amount::double, o.days_in_stage, "
-        "o.days_since_contact, o.win_probability, o.next_step_ru, o.next_step_en, "
-        "o.next_step_lift, o.next_step_cases from marts.deal_outlook as o "
-        "left join marts.dim_stage as s on o.stage_id = s.stage_id "
-        f"where o.manager_id = {literal(person.key)} order by o.rank limit {MOST_DEALS}"
+        "select deal_id, stage_name, amount::double, days_in_stage, days_since_contact, "
+        "win_probability, next_step_ru, next_step_en, reason_1_ru, reason_1_en "
+        f"from marts.deal_outlook where manager_id = {literal(person.key)} "
+        f"order by rank limit {MOST_DEALS}"
     ).fetchall()
     return [
         Deal(
@@ -398,8 +400,7 @@ def _deals_by_outlook(connection: duckdb.DuckDBPyConnection, person: Person) -> 
             days_since_contact=row[4],
             probability=row[5],
             step={"ru": row[6], "en": row[7]},
-            lift=row[8],
-            cases=row[9],
+            reason={"ru": row[8], "en": row[9]},
         )
         for row in rows
     ]

@@ -273,10 +273,8 @@ class _Writer:
                 Cell(self._number(it.days_in_stage)),
             ]
             if sheet.has_outlook:
-                step = it.step.get(self._language) or self._text("no_step")
-                if it.lift is not None:
-                    lift = self._signed(100 * it.lift)
-                    step = self._text("lift", step=step, lift=lift, cases=self._number(it.cases))
+                said = (it.step.get(self._language), it.reason.get(self._language))
+                step = " · ".join(filter(None, said)) or self._text("no_step")
                 cells += [
                     Cell(self._number(it.days_since_contact)),
                     Cell(self._percent(it.probability, 0)),
@@ -288,6 +286,8 @@ class _Writer:
             notes.append(self._text("no_deals"))
         elif not sheet.has_outlook:
             notes.append(self._text("no_outlook"))
+        elif all(it.probability is None for it in sheet.deals):
+            notes.append(self._text("no_probability"))
         about = self._text("deals_about", count=self._number(sheet.open_deals)) if rows else ""
         return self._block("deals", headings, rows, notes, about, texts_at=(1, 6))
 
@@ -345,9 +345,6 @@ class _Writer:
         if digits and shown.endswith(f".{'0' * digits}"):
             shown = shown[: -digits - 1]
         return shown.replace(".", ",") if self._language == RUSSIAN else shown
-
-    def _signed(self, value: float) -> str:
-        return ("+" if value > 0 else "") + self._number(value, 1)
 
     def _percent(self, value: float | None, digits: int = 1) -> str:
         if value is None:

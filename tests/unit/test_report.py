@@ -237,11 +237,12 @@ def marts() -> Iterator[duckdb.DuckDBPyConnection]:
 OUTLOOK = """
     create table marts.deal_outlook as
     select * from (values
-        ('d2', 's1', 'm1', 900.0, 40, 19, 0.25, 'Позвонить', 'Call back', 0.07, 44, 1),
-        ('d1', 's9', 'm1', null, 3, null, null, null, null, null, null, 2),
-        ('d3', 's1', 'm2', 1.0, 1, 1, 0.5, 'x', 'x', null, null, 1))
-        as t(deal_id, stage_id, manager_id, amount, days_in_stage, days_since_contact,
-            win_probability, next_step_ru, next_step_en, next_step_lift, next_step_cases, rank)
+        ('d2', 'Счёт', 'm1', 900.0, 40, 19, 0.25, 'Позвонить', 'Call back (+7 pp)',
+            'молчит', 'silent for 19 days: −12 pp', 1),
+        ('d1', 'Встреча', 'm1', null, 3, null, null, null, null, null, null, 2),
+        ('d3', 'Счёт', 'm2', 1.0, 1, 1, 0.5, 'x', 'x', null, null, 1))
+        as t(deal_id, stage_name, manager_id, amount, days_in_stage, days_since_contact,
+            win_probability, next_step_ru, next_step_en, reason_1_ru, reason_1_en, rank)
 """
 
 
@@ -320,10 +321,13 @@ def test_deals_come_by_the_outlooks_rank_with_their_next_step(
     marts.execute(OUTLOOK)
     found = read_sheet(marts, CATALOGUE, ANN, None)
     said = text_of(found)["deals"].splitlines()
-    lift = "Call back (went along with +7 pp more won, 44 deals)"
-    assert said[1] == f"d2 | Счёт | 900 ₽ | 40 | 19 | 25% | {lift}"
-    assert said[2] == "d1 | – | – | 3 | – | – | none"
-    assert "Позвонить" in text_of(found, "ru")["deals"]
+    step = "Call back (+7 pp) · silent for 19 days: −12 pp"
+    assert said[1] == f"d2 | Счёт | 900 ₽ | 40 | 19 | 25% | {step}"
+    assert said[2] == "d1 | Встреча | – | 3 | – | – | none"
+    assert "Позвонить · молчит" in text_of(found, "ru")["deals"]
+    marts.execute("update marts.deal_outlook set win_probability = null")
+    without = text_of(read_sheet(marts, CATALOGUE, ANN, None))["deals"]
+    assert "There are no chances yet" in without and "Call back" in without
 
 
 def test_a_manager_is_found_by_key_or_by_words_of_the_name(
