@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _asked = threading.Event()
 
@@ -29,6 +31,37 @@ def interrupt_on_terminate() -> None:
     ignored = "ignore::UserWarning:multiprocessing.resource_tracker"
     given = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = f"{given},{ignored}" if given else ignored
+
+
+@contextmanager
+def finish_first(say: Callable[[], None]) -> Iterator[None]:
+    """Let what is inside come to its end where somebody asks to stop, and stop then.
+
+    `say` is called at the request; a second one stops at once. Only for the main thread; elsewhere
+    signals do not arrive.
+    """
+    is_asked = False
+
+    def put_off(number: int, frame: object) -> None:
+        nonlocal is_asked
+        _asked.set()
+        if is_asked:
+            raise KeyboardInterrupt
+        is_asked = True
+        say()
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, put_off)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if is_asked:
+        raise KeyboardInterrupt
 
 
 def is_asked_to_stop() -> bool:

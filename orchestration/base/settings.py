@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -77,6 +78,16 @@ class Settings(BaseSettings):
         default="voronka_personal", min_length=1, description="Role that sees personal data."
     )
 
+    llm_url: str | None = Field(
+        default=None, description="An OpenAI-compatible endpoint, for `voronka evaluate-calls`."
+    )
+    llm_model: str | None = Field(default=None, description="Its model.")
+    llm_key: str | None = Field(default=None, description="env:NAME of the variable with its key.")
+    llm_stream: bool = Field(default=False, description="Ask for answers as streams.")
+    llm_timeout: float = Field(
+        default=120.0, gt=0, le=3600, description="Seconds in which something has to come from it."
+    )
+
     connections: Path = Field(
         default=Path("connections.yml"), description="Which systems are connected."
     )
@@ -91,7 +102,16 @@ class Settings(BaseSettings):
             return None
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
 
-    @field_validator("raw_dir", "postgres_url", "dbt", "now", mode="before")
+    @field_validator("llm_key")
+    @classmethod
+    def _names_a_variable(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"env:[A-Za-z_]\w*", value, re.ASCII):
+            raise ValueError("write env:NAME, with the name of the variable that holds the key")
+        return value
+
+    @field_validator(
+        "raw_dir", "postgres_url", "dbt", "now", "llm_url", "llm_model", "llm_key", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -188,6 +208,11 @@ class Settings(BaseSettings):
     def connections_dir(self) -> Path:
         """State, locks and reports of the connections."""
         return self.data / "connections"
+
+    @property
+    def call_evaluations_dir(self) -> Path:
+        """What `voronka evaluate-calls` has been answered, before it is in the raw zone."""
+        return self.data / "call_evaluations"
 
     @property
     def build_dir(self) -> Path:

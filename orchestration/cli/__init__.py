@@ -392,6 +392,43 @@ def dashboard(
 
 
 @app.command(
+    "evaluate-calls",
+    epilog="[bold]Examples[/]\n\n"
+    "export VORONKA_LLM_URL=https://api.openai.com/v1 VORONKA_LLM_MODEL=gpt-4o-mini\n\n"
+    "export VORONKA_LLM_KEY=env:OPENAI_API_KEY    the name of the variable, not the key\n\n"
+    "voronka evaluate-calls --dry-run             which calls, and what they would cost\n\n"
+    "voronka evaluate-calls --limit 20            the 20 latest\n\n"
+    "voronka evaluate-calls --since 2026-11-01 --limit 2000 --max-tokens 10000000",
+)
+def evaluate_calls(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Calls at most.")] = 100,
+    max_tokens: Annotated[
+        int,
+        typer.Option(
+            "--max-tokens", min=1, help="Tokens at most, of questions and answers together."
+        ),
+    ] = 500_000,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="DAY", help="Calls from this local day on."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which calls, and send nothing.")
+    ] = False,
+) -> None:
+    """Let a [bold]language model[/] evaluate transcribed calls, the latest first.
+
+    Phone numbers and e-mail addresses are masked before anything leaves. It can be stopped at any
+    time and goes on from there; no call is sent twice. Exit code 75 if calls were left.
+    """
+    from orchestration.cli.evaluate_calls import evaluate
+
+    console, errors = _consoles()
+    settings = _settings(None, None).checked()
+    raise typer.Exit(evaluate(console, errors, settings, limit, max_tokens, since, dry_run))
+
+
+@app.command(
     context_settings={
         "allow_extra_args": True,
         "ignore_unknown_options": True,

@@ -136,7 +136,10 @@ Judge = Callable[[Answer], Again | None]
 
 
 class Http:
-    """A session with one system. `judge` says of an answer whether to ask again, or raises."""
+    """A session with one system. `judge` says of an answer whether to ask again, or raises.
+
+    `timeout` are the seconds in which something has to come.
+    """
 
     def __init__(
         self,
@@ -148,6 +151,7 @@ class Http:
         report: Report,
         pace: Pace,
         judge: Judge,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.connection = connection
         self.title = title
@@ -159,6 +163,7 @@ class Http:
         self._mask = mask
         self._report = report
         self._judge = judge
+        self._timeout = timeout
         # On its lowest level it writes addresses, and some systems take secrets in them.
         logging.getLogger("urllib3").setLevel(logging.INFO)
 
@@ -199,7 +204,7 @@ class Http:
                 json=json_body,
                 data=form,
                 headers=self.headers,
-                timeout=TIMEOUT,
+                timeout=self._timeout,
                 # A redirect may lead to another host, and takes the token along.
                 allow_redirects=False,
             )

@@ -17,8 +17,13 @@ from orchestration.connectors.errors import TryLater
 
 
 @contextmanager
-def only_run(name: str, directory: Path) -> Iterator[None]:
-    """Hold the lock of a connection; free again when the process ends, however it ends.
+def only_run(
+    name: str,
+    directory: Path,
+    doing: str = "is being read",
+    remedy: str = "Wait until it ends; `voronka connect list` shows its result.",
+) -> Iterator[None]:
+    """Hold the lock of a connection, or of another task, until the process ends, however it ends.
 
     Raises TryLater where another process holds it, with who and since when.
     """
@@ -30,9 +35,9 @@ def only_run(name: str, directory: Path) -> Iterator[None]:
     except Timeout:
         who = read_json(holder)
         raise TryLater(
-            f"{name} is being read already: process {who.get('pid', '?')} on "
+            f"{name} {doing} already: process {who.get('pid', '?')} on "
             f"{who.get('host', '?')}, since {who.get('since', '?')}.",
-            "Wait until it ends; `voronka connect list` shows its result.",
+            remedy,
         ) from None
     except OSError as error:
         raise WrongUse(

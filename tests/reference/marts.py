@@ -10,6 +10,7 @@ from .coaching import build_manager_profile
 from .contract import HAS_UNKNOWN, MEMBER_TABLES, UNKNOWN
 from .customers import build_customer_cohorts, build_customer_value
 from .daily import build_daily
+from .evaluators import build_evaluator_agreement
 from .facts import Facts, build_facts
 from .funnel import build_funnel, build_lost_reasons, build_pipeline_daily
 from .identity import World
@@ -45,6 +46,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "lost_reasons": (*_PERIOD, "manager_id", "lost_reason"),
     "customer_value": ("contact_id",),
     "customer_cohorts": ("cohort_month", "months_since"),
+    "evaluator_agreement": ("evaluator", "criterion"),
     "quota_attainment": ("manager_id", "metric", "period", "period_start"),
     "kpi_diagnostics": (*_PERIOD, "manager_id", "situation", "check_no"),
     "manager_profile": ("period_start", "manager_id", "metric"),
@@ -91,6 +93,7 @@ def build_marts(world: World, facts: Facts) -> dict[str, Mart]:
         "lost_reasons": build_lost_reasons(world, facts),
         "customer_value": build_customer_value(world, facts),
         "customer_cohorts": build_customer_cohorts(world, facts),
+        "evaluator_agreement": build_evaluator_agreement(world),
         "quota_attainment": build_quota_attainment(world, manager_rows, kpi_daily),
         "kpi_diagnostics": build_diagnostics(world, manager_rows, kpi_daily),
         "manager_profile": build_manager_profile(world, manager_rows, company_rows),

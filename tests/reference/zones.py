@@ -97,6 +97,7 @@ _GREATEST_DECIMALS = {4: Decimal("99999999999999.9999"), 8: Decimal("9999999999.
 # Texts that stay as they are, although they look like the text of a number of another type.
 _BAD_KEYS = ("", "  \t", "NaN", "\n", "17.0", "2.3851234567890124e+16")
 _DEFAULT_NUMBERS = {"integer": (-1, 0, 6), "decimal": (Decimal(-1), Decimal(0), Decimal(101))}
+_EVALUATORS = ("human", "Human", "model-1", "model-2", None)
 _BLANKS = (" ", "  ", "\t", "\n", " \r\n", "\t ")
 
 
@@ -188,6 +189,8 @@ class Dirtier:
             if column.name in row and not column.is_key and self.chance(0.25):
                 if column.enum:
                     changed[column.name] = self.rng.choice(column.enum)
+                elif column.name == "evaluator":
+                    changed[column.name] = self.rng.choice(_EVALUATORS)
                 elif not column.is_required and self.chance(0.3):
                     changed[column.name] = None
                 elif column.type == "decimal" and row[column.name] is not None:

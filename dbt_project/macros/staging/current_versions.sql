@@ -18,9 +18,6 @@ select * from {{ judged }}
 {%- set keys = contract.columns | selectattr('is_key') | map(attribute='name') | list -%}
 {%- set ties = names | reject('in', keys + ['updated_at', '_loaded_at']) | list -%}
 {%- set key_hash = 'hash(' ~ keys | join(', ') ~ ')' -%}
-{%- set newest_first -%}
-updated_at desc nulls last, _loaded_at desc, {{ ties | join(' desc nulls last, ') }} desc nulls last
-{%- endset -%}
 -- Read more than once: a copy would cost more.
 with judged as {{ not_materialized_if_whole() }} (
 
@@ -47,7 +44,7 @@ fates as (
         {{ keys | join(', ') }},
         coalesce(is_deleted, false) as is_deleted
     from kept
-    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first }}) = 1
+    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first(ties) }}) = 1
 
 ),
 
@@ -56,7 +53,7 @@ whole as (
     select *
     from kept
     where is_whole
-    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first }}) = 1
+    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first(ties) }}) = 1
 
 ),
 
@@ -92,7 +89,7 @@ latest as (
     select *
     from kept
     semi join several on {{ key_hash }} = key_hash
-    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first }}) = 1
+    qualify row_number() over (partition by {{ keys | join(', ') }} order by {{ newest_first(ties) }}) = 1
 
 ),
 

@@ -1,0 +1,1 @@
+"""Calls evaluated by a language model: which, what leaves the machine, what comes back."""
