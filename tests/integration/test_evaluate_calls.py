@@ -222,7 +222,8 @@ def test_no_phone_and_no_address_of_the_zone_leaves(place):
         assert digits[-7:] not in spoken
     assert MAIL not in sent + heads and "customer.example" not in sent
     # Nor who it was: the talk alone.
-    rest = re.sub("Это (nobody|person_dated)", "", sent)
+    said = json.dumps(place.llm.talks, ensure_ascii=False)
+    rest = re.sub("Это (nobody|person_dated)", "", said)
     assert not re.search("person_dated|nobody|newest|call_id|started_at|2026|101", rest)
 
 

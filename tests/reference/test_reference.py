@@ -426,6 +426,30 @@ def test_quotas(tmp_path: Path) -> None:
     assert (rate["actual"], rate["target_to_date"], rate["pace"]) == (None, 10, None)
 
 
+def test_evaluators_against_people(tmp_path: Path) -> None:
+    """Each one's latest evaluation counts; a deletion ends what was said before it."""
+    said = [("a", "human", 60), ("a", "M", 50), ("b", "Human", 70), ("b", "M", 99), ("b", "M", 90)]
+    said += [("c", "M", 0), ("c", None, 1), ("d", "human", 5)]
+    table = "telephony.call_evaluations"
+    for load, (call, evaluator, score) in enumerate(said):
+        row = {"call_id": call, "evaluator": evaluator, "score": score, "needs_found": score > 50}
+        loaded = {"evaluated_at": "2026-03-01", "_loaded_at": f"2026-03-02T00:00:0{load}Z"}
+        write(tmp_path, table, row | loaded)
+    gone = {"call_id": "d", "evaluated_at": "2026-03-01", "is_deleted": "true", "score": None}
+    write(tmp_path, table, gone | {"_loaded_at": "2026-03-03"})
+    write(tmp_path, table, gone | {"_loaded_at": "2026-03-04", "evaluator": "M", "score": 7}
+          | {"is_deleted": None})  # fmt: skip
+    found = by(reference(tmp_path).tables["evaluator_agreement"], "evaluator", "criterion")
+    assert len(found) == 5
+    score, needs = found["M", "score"], found["M", "needs_found"]
+    assert (score["judged_calls"], score["compared_calls"]) == (4, 2)
+    assert (score["score_difference"], score["score_distance"]) == (10, 30)
+    assert score["mean_score_difference"] == 5
+    assert score["score_correlation"] == pytest.approx(1.0)
+    assert (needs["agreed_calls"], needs["met_by_person_only"], needs["agreement"]) == (1, 1, 0.5)
+    assert needs["kappa"] == 0.0 and needs["score_difference"] is None
+
+
 def test_diagnostics(tmp_path: Path) -> None:
     """Three meetings set after four did fall; a source that was not there before is new."""
     write(tmp_path, "crm.managers", {"manager_id": "m", "full_name": "M"})

@@ -171,7 +171,8 @@ class Dirtier:
 
     def _versions_of(self, row: Row) -> list[Row]:
         versions = [dict(row)]
-        while self.chance(self.dirt.versions) and len(versions) < 4:
+        several = 0.7 if "evaluator" in row else self.dirt.versions
+        while self.chance(several) and len(versions) < 4:
             versions.insert(self.rng.randint(0, 1), self._changed(row))
         deleted = self.dirt.deleted * (2 if self.table.name in MEMBER_TABLES else 1)
         if self.chance(deleted):
@@ -182,15 +183,22 @@ class Dirtier:
         self._stamp(versions)
         return [self._dirty(version) for version in versions]
 
+    def _other_opinion(self, row: Row) -> Row:
+        """What another evaluator says of the same call."""
+        flags = [column.name for column in self.table.columns if column.type == "boolean"]
+        said = {name: self.rng.choice((True, False, None)) for name in flags if name in row}
+        score = Decimal(self.rng.randrange(0, 10_001)) / 100
+        return {**row, **said, "evaluator": self.rng.choice(_EVALUATORS), "score": score}
+
     def _changed(self, row: Row) -> Row:
         """Another version: some values shuffled within the row's own, or gone."""
+        if "evaluator" in row and self.chance(0.7):
+            return self._other_opinion(row)
         changed = dict(row)
         for column in self.table.columns:
             if column.name in row and not column.is_key and self.chance(0.25):
                 if column.enum:
                     changed[column.name] = self.rng.choice(column.enum)
-                elif column.name == "evaluator":
-                    changed[column.name] = self.rng.choice(_EVALUATORS)
                 elif not column.is_required and self.chance(0.3):
                     changed[column.name] = None
                 elif column.type == "decimal" and row[column.name] is not None:
