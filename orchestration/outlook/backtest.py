@@ -21,7 +21,8 @@ NEIGHBOURS = 100
 INTERVAL = (0.1, 0.9)
 _TINY = 1e-6
 
-PREDICTIONS = ["observed_on", "deal_id", "pipeline_id", MODEL, STAGE_RATE, "week_end_rate"]
+_KEYS = ["observed_on", "deal_id", "pipeline_id"]
+PREDICTIONS = [*_KEYS, MODEL, STAGE_RATE, "week_end_rate"]
 
 
 def predict(history: History, day: int, model: Model | None) -> pd.DataFrame:
@@ -31,7 +32,8 @@ def predict(history: History, day: int, model: Model | None) -> pd.DataFrame:
     """
     observed, rates = history.at(day), rates_at(history, day)
     if not rates.is_known or observed.empty:
-        return pd.DataFrame(columns=[*PREDICTIONS, COMPANY_RATE])
+        empty = pd.DataFrame(columns=[*PREDICTIONS, COMPANY_RATE])
+        return empty.astype({name: float for name in empty.columns.difference(_KEYS)})
     by_rate = rates.of(observed)
     said = pd.concat([observed[["observed_on", "deal_id", "pipeline_id"]], by_rate], axis=1)
     for name in (STAGE_RATE, "week_end_rate"):

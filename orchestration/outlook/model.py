@@ -34,7 +34,7 @@ MAX_FOR_TIMING = 10_000
 # A category seen less often says nothing by itself.
 MIN_FREQUENCY = 20
 # Strength of the coefficients' prior, per deal that was watched.
-STRENGTH = 0.3
+STRENGTH = 0.1
 MIN_CLOSED = 50
 MIN_OF_A_KIND = 10
 
@@ -97,7 +97,7 @@ class Model:
     def _fit_winning(self, closed: pd.DataFrame) -> LogisticRegression:
         spans = _span_of(closed.closed_on - closed.observed_on)
         return _regression(
-            np.hstack([self._encoded(closed), _winning_terms(spans)]),
+            np.hstack([self.encoded(closed), _winning_terms(spans)]),
             closed.is_won.astype(bool).to_numpy(),
             closed.deal_id.nunique() / len(closed),
         )
@@ -111,7 +111,7 @@ class Model:
         some = watched.iloc[::step]
         is_closed = some.closed_on.notna().to_numpy()
         until = np.where(is_closed, some.closed_on, day) - some.observed_on.to_numpy()
-        encoded, starts = self._encoded(some), np.concatenate([[0], EDGES[:-1]])
+        encoded, starts = self.encoded(some), np.concatenate([[0], EDGES[:-1]])
         rows, targets, last_seen = [], [], 0
         for span, (start, end) in enumerate(zip(starts[:-1], EDGES[:-1], strict=True)):
             closes = is_closed & (until > start) & (until <= end)
@@ -130,7 +130,7 @@ class Model:
 
     def curve(self, observed: pd.DataFrame) -> Curve:
         """The chances of observed deals."""
-        encoded = self._encoded(observed)
+        encoded = self.encoded(observed)
         width = encoded.shape[1]
         spans = np.minimum(np.arange(len(EDGES)), self._last_seen)
         closing, winning = _split(self._close, width), _split(self._win, width)
@@ -147,7 +147,7 @@ class Model:
         won = np.cumsum(closes * winning_share, axis=1)
         return Curve(won[:, -1] / closes.sum(axis=1), won)
 
-    def _encoded(self, observed: pd.DataFrame) -> np.ndarray:
+    def encoded(self, observed: pd.DataFrame) -> np.ndarray:
         return np.asarray(self._encoder.transform(observed), dtype=float)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 
 import duckdb
 import pandas as pd
@@ -42,7 +42,7 @@ class Rounds:
         return self._trained
 
     def _say(self, history: History) -> None:
-        @lru_cache(maxsize=2)
+        @cache
         def model_of(day: int) -> Model | None:
             stop_if_asked()
             try:
