@@ -33,7 +33,7 @@ def predict(history: History, day: int, model: Model | None) -> pd.DataFrame:
     observed, rates = history.at(day), rates_at(history, day)
     if not rates.is_known or observed.empty:
         empty = pd.DataFrame(columns=[*PREDICTIONS, COMPANY_RATE])
-        return empty.astype({name: float for name in empty.columns.difference(_KEYS)})
+        return empty.astype(dict.fromkeys(empty.columns.difference(_KEYS), float))
     by_rate = rates.of(observed)
     said = pd.concat([observed[["observed_on", "deal_id", "pipeline_id"]], by_rate], axis=1)
     for name in (STAGE_RATE, "week_end_rate"):

@@ -148,6 +148,7 @@ class Model:
         return Curve(won[:, -1] / closes.sum(axis=1), won)
 
     def encoded(self, observed: pd.DataFrame) -> np.ndarray:
+        """The features of observed deals as the regressions read them, a row each."""
         return np.asarray(self._encoder.transform(observed), dtype=float)
 
 

@@ -19,9 +19,9 @@ STAGES = ("first", "second", "third")
 class Company:
     """How a company's deals go: chances of a week at a stage, moved by a signal and by time.
 
-    `signal` is the weight of what can be seen of a deal, in logits of winning; `win_share` the share
-    of closings that are won at signal 0; `closing` the chance of a week that a deal closes, by
-    stage; `later_share` another win share for what closes after the middle of the time.
+    `signal` is the weight of what can be seen of a deal, in logits of winning; `win_share` the
+    share of closings that are won at signal 0; `closing` the chance of a week that a deal closes,
+    by stage; `later_share` another win share for what closes after the middle of the time.
     """
 
     deals: int = 1500

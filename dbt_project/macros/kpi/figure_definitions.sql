@@ -37,6 +37,7 @@
         'missed_calls_settled': ['[recovered_by_agent] + [recovered_by_client] + [missed_calls_lost]', none],
         'missed_recovery_rate': ['[recovered_by_agent] + [recovered_by_client]', '[recovered_by_agent] + [recovered_by_client] + [missed_calls_lost]'],
         'avg_recovery_minutes': ['[recovery_seconds] / 60', '[recovered_by_agent] + [recovered_by_client]'],
+        'win_probability': ['[probable_amount]', '[judged_amount]'],
         'attainment': ['[actual]', '[target]'],
         'pace': ['[actual_to_date]', '[target_to_date]'],
         'answered_rate': ['[leads_answered]', '[leads_created]'],

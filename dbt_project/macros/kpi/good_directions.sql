@@ -36,6 +36,7 @@
         'missed_calls_settled': 'none',
         'missed_recovery_rate': 'up',
         'avg_recovery_minutes': 'down',
+        'win_probability': 'up',
         'attainment': 'up',
         'pace': 'up',
         'answered_rate': 'up',

@@ -78,6 +78,7 @@ outlooks as (
 
     select
         observations.deal_id,
+        observations.observed_on as as_of_on,
         observations.pipeline_id,
         observations.stage_id,
         stages.stage_name,

@@ -14,7 +14,7 @@ predictions as (
         pipeline_id,
         '{{ method }}' as method,
         deal_id,
-        {{ method }} as win_probability,
+        {{ method }} as probability,
         is_won
     from judged
     where {{ method }} is not null
@@ -28,10 +28,10 @@ final as (
     select
         pipeline_id,
         method,
-        cast(least(floor(win_probability * 10), 9) + 1 as integer) as tenth,
+        cast(least(floor(probability * 10), 9) + 1 as integer) as tenth,
         count(*) as predictions,
         count(distinct deal_id) as deals,
-        round(avg(win_probability), 6) as predicted,
+        round(avg(probability), 6) as predicted,
         round(avg(is_won), 6) as observed
     from predictions
     group by 1, 2, 3
