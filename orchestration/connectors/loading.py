@@ -75,10 +75,13 @@ class Loader:
         They are in the zone when `commit` returns, or before.
         """
         for table, rows in window.rows.items():
-            if rows:
-                part = self._table(table, rows, window.known_since)
-                if part.num_rows:
-                    self._own.pending.setdefault(table, []).append(part)
+            try:
+                self._take(table, rows, window.known_since)
+            except UnicodeEncodeError:
+                # JSON can say half a character, where a system has cut a text; no file can hold it.
+                self._report.counted[f"{table}: halves of characters, replaced"] += 1
+                whole = [{name: _whole(it) for name, it in row.items()} for row in rows]
+                self._take(table, whole, window.known_since)
         self.state.update(window.state)
         is_long = self._clock.monotonic() - self._since >= SECONDS_IN_PACKAGE
         if is_long or self._own.pending_rows >= ROWS_IN_PACKAGE:
@@ -156,11 +159,22 @@ class Loader:
             count = sum(part.num_rows for part in parts)
             self._report.written[table] += count
 
-    def _table(self, table: str, rows: Sequence[Row], known_since: datetime | None) -> pa.Table:
-        """The rows as the contract's columns, those that are there already left out."""
+    def _take(self, table: str, rows: Sequence[Row], known_since: datetime | None) -> None:
+        """Rows to be written, those that are there already left out."""
+        rows = self._revived(table, rows)
+        known = set() if known_since is None else self._own.unchanged(table, rows, known_since)
+        if known:
+            rows = [row for number, row in enumerate(rows) if number not in known]
+        if rows:
+            self._own.pending.setdefault(table, []).append(self._arrow(table, rows))
+        self._report.unchanged[table] += len(known)
+        if DELETED in self._own.columns(table):
+            self._report.deleted[table] += sum(row.get(DELETED) == "true" for row in rows)
+
+    def _arrow(self, table: str, rows: Sequence[Row]) -> pa.Table:
+        """The rows as the contract's columns."""
         import pyarrow as pa
 
-        rows = self._revived(table, rows)
         columns = self._own.columns(table)
         arrays = [
             pa.array([row.get(name) for row in rows], pa.string())
@@ -168,19 +182,7 @@ class Loader:
             if name != LOADED_AT
         ]
         stamps = pa.array([row[LOADED_AT] for row in rows], pa.timestamp("us", "UTC"))
-        fresh = pa.Table.from_arrays([*arrays, stamps], names=columns)
-        if known_since is not None:
-            known = set(self._own.unchanged(table, fresh, known_since))
-            if known:
-                self._report.unchanged[table] += len(known)
-                keep = [number for number in range(fresh.num_rows) if number not in known]
-                fresh = fresh.take(pa.array(keep, pa.int64()))
-        if DELETED in columns:
-            import pyarrow.compute as pc
-
-            count = pc.sum(pc.equal(fresh.column(DELETED), "true")).as_py()
-            self._report.deleted[table] += count or 0
-        return fresh
+        return pa.Table.from_arrays([*arrays, stamps], names=columns)
 
     def _revived(self, table: str, rows: Sequence[Row]) -> Sequence[Row]:
         """Rows that came back after a deletion become newer than it, whatever the system says.
@@ -223,6 +225,10 @@ def _instant(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _whole(value: Any) -> Any:
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def import_dlt() -> Any:

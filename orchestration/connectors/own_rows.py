@@ -6,6 +6,7 @@ cannot disagree.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.base.object_store import load_object_store
 from orchestration.base.sql import literal, quote
-from orchestration.connectors.connector import ALWAYS, LOADED_AT
+from orchestration.connectors.connector import ALWAYS, LOADED_AT, Row
 from orchestration.connectors.zone_files import ZoneFile, all_files, zone_files
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from orchestration.raw_zone.contract import Contract
 
+# So many rows are given to DuckDB in the question itself: for an Arrow table, as for a parameter,
+# it imports pandas, which takes longer than a load with nothing new.
+_IN_QUESTION = 5_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The current version of a row, as the contract chooses it.
 _ORDER = f"try_cast(updated_at as timestamptz) desc nulls last, {LOADED_AT} desc"
@@ -183,9 +187,8 @@ class OwnRows:
             return []
         limits = []
         for number, (column, values) in enumerate((ids or {}).items()):
-            name = f"ids_{number}"
-            self.session.register(name, _one_column(values))
-            limits.append(f"{quote(column)} in (select id from {name})")
+            given = self._given(f"ids_{number}", ["id"], [[it] for it in sorted(set(values))])
+            limits.append(f"{quote(column)} in (select id from {given})")
         if limits:
             # The current version is only looked for among rows that ever had these values.
             keys = ", ".join(quote(key) for key in self.keys(table))
@@ -241,15 +244,14 @@ class OwnRows:
         ).fetchall()
         return {tuple(row[:-1]): _instant(row[-1]) for row in rows}
 
-    def unchanged(self, table: str, fresh: pa.Table, since: datetime) -> list[int]:
-        """Numbers of the fresh rows that are equal to the current version, load times apart."""
+    def unchanged(self, table: str, rows: Sequence[Row], since: datetime) -> set[int]:
+        """Numbers of the rows that are equal to the current version, load times apart."""
         versions = self.all_versions(table, since)
-        if versions is None or not fresh.num_rows:
-            return []
-        import pyarrow as pa
-
-        numbered = fresh.append_column("_row", pa.array(range(fresh.num_rows), pa.int64()))
-        self.session.register("fresh", numbered)
+        if versions is None or not rows:
+            return set()
+        names = [name for name in self.columns(table) if name != LOADED_AT]
+        texts = [[str(number), *map(row.get, names)] for number, row in enumerate(rows)]
+        fresh = self._given("fresh", ["_row", *names], texts)
         # The current version is only looked for of the rows that came.
         is_key = " and ".join(
             f"v.{quote(key)} is not distinct from k.{quote(key)}" for key in self.keys(table)
@@ -257,24 +259,32 @@ class OwnRows:
         relation = self._current(
             table, f"(select v.* from {versions} as v semi join fresh as k on {is_key})"
         )
-        same = " and ".join(
-            f"f.{quote(name)} is not distinct from c.{quote(name)}"
-            for name in self.columns(table)
-            if name != LOADED_AT
-        )
-        rows = self.session.execute(
+        same = " and ".join(f"f.{quote(it)} is not distinct from c.{quote(it)}" for it in names)
+        found = self.session.execute(
+            f"with fresh as materialized (from {fresh}) "
             f"select f._row from fresh as f join {relation} as c on {same}"
         ).fetchall()
-        self.session.unregister("fresh")
-        return [number for (number,) in rows]
+        return {int(number) for (number,) in found}
+
+    def _given(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[str | None]]
+    ) -> str:
+        """A relation of rows of ours, all columns as text; `name` is its name where it has one."""
+        if len(rows) <= _IN_QUESTION:
+            listed = [dict(zip(columns, row, strict=True)) for row in rows]
+            text = json.dumps(listed, ensure_ascii=False)
+            # Raises, as the table below does, where it holds half a character.
+            text.encode()
+            shape = json.dumps([dict.fromkeys(columns, "VARCHAR")])
+            inner = f"unnest(from_json({literal(text)}, {literal(shape)}), recursive := true)"
+            return f"(select {inner})"
+        import pyarrow as pa
+
+        arrays = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
+        self.session.register(f"given_{name}", pa.Table.from_arrays(arrays, names=list(columns)))
+        return f"given_{name}"
 
 
 def _instant(microseconds: int | None) -> datetime | None:
     """DuckDB gives instants through pytz, which nothing else here needs."""
     return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
-
-
-def _one_column(values: Iterable[str]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table({"id": pa.array(sorted(set(values)), pa.string())})

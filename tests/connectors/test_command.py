@@ -66,6 +66,22 @@ def test_the_first_hour_check_run_list(place: Place, standin: StandIn) -> None:
     assert "0 min old" in said
 
 
+def test_a_load_with_nothing_new_imports_nothing_that_only_writing_needs(
+    place: Place, standin: StandIn
+) -> None:
+    """It is to take three seconds, and these alone are half of them."""
+    assert connect(place, "run")[0] == 0
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "orchestration.cli", "connect", "run", "shop"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**clean_environment(), **environment(place)},
+    )  # fmt: skip
+    assert "nothing new" in done.stdout + done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "duckdb" in imported
+    assert not imported & {"dlt", "pyarrow", "pandas", "numpy"}
+
+
 @pytest.mark.parametrize(
     ("reply", "code", "words"),
     [

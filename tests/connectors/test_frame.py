@@ -40,11 +40,11 @@ def lead(number: int, stamp: datetime = NOW, **values: str) -> dict[str, Any]:
     return {"lead_id": str(number), "created_at": "2026-01-01", "_loaded_at": stamp, **values}
 
 
-def open_loader(root: Path, clock: Clock | None = None) -> Loader:
+def open_loader(root: Path, clock: Clock | None = None, report: Report | None = None) -> Loader:
     kind = all_kinds()["amocrm"]
     raw = str(root / "raw")
     own = OwnRows(raw, "toy", CONTRACT, kind.private_tables)
-    report = Report("toy", "amocrm", NOW)
+    report = report or Report("toy", "amocrm", NOW)
     return Loader(kind, "toy", root / "data/connections/toy", raw, own, report,
                   clock or TestClock(NOW))  # fmt: skip
 
@@ -120,6 +120,63 @@ def test_rows_that_have_not_changed_are_not_written_again(tmp_path: Path) -> Non
         loader.add(Window("toy", {"crm.leads": stamped}, known_since=since))
         loader.commit()
         assert len(all_rows(tmp_path / "raw", "crm.leads")) - before == written
+
+
+ODD = (
+    "it's",
+    'a "word"',
+    "back\\slash",
+    "a\nb\tc",
+    "\0",
+    "😀",
+    "\u2028",
+    "{}",
+    "[null]",
+    "nan",
+    "",
+)
+
+
+@pytest.mark.parametrize("since", [None, ALWAYS])
+def test_any_text_is_written_as_it_came_and_known_again(
+    tmp_path: Path, since: datetime | None
+) -> None:
+    rows = [lead(number, rejection_reason=text) for number, text in enumerate(ODD)]
+    for written in (len(ODD), 0 if since else len(ODD)):
+        report = Report("toy", "amocrm", NOW)
+        loader = open_loader(tmp_path, report=report)
+        loader.add(Window("toy", {"crm.leads": rows}, known_since=since))
+        loader.commit()
+        found = current(tmp_path / "raw", "crm.leads")
+        assert [found[str(it),]["rejection_reason"] for it in range(len(ODD))] == list(ODD)
+        assert report.written["crm.leads"] == written
+
+
+@pytest.mark.parametrize("since", [None, ALWAYS])
+def test_half_a_character_is_replaced_and_counted(tmp_path: Path, since: datetime | None) -> None:
+    half = [lead(1, rejection_reason="cut \ud83d"), lead(2, rejection_reason="whole 😀")]
+    for rows in ([lead(1, NOW - timedelta(days=1))], half):
+        report = Report("toy", "amocrm", NOW)
+        loader = open_loader(tmp_path, report=report)
+        loader.add(Window("toy", {"crm.leads": rows}, known_since=since))
+        loader.commit()
+    found = current(tmp_path / "raw", "crm.leads")
+    assert found["1",]["rejection_reason"] == "cut ?"
+    assert found["2",]["rejection_reason"] == "whole 😀"
+    assert report.counted == {"crm.leads: halves of characters, replaced": 1}
+    assert report.written["crm.leads"] == 2
+
+
+def test_a_large_window_knows_its_rows_too(tmp_path: Path) -> None:
+    rows = [lead(number) for number in range(6_000)]
+    report = Report("toy", "amocrm", NOW)
+    loader = open_loader(tmp_path, report=report)
+    loader.add(Window("toy", {"crm.leads": rows}))
+    loader.commit()
+    loader.add(Window("toy", {"crm.leads": [*rows, lead(6_000)]}, known_since=ALWAYS))
+    loader.commit()
+    assert report.unchanged["crm.leads"] == 6_000
+    assert report.written["crm.leads"] == 6_001
 
 
 def test_a_row_that_comes_back_is_newer_than_its_deletion(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TypeVar
 
 from orchestration.connectors.connector import Connector
@@ -20,8 +22,12 @@ class CrmConnector(Connector[K]):
 
     def channel(self, *names: str | None) -> str | None:
         """The channel that the keys give a source, by its id or name."""
-        channels = {folded(key): it for key, it in self.connection.source_channels.items()}
+        channels = self._channels
         return next((channels[folded(it)] for it in names if it and folded(it) in channels), None)
+
+    @cached_property
+    def _channels(self) -> Mapping[str, str]:
+        return {folded(key): it for key, it in self.connection.source_channels.items()}
 
     def warn_of_payments(self) -> None:
         """Say in the report what the key `payments_from` leaves open."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from orchestration.base.errors import WrongUse
 from orchestration.connectors.connector import Row
@@ -119,8 +119,7 @@ def resolve_field(
     )
 
 
-@dataclass(frozen=True)
-class FieldValue:
+class FieldValue(NamedTuple):
     """One value of a custom field: its text, and its option where it is a list."""
 
     text: str
@@ -131,8 +130,7 @@ class FieldValue:
         return any(folded(self.text) == folded(it) or (self.option == it != "") for it in values)
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """A deal entered a stage. `by` is the manager's id, None where nobody is named."""
 
     at: datetime
@@ -277,19 +275,23 @@ class Rules:
         self._report = report
         self._moment = moment
         self._meetings_from = meetings_from
+        self._target_tags = {folded(it) for it in connection.target_tags}
+        self._non_target_tags = {folded(it) for it in connection.non_target_tags}
+        self._non_target_reasons = {folded(it) for it in connection.non_target_reasons}
+        self._deal_types = {folded(key): it for key, it in connection.deal_types.items()}
 
     def target(self, deal: Deal, system: bool | None = None) -> tuple[bool | None, datetime | None]:
         """Whether it is a target lead, and since when that is known; `system` is its own rule."""
-        keys = self._connection
         custom = self._fields.target
         if custom and deal.values(custom):
             found = self._by_field(deal.values(custom))
             if found is None:
                 self._report.counted["leads.is_target: value in neither list"] += 1
             return found, None if found is None else self._since(deal, custom, found)
-        if {folded(it) for it in deal.tags} & {folded(it) for it in keys.target_tags}:
+        tags = {folded(it) for it in deal.tags}
+        if tags & self._target_tags:
             return True, None
-        if {folded(it) for it in deal.tags} & {folded(it) for it in keys.non_target_tags}:
+        if tags & self._non_target_tags:
             return False, None
         reached = [move.at for move in deal.moves if move.stage_id in self._stages.target]
         if reached or deal.stage_id in self._stages.target:
@@ -298,8 +300,8 @@ class Rules:
             return False, self.entered(deal)
         if system is not None:
             return system, None
-        reasons = {folded(it) for it in keys.non_target_reasons}
-        if self._stages.kind(deal.stage_id) == "lost" and folded(deal.reason or "") in reasons:
+        reasons = {folded(it) for it in (deal.reason, deal.value(self._fields.lost_reason)) if it}
+        if self._stages.kind(deal.stage_id) == "lost" and reasons & self._non_target_reasons:
             return False, None
         return None, None
 
@@ -354,7 +356,7 @@ class Rules:
 
     def deal_type(self, deal: Deal, pipeline: str) -> str:
         """By the configured field, else by the pipeline, else a new one."""
-        types = {folded(key): kind for key, kind in self._connection.deal_types.items()}
+        types = self._deal_types
         for value in deal.values(self._fields.deal_type):
             for key in (value.text, value.option):
                 if folded(key) in types:

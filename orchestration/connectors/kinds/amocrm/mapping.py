@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -181,8 +182,7 @@ def moment_of(written: str, zone: ZoneInfo) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """An event as it was written into the connection's private table."""
 
     event_id: str
