@@ -1,9 +1,9 @@
-"""The days on which something was said, in their order: what is said again, and what is read."""
+"""The days on which something was said, in their order: what is said anew, and what is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cached_property
 
 import duckdb
 import pandas as pd
@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 from orchestration.base.cache import fingerprint_of
 from orchestration.base.interrupt import stop_if_asked
 from orchestration.models.run import OUTLOOK
-from orchestration.outlook.backtest import Judged, predict
-from orchestration.outlook.history import EPOCH, History, read_history
+from orchestration.outlook.backtest import MODEL, Judged, predict
+from orchestration.outlook.history import EPOCH, read_history
 from orchestration.outlook.model import Model
 from orchestration.outlook.scoring import DIGITS, reasons, score
 
@@ -28,93 +28,99 @@ class Rounds:
         terms: str,
         phrases: Mapping[str, Mapping[str, str]],
     ) -> None:
+        """Of the build attached under the name `build`; `terms` is what else results depend on."""
         self._connection = connection
-        self._build = build
         self._terms = terms
         self._phrases = phrases
-        self._trained = 0
+        self._history = read_history(connection, build)
+        self._models: dict[int, Model | None] = {}
+        self._build = build
 
     def run(self) -> int:
-        """Say what is new; how many models were trained for it."""
+        """Say what is not said yet; how many models were trained for it."""
         # One thread: sums in the same order give the same values.
         with threadpool_limits(1):
-            self._say(read_history(self._connection, self._build))
-        return self._trained
+            self._run()
+        return sum(model is not None for model in self._models.values())
 
-    def _say(self, history: History) -> None:
-        @cache
-        def model_of(day: int) -> Model | None:
+    def _run(self) -> None:
+        history, said = self._history, self._still_true()
+        if history.as_of in said:
+            return
+        month_ends = history.month_ends()
+        for day in month_ends:
+            if day not in said:
+                self._add("predictions", predict(history, day, self._model(day)))
+        predictions = self._predictions()
+        for day in history.forecast_days():
+            if day not in said:
+                before = [end for end in month_ends if end <= day]
+                model = self._model(before[-1]) if before else None
+                self._add("scores", self._scored(day, model, predictions))
+        model = self._model(history.as_of)
+        scored = self._scored(history.as_of, model, predictions)
+        self._add("scores", scored)
+        told = pd.DataFrame()
+        if model is not None and (scored.method == MODEL).any():
+            told = reasons(history, scored, model, self._phrases)
+        self._replace("reasons", told)
+        judged = Judged.of(predictions, history, history.as_of)
+        self._replace("judged", judged.rows)
+        self._replace("backtest", judged.scores().round(DIGITS))
+
+    def _scored(self, day: int, model: Model | None, predictions: pd.DataFrame) -> pd.DataFrame:
+        judged = Judged.of(predictions, self._history, day)
+        return score(self._history, day, model, judged, self._lags.get(day, 0))
+
+    def _model(self, day: int) -> Model | None:
+        """What was learned by the end of a day; None where that was too little."""
+        if day not in self._models:
             stop_if_asked()
             try:
-                model = Model(history, day)
+                self._models[day] = Model(self._history, day)
             except ValueError:
-                return None
-            self._trained += 1
-            return model
+                self._models[day] = None
+        return self._models[day]
 
-        said = self._still_true(history)
-        lags = dict(
+    @cached_property
+    def _lags(self) -> dict[int, int]:
+        """Median days from winning to payment, as they were known on each day."""
+        return dict(
             self._connection.execute(
                 f"select (observed_on - {EPOCH})::integer, lag_days "
                 f"from {self._build}.intermediate.int_outlook__payment_lags"
             ).fetchall()
         )
-        month_ends = history.month_ends()
-        for day in month_ends:
-            if day not in said:
-                self._add("predictions", predict(history, day, model_of(day)))
-        predictions = self._table("predictions")
-        for day in history.forecast_days():
-            if day in said:
-                continue
-            before = [end for end in month_ends if end <= day]
-            model = model_of(before[-1]) if before else None
-            judged = Judged.of(predictions, history, day)
-            self._add("scores", score(history, day, model, judged, lags.get(day, 0)))
-        judged = Judged.of(predictions, history, history.as_of)
-        today = self._today(history, judged, model_of(history.as_of), lags)
-        tables = {
-            **today,
-            "judged": judged.rows,
-            "backtest": judged.scores().round(DIGITS),
-        }
-        for name, rows in tables.items():
-            self._replace(name, rows)
 
-    def _today(
-        self, history: History, judged: Judged, model: Model | None, lags: Mapping[int, int]
-    ) -> dict[str, pd.DataFrame]:
-        day = history.as_of
-        scored = score(history, day, model, judged, lags.get(day, 0))
-        self._connection.execute(
-            f"delete from {OUTLOOK}.scores where observed_on = {EPOCH} + {day}"
-        )
-        self._add("scores", scored)
-        if model is None or not (scored.method == "model").any():
-            return {"reasons": pd.DataFrame()}
-        return {"reasons": reasons(history, scored, model, self._phrases)}
-
-    def _still_true(self, history: History) -> set[int]:
+    def _still_true(self) -> set[int]:
         """Days whose past is what it was when something was said of them; forgets the others."""
+        history = self._history
+        days = {*history.month_ends(), *history.forecast_days(), history.as_of}
         current = {
-            day: fingerprint_of(self._terms, str(history.fingerprint(day)))
-            for day in sorted({*history.month_ends(), *history.forecast_days()})
+            day: fingerprint_of(self._terms, str(history.fingerprint(day)), self._lags.get(day, 0))
+            for day in sorted(days)
         }
-        said = self._connection.execute(
+        before = self._connection.execute(
             f"select observed_on - {EPOCH}, fingerprint from {OUTLOOK}.fingerprints"
         ).fetchall()
-        same = {day for day, fingerprint in said if current.get(day) == fingerprint}
-        days = ", ".join(str(day) for day in sorted(same)) or "null"
+        same = {day for day, fingerprint in before if current.get(day) == fingerprint}
+        listed = ", ".join(str(day) for day in sorted(same)) or "null"
         for table in ("predictions", "scores"):
             self._connection.execute(
                 f"delete from {OUTLOOK}.{table} "
-                f"where (observed_on - {EPOCH} in ({days})) is not true"
+                f"where (observed_on - {EPOCH} in ({listed})) is not true"
             )
         self._replace(
             "fingerprints",
             pd.DataFrame(sorted(current.items()), columns=["observed_on", "fingerprint"]),
         )
         return same
+
+    def _predictions(self) -> pd.DataFrame:
+        return self._connection.execute(
+            f"select * replace ((observed_on - {EPOCH})::integer as observed_on) "
+            f"from {OUTLOOK}.predictions order by observed_on, deal_id"
+        ).df()
 
     def _add(self, table: str, rows: pd.DataFrame) -> None:
         """Add rows; columns `…_on` are whole days since 1970-01-01."""
@@ -133,9 +139,3 @@ class Rounds:
     def _replace(self, table: str, rows: pd.DataFrame) -> None:
         self._connection.execute(f"delete from {OUTLOOK}.{table}")
         self._add(table, rows)
-
-    def _table(self, table: str) -> pd.DataFrame:
-        return self._connection.execute(
-            f"select * replace ((observed_on - {EPOCH})::integer as observed_on) "
-            f"from {OUTLOOK}.{table} order by observed_on, deal_id"
-        ).df()

@@ -237,6 +237,27 @@ MARTS = {
         "select 5 as missed_calls, 1 as recovered_by_agent, 1 as recovered_by_client, "
         "1 as missed_calls_lost, 1 as missed_calls_open",
     ),
+    "marts.deal_outlook": (
+        "select 'a' as deal_id, 'model' as method, 'x' as reason_1, 0.5::double as win_probability, "
+        "0.4::double as win_probability_low, 0.6::double as win_probability_high, "
+        "0.2::double as closes_this_month_probability, "
+        "0.3::double as closes_next_month_probability "
+        "union all select 'b', 'none', null, null, null, null, null, null",
+        "select 'a' as deal_id, 'none' as method, 'x' as reason_1, 0.5::double as win_probability, "
+        "0.4::double as win_probability_low, 0.6::double as win_probability_high, "
+        "0.3::double as closes_this_month_probability, "
+        "0.3::double as closes_next_month_probability",
+    ),
+    "marts.revenue_forecast": (
+        "select date '2026-01-01' as period_start, unnest(['*', 'a', 'b']) as manager_id, "
+        "unnest([3, 1, 2]) as paid_so_far, unnest([3, 1, 2]) as expected_open, "
+        "unnest([3, 1, 2]) as expected_new, unnest([9, 3, 6]) as forecast, "
+        "unnest([8, null, null]) as forecast_low, unnest([10, null, null]) as forecast_high",
+        "select date '2026-01-01' as period_start, unnest(['*', 'a', 'b']) as manager_id, "
+        "unnest([4, 1, 2]) as paid_so_far, unnest([3, 1, 2]) as expected_open, "
+        "unnest([3, 1, 2]) as expected_new, unnest([9, 3, 6]) as forecast, "
+        "unnest([8, 4, null]) as forecast_low, unnest([10, 5, null]) as forecast_high",
+    ),
     "marts.customer_cohorts": (
         "select date '2026-01-01' as cohort_month, unnest([0, 1]) as months_since, "
         "2 as customers, 1 as active",
