@@ -15,7 +15,8 @@ import duckdb
 
 from orchestration.base.settings import DEMO_DIR, Settings, load_settings
 from orchestration.base.sql import attach
-from orchestration.models.run import BUILD, run_dbt
+from orchestration.models.run import AFTER_OUTLOOK, BEFORE_OUTLOOK, BUILD, run_dbt
+from orchestration.outlook.step import learn
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import files_read, register
@@ -31,13 +32,18 @@ def build(settings: Settings, title: str) -> None:
     zone = scan(settings.raw_zone, load_contract(ROOT))
     register(zone, settings.raw_zone_file, files_read(settings.build_file))
     start = time.monotonic()
-    done = run_dbt(settings, BUILD, lambda name, status: None)
-    if not done.is_success:
-        bad = [it for it in done.results if it.status in ("error", "fail", "runtime error")]
-        for item in bad:
-            print(f"{item.unique_id}: {item.status}: {item.message}")
-        sys.exit(f"{title}: dbt did not build the demo. {done.error}")
-    print(f"{title}: {len(done.results)} nodes in {time.monotonic() - start:.1f} s")
+    nodes = 0
+    for selection in (BEFORE_OUTLOOK, AFTER_OUTLOOK):
+        if selection is AFTER_OUTLOOK:
+            learn(settings)
+        done = run_dbt(settings, [*BUILD, *selection], lambda name, status: None)
+        if not done.is_success:
+            bad = [it for it in done.results if it.status in ("error", "fail", "runtime error")]
+            for item in bad:
+                print(f"{item.unique_id}: {item.status}: {item.message}")
+            sys.exit(f"{title}: dbt did not build the demo. {done.error}")
+        nodes += len(done.results)
+    print(f"{title}: {nodes} nodes in {time.monotonic() - start:.1f} s")
 
 
 def compare(one: Settings, other: Settings, title: str) -> None:

@@ -238,7 +238,8 @@ MARTS = {
         "1 as missed_calls_lost, 1 as missed_calls_open",
     ),
     "marts.deal_outlook": (
-        "select 'a' as deal_id, 'model' as method, 'x' as reason_1, 0.5::double as win_probability, "
+        "select 'a' as deal_id, 'model' as method, 'x' as reason_1, "
+        "0.5::double as win_probability, "
         "0.4::double as win_probability_low, 0.6::double as win_probability_high, "
         "0.2::double as closes_this_month_probability, "
         "0.3::double as closes_next_month_probability "
