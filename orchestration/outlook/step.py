@@ -42,17 +42,22 @@ def learn(settings: Settings) -> int:
 
 def _learn(settings: Settings, connection: duckdb.DuckDBPyConnection) -> int:
     build = quote(settings.build_file.stem)
-    known = _terms(settings)
-    # Imports of scikit-learn take a second: they wait until there is something to learn.
     counted = connection.execute(
         f"select count(*) from {build}.intermediate.int_outlook__features"
     ).fetchone()
     if not counted or not counted[0]:
         forget(connection)
         return 0
+    from orchestration.outlook.history import read_history
+    from orchestration.outlook.said import Said
+
+    said = Said(connection, build, read_history(connection, build), _terms(settings))
+    if said.is_current:
+        return 0
+    # scikit-learn takes a second to import: only where there is something to learn.
     from orchestration.outlook.rounds import Rounds
 
-    return Rounds(connection, build, known, read_phrases(settings)).run()
+    return Rounds(said, read_phrases(settings)).run()
 
 
 def read_phrases(settings: Settings) -> dict[str, dict[str, str]]:

@@ -1,15 +1,10 @@
 -- One row per day on which a forecast is made and deal that is open or won then: what of
--- its amount has not been paid, never below 0. NULL without an amount.
+-- its amount has not been paid, never below 0. NULL without an amount. Deals that were won
+-- long before owe nothing that is expected any more.
 
 with scores as (
 
     select * from {{ source('outlook', 'scores') }}
-
-),
-
-days as (
-
-    select * from {{ ref('int_outlook__days') }}
 
 ),
 
@@ -31,6 +26,12 @@ payments as (
 
 ),
 
+lags as (
+
+    select * from {{ ref('int_outlook__payment_lags') }}
+
+),
+
 candidates as (
 
     select
@@ -41,18 +42,19 @@ candidates as (
     from scores
     union all
     select
-        days.date_day as observed_on,
+        lags.observed_on,
         closings.deal_id,
         'won' as outcome,
         closings.closed_on
-    from days
+    from lags
     inner join closings
         on
-            days.date_day >= closings.closed_on
-            and (closings.reopened_on is null or days.date_day < closings.reopened_on)
+            lags.observed_on >= closings.closed_on
+            and (closings.reopened_on is null or lags.observed_on < closings.reopened_on)
     where
         closings.outcome = 'won'
-        and (days.is_forecast_day or days.is_as_of)
+        and {{ add_days('closings.closed_on', 'lags.lag_days + ' ~ patience_days()) }}
+            >= lags.observed_on
 
 ),
 

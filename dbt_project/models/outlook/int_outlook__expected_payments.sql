@@ -102,7 +102,6 @@ of_won as (
         on points.as_of_on = to_pay.observed_on
     where
         to_pay.outcome = 'won'
-        and {{ add_days('to_pay.closed_on', 'lags.lag_days + 30') }} >= points.as_of_on
         and points.period_start = {{ period_start("'month'", 'greatest(' ~ add_days(
             'to_pay.closed_on', 'lags.lag_days'
         ) ~ ', ' ~ add_days('points.as_of_on', 1) ~ ')') }}
