@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +30,7 @@ from orchestration.base.lock import (
     REFRESH,
     ending,
     is_space_missing,
+    killed_refresh,
     running_refresh,
 )
 from orchestration.base.record import ERROR, FAIL, PASS, STEPS, WARN, Failure, Record, TargetOutcome
@@ -357,12 +358,14 @@ def show_status(console: Console, settings: Settings) -> bool:
     parts = (
         _show_postgres(console, settings, published),
         _show_page(console, settings, published),
-        _show_last_refresh(console, settings),
+        _show_last_refresh(console, settings, published),
     )
     return all(parts)
 
 
-def _show_last_refresh(console: Console, settings: Settings) -> bool:
+def _show_last_refresh(
+    console: Console, settings: Settings, published: Published | None = None
+) -> bool:
     """Show that a refresh runs, or how the last one ended; whether nothing is wrong with it."""
     running = running_refresh(settings)
     if running is not None:
@@ -375,7 +378,9 @@ def _show_last_refresh(console: Console, settings: Settings) -> bool:
     record, failure = ending(settings)
     at = record.saved_at[:16].replace("T", " ")
     if failure is not None:
-        how = "published, but did not come to its end" if record.is_published else "did not publish"
+        is_killed = killed_refresh(settings) is not None
+        is_out = record.is_published or (is_killed and _is_of(record, published))
+        how = "published, but did not come to its end" if is_out else "did not publish"
         console.print(f"{_MARKS['bad']} The last refresh, {at} UTC, {how}:")
         show_failure(console, failure, shown=len(failure.details))
         return False
@@ -390,6 +395,17 @@ def _show_last_refresh(console: Console, settings: Settings) -> bool:
     else:
         console.print(f"{_MARKS['good']} The last refresh published.")
     return True
+
+
+def _is_of(record: Record, published: Published | None) -> bool:
+    """Whether a refresh that could not say so made the published file: it was killed right after.
+
+    Its beginning is known to the second, and no refresh publishes in its first one.
+    """
+    if published is None or not record.started_at:
+        return False
+    begun = datetime.fromisoformat(record.started_at)
+    return published.published_at >= begun + timedelta(seconds=1)
 
 
 def _show_page(console: Console, settings: Settings, published: Published) -> bool:

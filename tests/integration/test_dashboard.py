@@ -516,6 +516,32 @@ def test_every_screen_fits_and_is_filled(browser: Browser, width: int, language:
     assert browser.complaints == []
 
 
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_a_printed_screen_is_whole(browser: Browser, language: str) -> None:
+    """A4 between its margins is 702 pixels wide, and nobody can scroll or wait there."""
+    browser.page.set_viewport_size({"width": 702, "height": 1000})
+    browser.page.emulate_media(media="print", reduced_motion="no-preference")
+    for screen in CHARTS:
+        browser.open(screen, grain="month", period="2026-09-01", lang=language)
+        browser.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        over = browser.page.eval_on_selector_all(
+            "table",
+            "all => all.map(one => [one.dataset.table, one.getBoundingClientRect().right"
+            " - one.closest('.card').getBoundingClientRect().right])",
+        )
+        assert [name for name, pixels in over if pixels > 0] == [], screen
+        assert browser.page.evaluate("document.documentElement.scrollWidth") <= 702, screen
+        moving = browser.page.eval_on_selector_all(
+            "[data-chart]",
+            "all => all.filter(one => echarts.getInstanceByDom(one).getOption().animation)"
+            ".map(one => one.dataset.chart)",
+        )
+        assert moving == []
+        browser.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    browser.page.emulate_media(media="screen", reduced_motion="reduce")
+    browser.page.set_viewport_size({"width": 1360, "height": 900})
+
+
 def test_the_command_writes_where_it_is_told(demo_publication: Path, tmp_path: Path) -> None:
     file = tmp_path / "sales.html"
     data = {"VORONKA_DATA_DIR": str(demo_publication.parents[1])}

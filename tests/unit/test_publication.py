@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -102,6 +103,12 @@ def digests(settings: Settings) -> dict[str, str]:
         for path in folder.rglob("*.parquet")
         if path.is_file()
     }
+
+
+def rows_of(parquet: Path) -> int:
+    with duckdb.connect() as connection:
+        ((count,),) = connection.execute(f"select count(*) from '{parquet}'").fetchall()
+    return int(count)
 
 
 def names(settings: Settings) -> set[str]:
@@ -370,6 +377,55 @@ def test_what_a_killed_publication_left_is_removed(settings):
     (settings.published_dir / "parquet-20260101T000000000Z-0.tmp").mkdir()
     publish(settings, MODELS, checked(), "1")
     assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_new"),
+    [
+        ("voronka.duckdb.*.tmp", False),  # written, under a name of its own
+        ("latest", False),
+        ("voronka.duckdb", False),
+        # The file has its place, the Parquet files beside it do not.
+        ("parquet", True),
+    ],
+)
+def test_whenever_a_publication_is_killed_the_file_is_whole_and_the_next_one_mends_the_rest(
+    settings, tmp_path, moment, is_new
+):
+    publish(settings, MODELS, checked(), "1")
+    build(settings, rows=2_000)
+    # Python tells an audit hook of each file that is opened or renamed, before it is done.
+    script = tmp_path / "publish.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        "from fnmatch import fnmatch\n"
+        "from pathlib import Path\n"
+        "from orchestration.publication.publish import publish\n"
+        "from orchestration.base.settings import Settings\n"
+        "from tests.unit.test_publication import MODELS, checked\n"
+        "def hook(event, arguments):\n"
+        "    target = {'os.rename': 1, 'os.chmod': 0}.get(event)\n"
+        "    if target is None: return\n"
+        f"    if fnmatch(os.path.basename(str(arguments[target])), {moment!r}):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(hook)\n"
+        f"publish(Settings(data_dir=Path({str(settings.data)!r})), MODELS, checked(), '1')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, cwd=Path.cwd(),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    count = "select count(*) from marts.fct_things"
+    assert query(settings.published_file, count) == [(2_000 if is_new else 1_000,)]
+    folder = settings.published_dir / "parquet"
+    assert rows_of(folder / "fct_things.parquet") == 1_000
+    publish(settings, MODELS, checked(), "1")
+    assert query(settings.published_file, count) == [(2_000,)]
+    assert rows_of(folder / "fct_things.parquet") == 2_000
+    assert names(settings) == {"voronka.duckdb", "latest", "parquet", "parquet-*"}
+    folders = {path for path in settings.published_dir.glob("parquet-*") if path.is_dir()}
+    assert folder.resolve() in folders and len(folders) <= 2
 
 
 def test_what_others_write_beside_the_set_stays(settings):

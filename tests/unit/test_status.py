@@ -103,6 +103,14 @@ def test_a_refresh_that_was_killed_while_it_wrote_the_page_has_published(setting
     assert "The refresh was killed after it had published" in text
 
 
+def test_a_refresh_that_was_killed_between_its_publication_and_the_record_has_published(settings):
+    kill(settings, finished_steps=DONE[:-1], started_at="2020-01-01T00:00:00+00:00")
+    is_good, text = status(settings)
+    assert not is_good
+    assert "published, but did not come to its end:" in text
+    assert "The refresh was killed after the step expectations" in text
+
+
 def test_a_page_of_the_published_figures_is_well(settings):
     remember(settings, finished_steps=DONE)
     assert status(settings)[0]

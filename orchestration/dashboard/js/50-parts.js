@@ -172,7 +172,7 @@ function table({ columns, rows, sort, id }) {
   let [key, isUp] = sort;
   const body = h("tbody");
   const heads = columns.map((column) =>
-    h("th", { scope: "col", class: column.text ? "text" : null },
+    h("th", { scope: "col", class: column.kind || (column.text ? "text" : null) },
       column.value ? h("button", { type: "button", title: column.about || null, onclick: () => { isUp = key === column.key ? !isUp : Boolean(column.text); key = column.key; fill(); } }, column.label) : column.label,
       column.lack ? h("small", { class: "lacking" }, t("not_loaded")) : null));
   function fill() {
@@ -183,7 +183,7 @@ function table({ columns, rows, sort, id }) {
       return (typeof x === "string" ? x.localeCompare(y, locale()) : x - y) * (isUp ? 1 : -1);
     });
     columns.forEach((column, at) => heads[at].setAttribute("aria-sort", column.key === key ? (isUp ? "ascending" : "descending") : "none"));
-    body.replaceChildren(...sorted.map((row) => h("tr", {}, columns.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.text ? "text" : null, "data-label": column.label }, column.cell(row))))));
+    body.replaceChildren(...sorted.map((row) => h("tr", {}, columns.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.kind || (column.text ? "text" : null), "data-label": column.label }, column.cell(row))))));
   }
   fill();
   return h("div", { class: "scroll", tabindex: "0" }, h("table", { "data-table": id }, h("thead", {}, h("tr", {}, heads)), body));
@@ -199,5 +199,5 @@ function metricColumn(name, by, periods) {
 }
 function sparkColumn(name, by, periods) {
   const lists = figures(name, periods, by);
-  return { key: `${name}_trend`, label: t("trend", { metric: label(name) }), cell: (row) => spark(lists[row.at], periods, unitOf(name)) };
+  return { key: `${name}_trend`, kind: "trend", label: t("trend", { metric: label(name) }), cell: (row) => spark(lists[row.at], periods, unitOf(name)) };
 }

@@ -42,7 +42,8 @@ const resizeCharts = () => drawn.forEach((item) => item.chart && !item.place.hid
 const base = () => ({
   animationDuration: 250,
   animationDurationUpdate: 200,
-  animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+  // Paper does not wait for a line to be drawn.
+  animation: !isPrinting && !matchMedia("(prefers-reduced-motion: reduce)").matches,
   textStyle: { fontFamily: css("--font"), color: css("--ink") },
   // Hatching works with aria alone; no series is hatched by itself.
   aria: { enabled: true, label: { enabled: false }, decal: { show: true, decals: [{ symbol: "none" }] } },
