@@ -22,6 +22,8 @@ _QUARANTINE_TEXTS = {
     "_file": "The raw file that the row came from.",
 }
 
+_MANIFESTS = ("manifest.json", "semantic_manifest.json")
+
 Manifest = Mapping[str, Any]
 
 
@@ -32,10 +34,13 @@ def project_fingerprint(settings: Settings) -> str:
 
 
 def is_manifest_current(settings: Settings, fingerprint: str) -> bool:
-    """Whether manifest.json was written for the project as it is."""
+    """Whether dbt's manifests were written for the project as it is, and are whole.
+
+    dbt writes them in place: a full disk or a killed process leaves half a file.
+    """
     mark = read_json(settings.target_dir / "fingerprint.json")
-    return (
-        mark.get("fingerprint") == fingerprint and (settings.target_dir / "manifest.json").is_file()
+    return mark.get("fingerprint") == fingerprint and all(
+        _is_whole(settings.target_dir / name) for name in _MANIFESTS
     )
 
 
@@ -67,6 +72,16 @@ def read_manifest(target: Path) -> Manifest:
 
     manifest = orjson.loads((target / "manifest.json").read_bytes())
     return with_described_quarantine(with_attached_tests(manifest))
+
+
+def _is_whole(file: Path) -> bool:
+    import orjson
+
+    try:
+        orjson.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def with_attached_tests(manifest: dict[str, Any]) -> Manifest:

@@ -8,8 +8,10 @@ import sys
 import pytest
 
 from orchestration.base.errors import BuildFailed, ProcessEnded
+from orchestration.base.files import write_json
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
+from orchestration.models.dbt import is_manifest_current, mark_manifest
 from orchestration.models.run import NodeResult, run_dbt
 from orchestration.models.step import build
 from tests.conftest import ROOT
@@ -130,3 +132,18 @@ def test_dbt_gets_no_password(settings, monkeypatch):
     write_dbt(settings, "event('Generic', 'warn', json.dumps(dict(os.environ)))\nwrite()")
     (said,) = run(settings).warnings
     assert "s3cret" not in said and "VORONKA_DATA_DIR" in said
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "semantic_manifest.json"])
+def test_half_a_manifest_is_written_again(settings, name):
+    """A full disk or a killed process leaves it; a refresh that believed it would fail for ever."""
+    for file in ("manifest.json", "semantic_manifest.json"):
+        write_json(settings.target_dir / file, {"nodes": {"model.x.a": {}}})
+    mark_manifest(settings, "this project")
+    assert is_manifest_current(settings, "this project")
+    assert not is_manifest_current(settings, "another one")
+    file = settings.target_dir / name
+    file.write_bytes(file.read_bytes()[:-3])
+    assert not is_manifest_current(settings, "this project")
+    file.unlink()
+    assert not is_manifest_current(settings, "this project")
