@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from orchestration.metrics.catalogue import RUSSIAN, Catalogue
@@ -45,6 +45,7 @@ class Block:
     """A part of the sheet. `figures` are the positions of columns that hold figures.
 
     `lines` are figures of each row over time, to be drawn beside it; None where there are none.
+    `below` are texts of each row that are too long for a column.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Block:
     figures: frozenset[int] = frozenset()
     rows: tuple[tuple[Cell, ...], ...] = ()
     lines: tuple[tuple[float | None, ...], ...] = ()
+    below: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -75,6 +77,7 @@ class Page:
         for block in self.blocks:
             texts += [[note] for note in block.notes]
             texts += [[cell.text for cell in row] for row in block.rows]
+            texts += [[text[_LINE:]] for text in block.below]
         return sum(1 + max(map(len, row)) // _LINE for row in texts) > _LINES_OF_A_PAGE
 
 
@@ -227,10 +230,13 @@ class _Writer:
     def _trend(self) -> Block:
         sheet = self._sheet
         months = [self._short_month(month) for month in sheet.months]
-        rows = [
-            (Cell(self._label(name)), *(Cell(self._figure(it, name)) for it in values))
-            for name, values in sheet.trend.items()
-        ]
+        rows = []
+        for name, values in sheet.trend.items():
+            is_money = self._catalogue.metrics[name].unit == "currency"
+            # The sign stands once, so that six sums fit beside each other.
+            label = f"{self._label(name)}, {self._currency}" if is_money else self._label(name)
+            write = self._number if is_money else partial(self._figure, metric=name)
+            rows.append((Cell(label), *(Cell(write(it)) for it in values)))
         headings = (self._text("figure"), *months)
         return Block(
             "trend",
@@ -261,35 +267,31 @@ class _Writer:
 
     def _deals(self) -> Block:
         sheet = self._sheet
-        headings = ["deal", "stage", "amount", "days_in_stage"]
-        if sheet.has_outlook:
-            headings += ["days_silent", "probability", "next_step"]
-        rows = []
+        rows, below = [], []
         for it in sheet.deals:
-            cells = [
-                Cell(it.deal_id),
-                Cell(it.stage or NOTHING),
-                Cell(self._money(it.amount)),
-                Cell(self._number(it.days_in_stage)),
-            ]
+            cells = [it.deal_id, it.stage or NOTHING, self._money(it.amount)]
+            cells.append(self._number(it.days_in_stage))
             if sheet.has_outlook:
+                cells.append(self._number(it.days_since_contact))
+                cells.append(self._percent(it.probability, 0))
                 said = (it.step.get(self._language), it.reason.get(self._language))
-                step = " · ".join(filter(None, said)) or self._text("no_step")
-                cells += [
-                    Cell(self._number(it.days_since_contact)),
-                    Cell(self._percent(it.probability, 0)),
-                    Cell(step),
-                ]
-            rows.append(tuple(cells))
-        notes = []
+                below.append(" · ".join(filter(None, said)) or self._text("no_step"))
+            rows.append(tuple(map(Cell, cells)))
+        headings = ["deal", "stage", "amount", "days_in_stage"]
+        about, notes = "", []
+        if sheet.has_outlook:
+            headings += ["days_silent", "probability"]
+        if rows:
+            key = "deals_about_steps" if sheet.has_outlook else "deals_about"
+            about = self._text(key, count=self._number(sheet.open_deals))
         if not rows:
             notes.append(self._text("no_deals"))
         elif not sheet.has_outlook:
             notes.append(self._text("no_outlook"))
         elif all(it.probability is None for it in sheet.deals):
             notes.append(self._text("no_probability"))
-        about = self._text("deals_about", count=self._number(sheet.open_deals)) if rows else ""
-        return self._block("deals", headings, rows, notes, about, texts_at=(1, 6))
+        block = self._block("deals", headings, rows, notes, about, texts_at=(1,))
+        return replace(block, below=tuple(below))
 
     def _block(
         self,

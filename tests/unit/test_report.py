@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -12,6 +13,7 @@ import duckdb
 import pytest
 
 from orchestration.base.errors import WrongUse
+from orchestration.base.terminal import Screen
 from orchestration.metrics.glossary import read_metrics
 from orchestration.report import paper, screen, words
 from orchestration.report.people import Person, find_person
@@ -59,6 +61,7 @@ def text_of(given: Sheet, language: str = "en") -> dict[str, str]:
             [
                 block.about,
                 *(" | ".join(cell.text for cell in row) for row in block.rows),
+                *block.below,
                 *block.notes,
             ]
         ).replace("\u2009", " ")
@@ -321,13 +324,36 @@ def test_deals_come_by_the_outlooks_rank_with_their_next_step(
     marts.execute(OUTLOOK)
     found = read_sheet(marts, CATALOGUE, ANN, None)
     said = text_of(found)["deals"].splitlines()
-    step = "Call back (+7 pp) · silent for 19 days: −12 pp"
-    assert said[1] == f"d2 | Счёт | 900 ₽ | 40 | 19 | 25% | {step}"
-    assert said[2] == "d1 | Встреча | – | 3 | – | – | none"
+    assert said[1:] == [
+        "d2 | Счёт | 900 ₽ | 40 | 19 | 25%",
+        "d1 | Встреча | – | 3 | – | –",
+        "Call back (+7 pp) · silent for 19 days: −12 pp",
+        "none",
+    ]
     assert "Позвонить · молчит" in text_of(found, "ru")["deals"]
     marts.execute("update marts.deal_outlook set win_probability = null")
     without = text_of(read_sheet(marts, CATALOGUE, ANN, None))["deals"]
     assert "There are no chances yet" in without and "Call back" in without
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_on_the_screen_a_deals_step_stands_below_it(
+    marts: duckdb.DuckDBPyConnection, width: int
+) -> None:
+    marts.execute(OUTLOOK)
+    found = read_sheet(marts, CATALOGUE, ANN, None)
+    shown = io.StringIO()
+    console = Screen(file=shown, width=width, force_terminal=True, color_system=None)
+    screen.show_page(console, words.write_page(found, CATALOGUE, "en", "RUB"))
+    lines = [line.rstrip() for line in shown.getvalue().replace("\u2009", " ").splitlines()]
+    at = next(at for at, line in enumerate(lines) if line.startswith("d2 "))
+    assert lines[at + 1] == "    → Call back (+7 pp) · silent for 19 days: −12 pp"
+    assert lines[at + 2].split() == ["d1", "Встреча", "–", "3", "–", "–"]
+    # A narrow screen has the latest four months; a figure is never broken.
+    months = next(line for line in lines if "Mar 26" in line)
+    assert ("Oct 25" in months) == (width == 160) and "Dec 25" in months
+    assert max(map(len, lines)) <= width
+    assert any(line.startswith("Revenue, ₽") and "1 000" in line for line in lines)
 
 
 def test_a_manager_is_found_by_key_or_by_words_of_the_name(
