@@ -17,7 +17,15 @@ WIDTH, HEIGHT = 64, 14
 
 
 def write_paper(page: Page, file: Path) -> None:
-    """Write the sheet in place of an older one. Raises WrongUse where it cannot be written."""
+    """Write the sheet in place of an older one.
+
+    Raises WrongUse where it cannot be written, or where the name says that it is no HTML.
+    """
+    if file.suffix.lower() not in (".html", ".htm"):
+        raise WrongUse(
+            f"{file.name}: the sheet is HTML.",
+            "Name it with .html; a browser prints it, to paper or to PDF.",
+        )
     try:
         write_bytes(file, render(page).encode(), is_durable=True)
     except OSError as error:
