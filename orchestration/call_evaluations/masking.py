@@ -50,13 +50,17 @@ _WORD_NUMBERS = re.compile(
 )
 # Without a colon: 10:00 is a time.
 _GAP = re.compile(rf"(?:[^\w:]|_|(?<!\w){_any(_FILLERS)})*", re.IGNORECASE)
-_LEAD = re.compile(r"(?:(?<!\w)(?:плюс|plus)\s+)?[+(\s]*$", re.IGNORECASE)
+_PLUS = re.compile(r"(?<!\w)(?:плюс|plus)\s+$", re.IGNORECASE)
+_PLUS_LENGTH = 10
 
-_NAME, _HOST = r"[\w.+%'-]+", r"[\w-]+"
+# A name begins where nothing of a name stands before: a long word is looked at once.
+_NAME, _HOST = r"(?<![\w.+%'-])[\w.+%'-]+", r"[\w-]+"
+_AT = r"(?:\s*[@＠﹫]\s*|\s+(?:собака|собачка)\s+)"
+_DOT = r"(?:\.|\s\.\s|\s*точка\s+|\s+dot\s+)"
+_BETWEEN = r"(?:точка|тире|дефис|подч[её]ркивание|dot|dash|underscore)"
 _ADDRESS = re.compile(
-    rf"{_NAME}\s*[@＠﹫]\s*{_HOST}(?:(?:\.|\s\.\s){_HOST})+"
-    rf"|{_NAME}(?:\s+(?:точка|тире|дефис|подч[её]ркивание)\s+{_NAME})*\s+(?:собака|собачка)\s+{_HOST}(?:\s*(?:\.|точка)\s*{_HOST})+"
-    rf"|{_NAME}\s+at\s+{_HOST}(?:\s+dot\s+{_HOST})+",
+    rf"{_NAME}(?:\s+{_BETWEEN}\s+{_NAME}){{0,5}}(?:{_AT}{_HOST}(?:{_DOT}{_HOST}){{1,5}}"
+    rf"|\s+at\s+{_HOST}(?:\s+dot\s+{_HOST}){{1,5}})",
     re.IGNORECASE,
 )
 _DIGITS_OF = {"three": 3, "two": 2, "one": 1, "digit": 1}
@@ -112,8 +116,12 @@ def _without_numbers(text: str) -> str:
     parts: list[str] = []
     done = 0
     for start, end in _long_numbers(text):
-        lead = _LEAD.search(text, done, start)
-        first = lead.start() if lead else start
+        first = start
+        while first > done and (text[first - 1] in "+(" or text[first - 1].isspace()):
+            first -= 1
+        # The blanks belong to the word, where it is one.
+        plus = _PLUS.search(text, max(done, start - _PLUS_LENGTH), start)
+        first = min(first, plus.start()) if plus else first
         kept_blank = " " if text[first:start].startswith(" ") else ""
         parts += [text[done:first], kept_blank, NUMBER, _breaks(text[first:end])]
         done = end

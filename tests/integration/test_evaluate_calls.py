@@ -299,6 +299,12 @@ def test_a_persons_evaluation_stays_the_current_one(place):
     ]
     facts = build.rows("select score from fct_call_evaluations where call_id = 'person'")
     assert facts == [(Decimal("80.5"),)]
+    # The quotes beside are not a part of the zone, nor drift.
+    with duckdb.connect(str(place.data / "build/raw_zone.duckdb"), read_only=True) as connection:
+        files = str(connection.execute("from zone.files").fetchall())
+        assert connection.execute("from zone.schema_drift").fetchall() == []
+    assert "evaluate_calls-" in files and "_quotes" not in files
+    assert len(place.rows("_quotes")) == 4 * (7 + 8)
 
 
 def test_nothing_is_sent_twice(place):
@@ -577,6 +583,12 @@ def test_settings_are_checked_before_anything(place, values, message):
     assert error.value.exit_code == 2 and "secret@" not in str(error.value)
 
 
+def test_nothing_is_written_into_the_demo(place):
+    settings = place.settings().model_copy(update={"raw_dir": str(ROOT / "seeds/demo/raw")})
+    with pytest.raises(WrongUse, match="demo company"):
+        Run(settings)
+
+
 def test_a_key_itself_is_refused_and_not_repeated(place):
     with pytest.raises(WrongUse, match="VORONKA_LLM_KEY: write env:NAME") as error:
         place.settings(llm_key="sk-secret")
@@ -591,14 +603,3 @@ def test_one_run_at_a_time(place):
 def test_waits_end_where_somebody_asks_to_stop(place):
     Waits(place.clock).sleep(1.0)
     assert sum(place.clock.waits) == pytest.approx(1.0)
-
-
-def test_the_zone_does_not_see_the_quotes(place):
-    place.run()
-    build = Build(place.data, place.raw)
-    build.refresh()
-    with duckdb.connect(str(place.data / "build/raw_zone.duckdb"), read_only=True) as connection:
-        files = connection.execute("from zone.files").fetchall()
-        drift = connection.execute("from zone.schema_drift").fetchall()
-    assert "evaluate_calls-" in str(files) and "_quotes" not in str(files)
-    assert drift == []
