@@ -22,11 +22,18 @@ from orchestration.call_evaluations.answers import (
 from orchestration.call_evaluations.endpoint import ANSWER_TOKENS, Endpoint, NotTaken
 from orchestration.call_evaluations.journal import Journal
 from orchestration.call_evaluations.prompt import Prompt, hold_to_version, read_prompt
-from orchestration.call_evaluations.selection import Candidate, Selection, select
+from orchestration.call_evaluations.selection import (
+    FOLDER,
+    WRITER,
+    Candidate,
+    Selection,
+    select,
+)
 from orchestration.call_evaluations.transcript import Transcript
 from orchestration.connectors.clock import Clock, Stamps
 from orchestration.connectors.errors import EXIT_TRY_LATER
 from orchestration.connectors.lock import only_run
+from orchestration.connectors.zone_files import zone_files
 
 STEP = "Evaluating calls"
 LIMIT = 100
@@ -139,7 +146,9 @@ class Run:
         outcome = self._outcome
         calls = plan.selection.calls
         outcome.remaining = plan.selection.waiting
-        stamps = Stamps(self._clock)
+        # Later than all before, whatever the clock does: a file's name is its load instant.
+        own = zone_files(self.settings.raw_zone, FOLDER, WRITER)
+        stamps = Stamps(self._clock, own[-1].loaded_at if own else None)
         try:
             progress.tell(STEP, total=len(calls))
             for candidate in calls:

@@ -147,9 +147,7 @@ class Place:
         return load_settings(raw_dir=str(self.raw), data_dir=self.data, **{**given, **values})
 
     def run(self, limit=100, max_tokens=500_000, since=None, **values):
-        """One run; its outcome."""
-        # Each evaluation at another instant, as a clock that goes on would have it.
-        self.clock.fixed = NOW.replace(hour=self.clock.fixed.hour + 1)
+        """One run; its outcome. The clock stands still: no run may overwrite another's file."""
         run = Run(self.settings(**values), limit, max_tokens, since, self.clock)
         with run.only():
             return run.evaluate(run.plan())
@@ -254,7 +252,7 @@ def test_what_is_written(place):
         )
     )
     outcome = place.run(limit=1)
-    at = datetime(2026, 3, 10, 13, tzinfo=UTC)
+    at = NOW
     assert place.rows() == [
         {
             "call_id": "newest", "evaluated_at": at, "evaluator": "judge@1",
