@@ -28,7 +28,12 @@ from tests.conftest import ROOT
 
 UNCHANGED = "UNCHANGED"
 _INCREMENTAL = ("new_files", "touched_keys")
-_SEARCH_PATH = "voronka_build.main,voronka_marts.main,voronka_marts.marts,voronka_marts.quarantine"
+_SEARCH_PATH = (
+    "voronka_build.main",
+    "voronka_marts.main",
+    "voronka_marts.marts",
+    "voronka_marts.quarantine",
+)
 
 
 class Build:
@@ -38,15 +43,20 @@ class Build:
         self._settings = Settings(data_dir=data, raw_dir=str(raw))
         self.files = self._settings.build_files
 
-    def refresh(self, **variables: Any) -> dict[str, str]:
-        """Register the zone and build every model; what dbt says of each incremental one."""
+    def refresh(self, *, only: str = "", **variables: Any) -> dict[str, str]:
+        """Register the zone and build every model; what dbt says of each incremental one.
+
+        `only` is dbt's selection where some models are enough.
+        """
         settings = self._settings.model_copy(update={"dbt_vars": variables})
         zone = scan(settings.raw_zone, load_contract(ROOT))
         register(zone, settings.raw_zone_file, files_read(self._settings.build_file))
-        manifest = None if variables else _manifest()
+        # The as-of date is read when the models run, other variables also when dbt parses them.
+        manifest = _manifest() if variables.keys() <= {"as_of"} else None
         # Nobody reads the two seconds' worth of artifacts that dbt would write.
         arguments = ["--quiet", "--no-write-json", "build"]
         arguments += ["--exclude-resource-type", "test", "unit_test"]
+        arguments += ["--select", only] if only else []
         with patch.dict(os.environ, settings.dbt_environment()):
             try:
                 done = dbtRunner(manifest).invoke([*arguments, *settings.dbt_arguments()])
@@ -80,7 +90,11 @@ class Build:
         with duckdb.connect() as connection:
             attach(connection, *self.files)
             connection.execute("set TimeZone = 'UTC'")
-            connection.execute(f"set search_path = '{_SEARCH_PATH}'")
+            schemas = connection.execute(
+                "select database_name || '.' || schema_name from duckdb_schemas()"
+            ).fetchall()
+            found = [schema for schema in _SEARCH_PATH if (schema,) in schemas]
+            connection.execute(f"set search_path = '{','.join(found)}'")
             return connection.execute(sql).fetchall()
 
 

@@ -1,5 +1,6 @@
 -- One row per activity, step of a meeting and payment, with the keys as the CRM gave them:
--- what happened, on which day, and the day on which the deal that it names exists.
+-- what happened, on which day, and the day on which the deal that it names exists. No step
+-- of a meeting comes before it is set.
 
 with activities as (
 
@@ -51,7 +52,7 @@ events as (
         contact_id,
         lead_id,
         '{{ step }}' as touch,
-        {{ column }} as happened_at
+        greatest(set_at, {{ column }}) as happened_at
     from meetings
     where {{ column }} is not null
     {%- endfor %}

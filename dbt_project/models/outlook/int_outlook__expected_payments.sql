@@ -1,4 +1,5 @@
--- One row per forecast point and manager: money that is expected of deals that are there.
+-- One row per forecast point and manager: money that is expected of deals that are there; a
+-- deal without an amount adds nothing.
 -- `expected_open` is NULL for the day where nothing is known of the chance that any deal
 -- is won. What a won deal owes falls due the median lag after winning; what is overdue is
 -- expected on the next day, and after thirty days not any more.
@@ -74,11 +75,11 @@ of_open as (
         points.as_of_on,
         points.period_start,
         live.manager_id,
-        cast(round(sum(cast(live.unpaid_amount as double) * case points.months_ahead
+        cast(round(coalesce(sum(cast(live.unpaid_amount as double) * case points.months_ahead
             when 0 then live.paid_in_0
             when 1 then live.paid_in_1
             else live.paid_in_2
-        end), 2) as {{ type_money() }}) as expected_open,
+        end), 0), 2) as {{ type_money() }}) as expected_open,
         cast(0 as {{ type_money() }}) as expected_won_unpaid
     from points
     inner join live
@@ -94,7 +95,7 @@ of_won as (
         points.period_start,
         to_pay.manager_id,
         cast(0 as {{ type_money() }}) as expected_open,
-        sum(to_pay.unpaid_amount) as expected_won_unpaid
+        coalesce(sum(to_pay.unpaid_amount), 0) as expected_won_unpaid
     from points
     inner join lags
         on points.as_of_on = lags.observed_on
@@ -126,7 +127,7 @@ final as (
         expected.manager_id,
         case when max(unknown_days.observed_on) is null then sum(expected.expected_open) end
             as expected_open,
-        coalesce(sum(expected.expected_won_unpaid), 0) as expected_won_unpaid
+        sum(expected.expected_won_unpaid) as expected_won_unpaid
     from (
         select * from of_open
         union all

@@ -1,5 +1,6 @@
 -- One row per deal and stay in a stage as days see it: the days at whose end the deal
--- was there. A stay counts from the deal's creation on.
+-- was there. A stay counts from the deal's creation on; until its first entry the deal is
+-- in the unknown stage.
 
 with stage_entries as (
 
@@ -13,7 +14,7 @@ deals as (
 
 ),
 
-final as (
+entered as (
 
     select
         stage_entries.deal_id,
@@ -29,9 +30,40 @@ final as (
     from stage_entries
     inner join deals
         on stage_entries.deal_id = deals.deal_id
-    where
-        stage_entries.exited_on is null
-        or greatest(stage_entries.entered_on, deals.created_on) < stage_entries.exited_on
+
+),
+
+before_first as (
+
+    select
+        deal_id,
+        created_on,
+        0 as entry_no,
+        'unknown' as stage_id,
+        'unknown' as pipeline_id,
+        'open' as stage_kind,
+        {{ null_text() }} as movement,
+        created_on as entered_on,
+        created_on as from_on,
+        entered_on as until_on
+    from entered
+    where entry_no = 1
+
+),
+
+stays as (
+
+    select * from entered
+    union all
+    select * from before_first
+
+),
+
+final as (
+
+    select *
+    from stays
+    where until_on is null or from_on < until_on
 
 )
 

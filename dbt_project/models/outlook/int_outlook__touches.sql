@@ -1,7 +1,7 @@
 -- One row per deal, kind of touch, day on which it happened and day on which that is known
 -- of the deal. What names a deal belongs to that deal; what names none, or one that does
--- not exist yet, belongs to the deals of its contact or lead. A payment for another deal
--- of the contact is the touch `contact_payment`.
+-- not exist yet, belongs to the deals of its contact or lead. A payment that names a
+-- contact is the touch `contact_payment` of all deals of the contact.
 
 with links as (
 
