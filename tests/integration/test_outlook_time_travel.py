@@ -120,7 +120,7 @@ def cut_at(versions: Versions, day: date, stages: dict[str, str | None]) -> Vers
 
 
 def cut_table(table: Table, rows: list[Row], end: datetime) -> list[Row]:
-    """Rows that had begun by then; later times in them are gone. Versions of a row stay together."""
+    """Rows that had begun by then, without later times. Versions of a row stay together."""
     times = [
         column
         for column in table.columns
