@@ -29,6 +29,20 @@ def encode(values: Sequence[Any]) -> Column:
     return plain if len(plain) <= len(runs) else {"r": runs}
 
 
+def encode_days(values: Sequence[int]) -> Column:
+    """Whole numbers that mostly go up by the same: as `encode` or, shorter, `{"d": steps}`.
+
+    The steps are encoded as such columns are; the first one leads from 0.
+    """
+    steps = [value - before for before, value in zip([0, *values], values, strict=False)]
+    by_steps, plain = encode(steps), encode(values)
+    return {"d": by_steps} if _length(by_steps) < _length(plain) else plain
+
+
+def _length(column: Column) -> int:
+    return len(column if isinstance(column, list) else column["r"])
+
+
 def encode_figures(values: NDArray[Any]) -> Column:
     """Numbers without gaps: as `encode` does or, where mostly 0, the others alone.
 

@@ -6,7 +6,7 @@ and so on, and additive columns. Figures that do not add up come as rows of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -16,8 +16,9 @@ import duckdb
 from orchestration.base.errors import shortened
 from orchestration.base.sql import quote
 from orchestration.base.variables import Variables
-from orchestration.dashboard.encode import encode, encode_figures
+from orchestration.dashboard.encode import encode, encode_days, encode_figures
 from orchestration.dashboard.formulas import formula
+from orchestration.dashboard.outlook import OPEN_DEALS, OPEN_DEALS_SQL, outlook
 from orchestration.expectations.acceptance import unpriced_money
 from orchestration.metrics.catalogue import GRAINS, LANGUAGES, Catalogue
 from orchestration.metrics.needs import MANAGER, Needs, empty_tables
@@ -77,16 +78,16 @@ class Extract:
         self._connection = connection
         self._as_of = self._one("select max(as_of_date) from quality.publication")[0]
         self.window = self._window(max_rows)
-        self._managers = self._rows("select manager_id from marts.dim_manager order by all")
-        self._sources = self._rows("select source_id from marts.dim_source order by all")
-        self._bands = self._rows(
+        self._managers = self.rows("select manager_id from marts.dim_manager order by all")
+        self._sources = self.rows("select source_id from marts.dim_source order by all")
+        self._bands = self.rows(
             "select distinct age_from_days, age_to_days from marts.open_deals order by all"
         )
         self._positions = {
             "manager_id": _positions(self._managers),
             "source_id": _positions(self._sources),
-            "stage_id": _positions(self._rows(_STAGES)),
-            "pipeline_id": _positions(self._rows(_PIPELINES)),
+            "stage_id": _positions(self.rows(_STAGES)),
+            "pipeline_id": _positions(self.rows(_PIPELINES)),
             "age_from_days": _positions(self._bands),
         }
 
@@ -117,18 +118,19 @@ class Extract:
             "plans": self._plans(),
             "diagnosis": self._diagnosis(),
             "profiles": self._profiles(),
-            "loads": self._table(
+            "loads": self.table(
                 "select distinct period_start, manager_id, depth_or_breadth, deals_in_work, "
                 "round(actions_per_deal, 4) as actions_per_deal, team_deals_in_work, "
                 "round(team_actions_per_deal, 4) as team_actions_per_deal "
                 "from marts.manager_profile where depth_or_breadth is not null "
                 f"and period_start >= date '{self.window.start.replace(day=1)}' order by all"
             ),
-            "cohorts": self._table(
+            "cohorts": self.table(
                 "select cohort_month, months_since, customers, active, active_share, revenue, "
                 "cumulative_revenue from marts.customer_cohorts order by all"
             ),
             "presale": self._presale(),
+            "outlook": outlook(self.rows, self.table),
             "quality": self._quality(),
         }
 
@@ -210,10 +212,10 @@ class Extract:
                 "from (from marts.fct_pipeline_days where date_day > date '"
                 f"{self.window.end - timedelta(days=PIPELINE_DAYS)}' or isodow(date_day) = 7 "
                 "or date_day = last_day(date_day))",
+                # A deal stays where it is for days: days last, so that neighbours are alike.
                 {
-                    **{"day": "date_day", "pipeline": "pipeline_id", "stage": "stage_id"},
-                    "manager": "manager_id",
-                    "source": "source_id",
+                    **{"pipeline": "pipeline_id", "stage": "stage_id", "manager": "manager_id"},
+                    **{"source": "source_id", "day": "date_day"},
                 },
                 ("open_deals", "open_amount", "open_deals_without_amount"),
             ),
@@ -232,6 +234,12 @@ class Extract:
                 ("deals_lost", "lost_amount"),
             ),
             "ageing": self._ageing(),
+            "outlook": self._cube(
+                OPEN_DEALS_SQL,
+                {"manager": "manager_id", "source": "source_id"},
+                OPEN_DEALS,
+                is_dated=False,
+            ),
             "customers": self._customers(),
         }
 
@@ -263,14 +271,15 @@ class Extract:
                 cube["reasons"] = sorted(set(values))
                 cube["keys"][key] = encode([cube["reasons"].index(value) for value in values])
             else:
-                cube["keys"][key] = encode(self._key(column, values))
+                found_keys = self._key(column, values)
+                cube["keys"][key] = (encode_days if key == "day" else encode)(found_keys)
         for name in columns:
             cube["columns"][name] = encode_figures(found[name])
         return cube
 
     def _additive(self) -> list[str]:
         """The figures of kpi_daily."""
-        found = self._rows(
+        found = self.rows(
             "select column_name from duckdb_columns() where schema_name = 'marts' and "
             "table_name = 'kpi_daily' and data_type not in ('VARCHAR', 'DATE') "
             "order by column_index"
@@ -359,7 +368,7 @@ class Extract:
         return [{**stage, "pipeline": pipelines.get(stage["pipeline"], -1)} for stage in stages]
 
     def _company(self) -> dict[str, Any]:
-        return self._table(
+        return self.table(
             f"select period_grain, period_start, {', '.join(_COMPANY)} "
             f"from marts.kpi_company_period where {self._in_window()} order by all"
         )
@@ -367,21 +376,21 @@ class Extract:
     def _stated(self) -> dict[str, Any]:
         """Such figures of managers, days apart: nobody reads the median of a day."""
         found = " or ".join(f"{name} is not null" for name in _STATED)
-        return self._table(
+        return self.table(
             f"select period_grain, period_start, manager_id, {', '.join(_STATED)} "
             f"from marts.kpi_manager_period where {self._in_window()} "
             f"and period_grain <> 'day' and ({found}) order by all"
         )
 
     def _plans(self) -> dict[str, Any]:
-        return self._table(
+        return self.table(
             "select metric, period as period_grain, period_start, manager_id, target, "
             "actual_to_date as actual, target_to_date from marts.quota_attainment "
             f"where period_start >= date '{self.window.start.replace(day=1)}' order by all"
         )
 
     def _diagnosis(self) -> dict[str, Any]:
-        return self._table(
+        return self.table(
             "select period_grain, period_start, manager_id, situation, check_no, metric, "
             "current_value, previous_value, ratio, verdict, advice_ru, advice_en "
             f"from marts.kpi_diagnostics where {self._in_window()} order by all"
@@ -389,7 +398,7 @@ class Extract:
 
     def _profiles(self) -> dict[str, Any]:
         """Rates that have a value, sorted so that what repeats stands together."""
-        return self._table(
+        return self.table(
             "select period_start, manager_id, metric, round(value, 5) as value, denominator, "
             "round(team_median, 5) as team_median, team_managers, is_small_sample, funnel, "
             "from_step, to_step, round(gap_in_deals, 2) as gap_in_deals, "
@@ -402,7 +411,7 @@ class Extract:
         )
 
     def _presale(self) -> dict[str, Any]:
-        return self._table(
+        return self.table(
             "select deal_id, stage_id, manager_id, source_id, amount, days_in_stage as days, "
             "is_entry_uncertain as is_at_least from marts.open_deals where stage_kind = 'presale' "
             f"order by amount desc nulls last, deal_id limit {MAX_PRESALE}"
@@ -454,7 +463,8 @@ class Extract:
         assert row is not None
         return row
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """A result by rows."""
         return self._connection.execute(sql).fetchall()
 
     def _records(self, sql: str) -> list[dict[str, Any]]:
@@ -468,8 +478,13 @@ class Extract:
             for row in found.fetchall()
         ]
 
-    def _table(self, sql: str) -> dict[str, Any]:
-        """A result by columns; ids of managers and so on as positions."""
+    def table(
+        self, sql: str, more: Mapping[str, Mapping[Any, int]] | None = None
+    ) -> dict[str, Any]:
+        """A result by columns; ids of managers and so on as positions.
+
+        `more` has, by column, the positions of further values. NULL stays NULL in these.
+        """
         found = self._connection.execute(sql)
         names = [column[0] for column in found.description or ()]
         rows = found.fetchall()
@@ -479,6 +494,8 @@ class Extract:
             positions = self._positions.get(name)
             if positions is not None:
                 values = tuple(positions.get(value, -1) for value in values)
+            elif more and name in more:
+                values = tuple(more[name].get(value) for value in values)
             table["columns"][name] = encode(values)
         return table
 

@@ -37,12 +37,14 @@ CHARTS = {
         *("spend_by_source", "revenue_by_source"),
     ),
     "calls": ("hours", "calls_answered", "missed", "waiting", "quality", "speed"),
-    "pipeline": ("open_by_stage", "stage_amount", "ageing"),
+    "pipeline": ("forecast", "open_by_stage", "stage_amount", "ageing"),
     "diagnosis": (),
     "customers": (
         *("cohort_map", "active", "come_and_go", "retention", "clv", "csat", "cumulative"),
     ),
-    "quality": ("quarantine_tables", "found"),
+    "quality": (
+        *("quarantine_tables", "found", "backtest_error", "calibration", "past_forecasts"),
+    ),
 }
 # Each chart, where it ends on the right, its filled shapes, the figures of each of its series, and
 # the room between the last line of its legend and the highest text of its axes.

@@ -16,7 +16,7 @@ import pytest
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.settings import Settings
-from orchestration.dashboard.encode import dumps, encode, encode_figures
+from orchestration.dashboard.encode import dumps, encode, encode_days, encode_figures
 from orchestration.dashboard.extract import Extract
 from orchestration.dashboard.formulas import Formula, formula
 from orchestration.dashboard.page import PARTS, echarts, own_script, render, write_dashboard
@@ -112,6 +112,14 @@ def test_columns_take_their_shortest_form() -> None:
     assert encode_figures(np.array([1.0, 2, 3])) == [1, 2, 3]
     assert encode_figures(np.array([0.1 + 0.2, 1e-9])) == [0.3, 0]
     assert encode_figures(np.array([])) == []
+
+
+def test_days_are_written_by_their_steps_where_that_is_shorter() -> None:
+    assert encode_days([3, 4, 5, 6, 7, 8, 9]) == {"d": {"r": [3, 1, 1, 6]}}
+    assert encode_days([3, 4, 5, 6, 3, 4, 5, 6]) == [3, 4, 5, 6, 3, 4, 5, 6]
+    assert encode_days([3, 4, 5, 6, 7, 4, 5, 6, 7, 8]) == {"d": {"r": [3, 1, 1, 4, -3, 1, 1, 4]}}
+    assert encode_days([7, 7, 7, 7, 9]) == {"r": [7, 4, 9, 1]}
+    assert encode_days([]) == []
 
 
 def test_a_script_element_cannot_be_closed_by_data() -> None:

@@ -10,9 +10,13 @@ const dateOf = (day) => new Date(Date.parse(ABOUT.start) + day * DAY_MS);
 const isoOf = (date) => date.toISOString().slice(0, 10);
 const LAST_DAY = dayOf(ABOUT.end);
 
-// The three forms in which lib/dashboard/encode.py writes a column.
+// The forms in which dashboard/encode.py writes a column.
 function decode(column) {
   if (Array.isArray(column)) return column;
+  if (column.d) {
+    let value = 0;
+    return decode(column.d).map((step) => (value += step));
+  }
   const values = [];
   if (column.r) {
     for (let i = 0; i < column.r.length; i += 2) {

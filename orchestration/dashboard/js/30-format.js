@@ -42,12 +42,14 @@ function inUnit(value, unit, isShort = false) {
   if (unit === "ratio") return percent(value);
   if (unit === "count") return isShort && Math.abs(value) >= 1e5 ? thin(format({ notation: "compact", maximumFractionDigits: 1 }).format(value)) : number(value);
   if (unit === "score") return number(value, 1);
+  if (unit === "error") return number(value, 3);
   const digits = Math.abs(value) < 10 ? 1 : 0;
   return unit === "bare" ? number(value, digits) : `${number(value, digits)}\u00a0${t(`unit_${unit}`)}`;
 }
 // The same on an axis, where the unit stands in the title.
 function onAxis(value, unit) {
   if (unit === "ratio") return percent(value, 0);
+  if (unit === "error") return number(value, 2);
   return thin(format({ notation: Math.abs(value) >= 10000 ? "compact" : "standard", maximumFractionDigits: Math.abs(value) < 10 ? 1 : Math.abs(value) < 1e7 ? 1 : 0 }).format(value));
 }
 

@@ -177,13 +177,14 @@ function table({ columns, rows, sort, id }) {
       column.lack ? h("small", { class: "lacking" }, t("not_loaded")) : null));
   function fill() {
     const by = columns.find((column) => column.key === key);
-    const sorted = [...rows].sort((a, b) => {
+    // Without a column to sort by, rows stand as they came.
+    const sorted = !by ? rows : [...rows].sort((a, b) => {
       const [x, y] = [by.value(a), by.value(b)];
       if (!isGiven(x) || !isGiven(y)) return isGiven(x) ? -1 : isGiven(y) ? 1 : 0;
       return (typeof x === "string" ? x.localeCompare(y, locale()) : x - y) * (isUp ? 1 : -1);
     });
     columns.forEach((column, at) => heads[at].setAttribute("aria-sort", column.key === key ? (isUp ? "ascending" : "descending") : "none"));
-    body.replaceChildren(...sorted.map((row) => h("tr", {}, columns.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.kind || (column.text ? "text" : null), "data-label": column.label }, column.cell(row))))));
+    body.replaceChildren(...sorted.map((row) => h("tr", {}, columns.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.kind || (column.text ? "text" : null), "data-label": column.label, "data-column": column.key }, column.cell(row))))));
   }
   fill();
   return h("div", { class: "scroll", tabindex: "0" }, h("table", { "data-table": id }, h("thead", {}, h("tr", {}, heads)), body));

@@ -17,6 +17,9 @@ function pipeline() {
   const passed = ofPipeline.filter(({ stage, at }) => ["open", "presale"].includes(stage.kind) && (!stage.gone || history[at].some((value) => value)));
   return [
     kpis("open_deals", "open_amount", "presale_deals", "presale_amount"),
+    forecastSection(),
+    dealsAhead(),
+    h("h2", {}, t("title_where")),
     pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((place) => [place, nameOf(DATA.pipelines[place])]), openPipeline, (place) => { openPipeline = place; show(); }) : null,
     chartCard({ id: "open_by_stage", wide: true, title: t("title_open_by_stage"), names: ["open_amount"], filters: filtersOf("open_amount"), note: t("at_period_end"), height: 320 },
       timeChart(periods, passed.map(({ stage, at }, place) => ({ name: nameOf(stage), values: history[at], stack: "sum", color: color(place) })), { unit: "currency", wide: true, stackName: label("open_amount") })),

@@ -36,6 +36,7 @@ function quality() {
       columns: [{ key: "table_name", label: t("table"), text: true, value: (row) => row.table_name, cell: (row) => h("span", {}, row.table_name, row.rows_kept ? null : h("small", { class: "lacking" }, ` ${t("not_loaded")}`)) }, column("files", t("files_column")), column("rows_read", t("rows_read")), column("rows_kept", t("rows_kept")), column("rows_quarantined", t("quarantined"))],
     })),
     drift.length ? card({ id: "drift", wide: true, title: t("title_drift"), about: t("drift_about") }, table({ id: "drift", rows: drift, sort: ["table_name", true], columns: [column("table_name", t("table"), true), column("column_name", t("column"), true), column("data_type", t("type"), true), column("files", t("files_column"))] })) : null,
+    backtest(),
   ];
 }
 
