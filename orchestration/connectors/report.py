@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +53,11 @@ class Report:
         """Something to know; once."""
         if text not in self.warnings:
             self.warnings.append(text)
+
+    def lacking(self, what: str, row: Mapping[str, Any], documented: AbstractSet[str]) -> None:
+        """Count the fields that the system's manual promises and this row does not have."""
+        for name in documented - row.keys():
+            self.counted[f"{what}: rows without {name}"] += 1
 
     def account(
         self, what: str, fetched: int, mapped: int, pending: int = 0, rejected: int = 0

@@ -166,6 +166,70 @@ def test_a_date_field_is_the_day_of_the_accounts_zone(place: Place) -> None:
     assert row(place, "crm.deals", "50001")["expected_close_on"] == "2026-03-25"
 
 
+def test_a_reason_that_comes_as_an_id_alone_is_looked_up(place: Place) -> None:
+    store = sample_store(FOLDER)
+    store.loss_reasons = [{"id": 401, "name": "Дорого"}]
+    lost = next(it for it in store.leads if it["id"] == 50001)
+    lost["status_id"] = 143
+    lost["_embedded"] = {**lost["_embedded"], "loss_reason": []}
+    lost["loss_reason_id"] = 401
+    with AmocrmStandIn(lambda: store) as standin:
+        place.connect("amo", keys(standin, non_target_reasons=["дорого"]), SECRETS)
+        place.good(now=NOW)
+    assert row(place, "crm.deals", str(lost["id"]))["lost_reason"] == "Дорого"
+    assert row(place, "crm.leads", str(lost["id"]))["rejection_reason"] == "Дорого"
+
+
+def test_a_reason_in_a_custom_field_says_that_a_lead_is_no_target(place: Place) -> None:
+    store = sample_store(FOLDER)
+    store.custom_fields = [{"id": 9301, "name": "Причина"}]
+    lost = next(it for it in store.leads if it["id"] == 50001)
+    lost["status_id"] = 143
+    lost["_embedded"] = {**lost["_embedded"], "loss_reason": []}
+    lost["loss_reason_id"] = None
+    lost["custom_fields_values"] = [{"field_id": 9301, "values": [{"value": "Спам"}]}]
+    with AmocrmStandIn(lambda: store) as standin:
+        named = {"lost_reason_field": "Причина", "non_target_reasons": ["спам"]}
+        place.connect("amo", keys(standin, **named), SECRETS)
+        place.good(now=NOW)
+    found = row(place, "crm.leads", str(lost["id"]))
+    assert (found["is_target"], found["rejection_reason"]) == ("false", "Спам")
+
+
+def test_a_field_that_the_answer_lacks_is_null_and_counted(place: Place) -> None:
+    store = sample_store(FOLDER)
+    lead = next(it for it in store.leads if it["id"] == 50001)
+    del lead["price"]
+    with AmocrmStandIn(lambda: store) as standin:
+        place.connect("amo", keys(standin), SECRETS)
+        report = place.good(now=NOW).report
+    assert report.counted["/leads: rows without price"] == 1
+    assert "amount" not in row(place, "crm.deals", "50001")
+
+
+def test_a_row_that_a_moving_list_skips_is_not_buried_by_the_sweep(place: Place) -> None:
+    """Pages go by number: when a row of the first is deleted, the second begins one row later."""
+    company = small_company()
+
+    def shift(request: Request) -> None:
+        is_list = request.path.endswith("/leads") and not any(
+            "filter" in it for it in request.query
+        )
+        if is_list and request.query.get("page") == "2" and "with" not in request.query:
+            company.hide_sale(1)
+
+    with AmocrmStandIn(lambda: company_store(company), page_size=2) as standin:
+        place.connect("amo", keys(standin), SECRETS)
+        place.good(now=FIRST)
+        before = set(current(place.raw, "crm.deals"))
+        standin.always = shift
+        place.good(now=FIRST + timedelta(days=8))
+        asked = [it for it in standin.requests if any("filter[id]" in key for key in it.query)]
+    assert asked
+    assert before - set(current(place.raw, "crm.deals")) in (set(), {("50001",)}, {("1",)})
+    assert len(current(place.raw, "crm.deals")) >= len(before) - 1
+
+
 def test_a_lead_is_declined_at_the_next_load(place: Place) -> None:
     store = sample_store(FOLDER)
     with AmocrmStandIn(lambda: store) as standin:

@@ -397,9 +397,39 @@ def test_a_failed_call_in_a_batch_is_no_empty_list(place: Place) -> None:
         reply = json_reply({"result": {"result": [], "result_error": {"d101": words}}})
         standin.always = lambda it: reply if it.path.endswith("/batch") else None
         outcome = place.run(now=FIRST)
-    assert outcome.exit_code == 75
+    assert outcome.exit_code == 2
     assert outcome.failure is not None
     assert "Access denied" in outcome.failure.message
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "waits"),
+    [("QUERY_LIMIT_EXCEEDED", 0, [1.0, 2.0]), ("insufficient_scope", 2, []), ("ODD", 75, [])],
+)
+def test_a_call_of_a_batch_that_is_refused_for_a_time_is_asked_again(
+    place: Place, code: str, exit_code: int, waits: list[float]
+) -> None:
+    store, left = sample_store(FOLDER), [2 if exit_code == 0 else 99]
+
+    def refuse(request: Request) -> Reply | None:
+        if not request.path.endswith("/batch") or not left[0]:
+            return None
+        left[0] -= 1
+        names = list(request.json["cmd"])
+        error = {"error": code, "error_description": "not now"}
+        return json_reply({"result": {"result": [], "result_error": dict.fromkeys(names, error)}})
+
+    with Bitrix24StandIn(lambda: store) as standin:
+        standin.always = refuse
+        place.connect("b24", keys(standin, payments_from="native"), SECRETS)
+        outcome = place.run(now=NOW)
+    assert outcome.exit_code == exit_code
+    assert place.clock is not None
+    assert [it for it in place.clock.waits if it >= 1] == waits
+    if outcome.failure is None:
+        assert current(place.raw, "crm.payments")
+    else:
+        assert code in outcome.failure.message
 
 
 def test_a_method_slows_down_before_its_server_time_is_used_up(place: Place) -> None:

@@ -148,6 +148,33 @@ def test_every_kind_has_its_page_in_both_languages(kind: str) -> None:
         assert "voronka connect check" in part
 
 
+PAGES = sorted({it.page for it in all_kinds().values()})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_a_page_works_as_it_is_printed(tmp_path: Path, page: str) -> None:
+    """Blocks of connections.yml, and those that are keys to add to one; both languages the same."""
+    text = (ROOT / "docs/connectors" / page).read_text(encoding="utf-8")
+    of_page = {it.kind: it.config for it in all_kinds().values() if it.page == page}
+    kinds_by_half = []
+    for half in text.split("\n## English\n"):
+        blocks = [yaml.safe_load(it) for it in re.findall(r"```ya?ml\n(.*?)```", half, re.S)]
+        found = [it for it in blocks if _is_connections(it)]
+        for block in found:
+            names = read(tmp_path, yaml.safe_dump(block, allow_unicode=True))
+            assert names.keys() == block.keys()
+        kinds_by_half.append(sorted(it["kind"] for block in found for it in block.values()))
+        for block in blocks:
+            if not _is_connections(block) and "columns" not in block:
+                assert any(block.keys() <= set(it.model_fields) for it in of_page.values()), block
+    assert kinds_by_half[0] == kinds_by_half[1]
+    assert {it for half in kinds_by_half for it in half} == set(of_page)
+
+
+def _is_connections(block: Any) -> bool:
+    return all(isinstance(it, dict) and "kind" in it for it in block.values())
+
+
 @pytest.mark.parametrize("kind", sorted(all_kinds()))
 def test_every_page_says_what_a_load_with_nothing_new_asks(kind: str) -> None:
     """How much that is, test_every_kind counts."""

@@ -257,6 +257,15 @@ def test_a_call_without_a_time_arrives_as_it_is(place: Place) -> None:
     assert row["started_at"] == "soon"
 
 
+def test_numbers_that_come_as_text_are_numbers(place: Place) -> None:
+    plain = only(place, call(context_calls=[], duration=30))
+    texts = call(context_calls=[], duration="30", context_type="1", context_status="1")
+    (found,) = only(place, texts)
+    assert {**found, "_loaded_at": None} == {**plain[0], "_loaded_at": None}
+    assert found["direction"] == "in"
+    assert found["ended_at"]
+
+
 def test_a_recording_that_comes_later_is_a_new_version(place: Place) -> None:
     store = Store([call()])
     with MangoStandIn(lambda: store) as standin:

@@ -56,6 +56,7 @@ class Store:
     custom_fields: list[Json] = field(default_factory=list)
     transactions: list[Json] = field(default_factory=list)
     customers: list[Json] = field(default_factory=list)
+    loss_reasons: list[Json] = field(default_factory=list)
     event_types: tuple[str, ...] = EVENT_TYPES
 
 
@@ -93,6 +94,7 @@ class AmocrmStandIn(StandIn):
             "/events": ("events", store.events),
             "/leads/notes": ("notes", [it for it in store.notes if it["entity"] == "leads"]),
             "/contacts/notes": ("notes", [it for it in store.notes if it["entity"] == "contacts"]),
+            "/leads/loss_reasons": ("loss_reasons", store.loss_reasons),
             "/leads/unsorted": ("unsorted", store.unsorted),
             "/leads/custom_fields": ("custom_fields", store.custom_fields),
             "/contacts/custom_fields": ("custom_fields", store.custom_fields),

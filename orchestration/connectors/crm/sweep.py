@@ -6,7 +6,7 @@ sweep that would bury too much buries nothing, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from orchestration.connectors.connector import Row, Window, Work
@@ -24,8 +24,12 @@ def sweep(
     is_same_user: bool,
     tables: Mapping[str, Callable[[], set[str]]],
     has_time: bool = True,
+    still_there: Mapping[str, Callable[[Sequence[str]], set[str]]] | None = None,
 ) -> Iterator[Window]:
     """Tombstones of what vanished. `tables` list the keys that there still are.
+
+    `still_there` asks for keys once more, by table: pages by number move up while others are
+    deleted, and a list then lacks rows that exist.
 
     `has_time`: whether the system's rows have a time of change, and their tombstones with them.
     """
@@ -54,6 +58,13 @@ def sweep(
             )
             yield Window("sweep", state=done)
             return
+        if vanished and still_there:
+            try:
+                there = still_there[table](vanished)
+            except TryLater as error:
+                work.report.warn(f"No sweep: a list could not be read whole. {error.message}")
+                return
+            vanished = [it for it in vanished if it not in there]
         rows[table] = [
             {**bare(key, it, at if has_time else None), "_loaded_at": stamp} for it in vanished
         ]

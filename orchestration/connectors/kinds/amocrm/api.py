@@ -164,10 +164,8 @@ class Api:
         """Rows with these ids, as many as there still are."""
         for first in range(0, len(ids), LIMIT):
             part = ids[first : first + LIMIT]
-            query = {**params, "limit": LIMIT, "page": 1}
-            query |= {f"filter[id][{number}]": it for number, it in enumerate(part)}
-            body = self.get(path, query, path)
-            yield self.embedded(body, name, path) if body else []
+            wanted = {f"filter[id][{number}]": it for number, it in enumerate(part)}
+            yield self.rows(path, name, {**params, **wanted})
 
     def embedded(self, body: Json, name: str, what: str) -> list[Json]:
         """The rows of an answer. Raises TryLater where they are missing: that is no empty list."""

@@ -170,7 +170,28 @@ class Deletions:
                 "crm.deals": lambda: self._ids("leads"),
                 "crm.contacts": self._contact_ids,
             },
+            still_there=dict.fromkeys(("crm.leads", "crm.deals"), self._leads_there)
+            | {"crm.contacts": self._contacts_there},
         )
+
+    def _leads_there(self, ids: Sequence[str]) -> set[str]:
+        return self._there("leads", "", ids)
+
+    def _contacts_there(self, ids: Sequence[str]) -> set[str]:
+        own = self._amo.connection.prefix
+        companies = [it for it in ids if it.removeprefix(own).startswith("co")]
+        contacts = [it for it in ids if it not in set(companies)]
+        return self._there("contacts", "", contacts) | self._there("companies", "co", companies)
+
+    def _there(self, entity: str, mark: str, ids: Sequence[str]) -> set[str]:
+        """Which of these keys the system still has, asked by id."""
+        bare_ids = [it.removeprefix(self._amo.connection.prefix + mark) for it in ids]
+        return {
+            str(self._amo.id(f"{mark}{row['id']}"))
+            for rows in self._amo.api.by_ids(f"/{entity}", entity, bare_ids, {})
+            for row in rows
+            if not row.get("is_deleted")
+        }
 
     def _ids(self, entity: str) -> set[str]:
         if entity not in self._seen:

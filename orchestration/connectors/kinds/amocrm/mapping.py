@@ -33,6 +33,12 @@ from orchestration.connectors.loading import text_of
 WON, LOST = 142, 143
 UNSORTED_TYPE = 1
 STATUS_CHANGED = "lead_status_changed"
+# What the manual promises of each.
+LEAD_FIELDS = frozenset({
+    "price", "responsible_user_id", "status_id", "pipeline_id", "created_at", "updated_at",
+    "closed_at",
+})  # fmt: skip
+PARTY_FIELDS = frozenset({"name", "created_at", "updated_at", "custom_fields_values"})
 
 
 @dataclass(frozen=True)

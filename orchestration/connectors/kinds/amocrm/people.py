@@ -71,6 +71,8 @@ class People:
         return rows
 
     def _party(self, row: Json, is_company: bool) -> Row:
+        what = "/companies" if is_company else "/contacts"
+        self._report.lacking(what, row, mapping.PARTY_FIELDS)
         values = mapping.field_values(row, self._amo.account.zone)
         companies = (row.get("_embedded") or {}).get("companies") or []
         emails = values.get("code:EMAIL")

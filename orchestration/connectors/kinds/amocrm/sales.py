@@ -166,8 +166,9 @@ class Sales:
     def _of_one(self, lead: Json, events: Sequence[mapping.Event]) -> dict[str, list[Row]]:
         amo, keys, rules = self._amo, self._keys, self._amo.rules
         horizon = self._work.state.get("horizon")
+        self._work.report.lacking("/leads", lead, mapping.LEAD_FIELDS)
         deal = mapping.deal_facts(
-            lead,
+            self._with_reason(lead),
             events,
             amo.account,
             datetime.fromtimestamp(horizon, UTC) if horizon else None,
@@ -195,6 +196,21 @@ class Sales:
         if is_deal:
             rows["crm.payments"] = [self._prefixed(row) for row in rules.payments(deal)]
         return rows
+
+    def _with_reason(self, lead: Json) -> Json:
+        """The lead with its reason's name, where the answer has the reason's id alone."""
+        embedded = lead.get("_embedded") or {}
+        reason = reference(lead.get("loss_reason_id"))
+        if reason is None or embedded.get("loss_reason"):
+            return lead
+        named = [{"id": reason, "name": self._reasons.get(reason)}]
+        return {**lead, "_embedded": {**embedded, "loss_reason": named}}
+
+    @cached_property
+    def _reasons(self) -> Mapping[str, str]:
+        path, name = "/leads/loss_reasons", "loss_reasons"
+        rows = self._amo.optional(lambda: self._amo.api.rows(path, name, {}), path)
+        return {str(row.get("id")): str(row.get("name")) for row in rows}
 
     def _lead(self, deal: Deal, events: Sequence[mapping.Event], source: str | None) -> Row:
         amo, rules = self._amo, self._amo.rules

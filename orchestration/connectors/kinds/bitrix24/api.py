@@ -156,21 +156,41 @@ class Api:
         found: dict[str, Any] = {}
         names = list(calls)
         for first in range(0, len(names), BATCH):
-            part = names[first : first + BATCH]
-            cmd = {it: f"{calls[it][0]}?{urlencode(calls[it][1])}" for it in part}
-            result = self.call("batch", {"halt": 0, "cmd": cmd})["result"]
-            # Errors of single calls come in a good answer; empty ones are lists, in PHP's way.
-            errors = result.get("result_error") or {}
-            results = result.get("result") or {}
-            if errors or not all(it in results for it in part):
-                words = str(next(iter(errors.values()), "a call has no result"))
-                raise self.http.later(
-                    f"batch of {calls[part[0]][0]}",
-                    words,
-                    "Try again later; what was loaded stays.",
-                )
-            found |= {it: results[it] for it in part}
+            part, tries = names[first : first + BATCH], 0
+            while part:
+                cmd = {it: f"{calls[it][0]}?{urlencode(calls[it][1])}" for it in part}
+                result = self.call("batch", {"halt": 0, "cmd": cmd})["result"]
+                # Errors of single calls come in a good answer; empty ones are lists, in PHP's way.
+                errors = result.get("result_error") or {}
+                results = result.get("result") or {}
+                found |= {it: results[it] for it in part if it in results and it not in errors}
+                part = [it for it in part if it not in found]
+                if part:
+                    tries += 1
+                    refused = next((it for it in part if it in errors), part[0])
+                    self._wait_for_batch(calls[refused][0], errors and errors.get(refused), tries)
         return found
+
+    def _wait_for_batch(self, method: str, error: Any, tries: int) -> None:
+        """Wait where a call of a batch was refused for a time. Raises where it was for good."""
+        code = str(error.get("error") or "") if isinstance(error, dict) else str(error or "")
+        words = str(error or "a call has no result")
+        if code in (*_RIGHTS, *_DENIED, "ACCESS_DENIED"):
+            raise self.http.refused(
+                f"batch of {method}",
+                words,
+                "Give the webhook the scope or the right that is named, or an administrator as its "
+                "owner.",
+            )
+        is_full, is_blocked = code == "QUERY_LIMIT_EXCEEDED", code == "OPERATION_TIME_LIMIT"
+        most = _RATE_TRIES if is_full else _LIMIT_TRIES if is_blocked else 0
+        if tries > most:
+            raise self.http.later(
+                f"batch of {method}", words, "Try again later; what was loaded stays."
+            )
+        self._work.report.waits[code] += 1
+        wait = min(_MOST_WAIT, 2.0 ** (tries - 1)) if is_full else _LIMIT_WAIT
+        self._work.clock.sleep(wait)
 
     def rows(self, body: Json, name: str | None, what: str) -> list[Json]:
         """The rows of an answer. Raises TryLater where they are missing: that is no empty list."""

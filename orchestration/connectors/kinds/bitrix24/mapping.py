@@ -28,6 +28,9 @@ LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE = 1, 2, 3, 4, 7, 31
 LEADS = "lead"
 LEADS_NAME = "Лиды"
 CREATED, PIPELINE_CHANGED = "1", "5"
+# What the manual promises of each.
+LEAD_FIELDS = frozenset({"stageId", "assignedById", "createdTime", "updatedTime"})
+DEAL_FIELDS = LEAD_FIELDS | {"categoryId", "opportunity", "currencyId", "movedTime", "closedate"}
 _KINDS = {"S": "won", "F": "lost"}
 _YES = ("Y", "1", "true", "True")
 _MOVED_WITHIN = timedelta(seconds=2)

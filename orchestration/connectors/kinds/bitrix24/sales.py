@@ -270,6 +270,8 @@ class Sales:
         self, entity: int, item: Json, entries: Sequence[Entry], stage: str, contact: str | None
     ) -> Deal:
         bitrix = self._bitrix
+        promised = mapping.DEAL_FIELDS if entity == DEAL else mapping.LEAD_FIELDS
+        self._work.report.lacking(f"crm.item.list {entity}", item, promised)
         custom, types = bitrix.custom[entity]
         values = mapping.field_values(item, custom, types)
         own = bitrix.fields[entity].lost_reason

@@ -17,6 +17,12 @@ from orchestration.connectors.kinds.bluesales.memory import Seen
 
 CRM, ORDERS = "crm", "orders"
 PIPELINES = {CRM: "CRM-статусы", ORDERS: "Заказы"}
+# What client code shows of each.
+CUSTOMER_FIELDS = frozenset({
+    "fullName", "phone", "crmStatus", "crmStatusChangedDate", "firstContactDate", "source",
+    "manager",
+})  # fmt: skip
+ORDER_FIELDS = frozenset({"date", "orderStatus", "totalSumMinusDiscount", "customer"})
 _SEPARATORS = re.compile(r"[,;\r\n]+")
 
 

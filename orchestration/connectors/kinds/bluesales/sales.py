@@ -77,12 +77,16 @@ class Sales:
 
     def customers(self, answers: Answers) -> Rows:
         """Rows of customers that were read; those that say what they said before give none."""
+        for row, _ in answers.values():
+            self._report.lacking("customers.get", row, mapping.CUSTOMER_FIELDS)
         seen = [mapping.customer(row, stamp, self._zone) for row, stamp in answers.values()]
         self._report.account("customers.get", len(answers), len(seen))
         return self._changed("customers", CUSTOMERS, "c", seen, {})
 
     def orders(self, answers: Answers) -> Rows:
         """The same of orders."""
+        for row, _ in answers.values():
+            self._report.lacking("orders.get", row, mapping.ORDER_FIELDS)
         seen = [mapping.order(row, stamp, self._zone) for row, stamp in answers.values()]
         self._report.account("orders.get", len(answers), len(seen))
         return self._changed("orders", ORDER_ROWS, "o", seen, {})

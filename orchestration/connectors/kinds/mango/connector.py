@@ -134,7 +134,7 @@ class Mango(Hosted[MangoConnection]):
         """Raise Refused where calls named internal have customers in them."""
         if _INTERNAL in self.connection.context_type_map:
             return
-        inner = [it for it in calls if it.get("context_type") == _INTERNAL]
+        inner = [it for it in calls if text(it.get("context_type")) == str(_INTERNAL)]
         outsiders = sum(map(has_outsider, inner))
         if outsiders > _MOST_OUTSIDERS * len(inner):
             raise Refused(

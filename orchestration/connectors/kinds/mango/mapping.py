@@ -36,8 +36,9 @@ class Mapper:
 
     def way(self, call: Json) -> str | None:
         """The conversation's direction; what is not known as it came."""
-        found = call.get("context_type")
-        return self._ways.get(found) or text(found) if isinstance(found, int) else text(found)
+        found = text(call.get("context_type"))
+        number = int(found) if found and found.isdigit() else 0
+        return self._ways.get(number) or found
 
     def rows(self, call: Json) -> list[Row]:
         """The legs of one call; a call without legs is one row."""
@@ -84,11 +85,11 @@ class Mapper:
     def _without_legs(self, call: Json, way: str | None) -> Row:
         who = text(call.get("caller_id")) if way in ("out", "internal") else None
         row = self._base(call, call.get("entry_id"), way, who)
-        begin, length = call.get("context_start_time"), call.get("duration")
+        begin, length = call.get("context_start_time"), text(call.get("duration"))
         row["started_at"] = unix_text(begin)
-        is_known = isinstance(begin, int) and isinstance(length, int)
-        row["ended_at"] = unix_text(begin + length) if is_known and begin else None
-        picked_up = call.get("context_status") == 1 and who is None
+        is_known = _seconds(begin) > 0 and length is not None and length.isdigit()
+        row["ended_at"] = unix_text(_seconds(begin) + _seconds(length)) if is_known else None
+        picked_up = text(call.get("context_status")) == "1" and who is None
         row["disposition"] = self._of.without_employee(picked_up, False, False)
         row["talk_seconds"] = self._of.talk(row, call.get("talk_duration"))
         return row
