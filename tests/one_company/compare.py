@@ -25,8 +25,12 @@ _MEMBERS = ("crm.managers", "crm.sources", "crm.pipelines", "crm.stages")
 # Bookkeeping of the loads, and addresses that each system makes its own.
 _LEFT_OUT = ("_loaded_at", "updated_at", "is_deleted", "recording_url")
 _PERIOD = ("period_grain", "period_start")
-# What follows from figures that are compared by themselves.
-_FOLLOWING = ("manager_profile",)
+# What follows from figures that are compared by themselves: rates against a team's, and what models
+# that are fitted to them expect.
+_FOLLOWING = (
+    "deal_outlook", "forecast_backtest", "manager_profile", "outlook_backtest",
+    "outlook_calibration", "revenue_forecast",
+)  # fmt: skip
 MART_KEYS = {
     **KEYS,
     "call_waiting": ("date_day", "hour_of_day", "source_id"),
