@@ -121,7 +121,7 @@ def _manifest() -> Manifest:
 
 def differing_tables(one: Sequence[Path], other: Sequence[Path]) -> Mapping[str, int]:
     """Tables of two builds that do not hold the same rows, with how many differ."""
-    found = {}
+    found: dict[str, int] = {}
     for left, right in zip(one, other, strict=True):
         found.update(_differing_tables(left, right))
     return found
