@@ -17,6 +17,8 @@ from orchestration.base.errors import (
     EXIT_WRONG_USE,
 )
 from orchestration.cli.connect import connect_app, read_before_refresh
+from orchestration.cli.explain import EPILOG as EXPLAIN_EPILOG
+from orchestration.cli.explain import explain
 from orchestration.cli.report import report_app
 from orchestration.metrics.choices import Comparison, Format, Grain, Group, Language
 
@@ -46,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(connect_app)
 app.add_typer(report_app)
+app.command(epilog=EXPLAIN_EPILOG)(explain)
 
 RawDir = Annotated[
     Path | None,

@@ -84,7 +84,7 @@ class PublishedMetrics:
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request. Raises WrongUse where there is none, and says why."""
-        found = self._run(self.sql(request))
+        found = self.run(self.sql(request))
         columns = tuple(item[0] for item in found.description or ())
         rows = found.fetchall()
         shown = {
@@ -211,10 +211,10 @@ class PublishedMetrics:
 
     def table(self, request: Request) -> pyarrow.Table:
         """The answer in Arrow's types. Raises WrongUse as `answer` does."""
-        return self._run(self.sql(request)).to_arrow_table()
+        return self.run(self.sql(request)).to_arrow_table()
 
-    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
-        """Run one select statement."""
+    def run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run one select statement on the published file. Raises WrongUse where it cannot."""
         try:
             statements = self._connection.extract_statements(sql)
             if [item.type for item in statements] != [duckdb.StatementType.SELECT]:

@@ -26,12 +26,14 @@ from rich.text import Text
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.terminal import UNSAFE, leaving_readers, visible
-from orchestration.metrics.catalogue import ENGLISH, RUSSIAN, Metric
+from orchestration.metrics.catalogue import ENGLISH, RUSSIAN, Catalogue, Metric
 from orchestration.metrics.choices import Format
 from orchestration.metrics.query import PERIOD, Answer
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from orchestration.metrics.rows import Rows
 
 # A thin space between thousands reads in both languages.
 _THIN = "\u2009"
@@ -217,6 +219,28 @@ def show_metric(console: Console, metric: Metric, dimensions: Sequence[str], for
         Text.assemble((metric.name, "bold"), "\n".join(map(visible, [about, *lines]))),
         soft_wrap=not console.is_terminal,
     )
+
+
+def show_parts(
+    console: Console, catalogue: Catalogue, name: str, parts: Sequence[str], language: str
+) -> None:
+    """What a computed metric is made of, and how to see the rows of a part."""
+    metric = catalogue.metrics[name]
+    lines = [f"{metric.labels[language]} ({name}) = {catalogue.formula(name)}"]
+    lines += [f"  {part}: {catalogue.metrics[part].labels[language]}" for part in parts]
+    lines += [f"Its rows: voronka explain {name} --part {part}" for part in parts[:1]]
+    console.print(Text("\n".join(map(visible, lines))), soft_wrap=True)
+
+
+def show_rows(console: Console, rows: Rows, language: str) -> None:
+    """A line on the rows behind a figure: how many they are, and what they come to."""
+    metric = rows.metric
+    figure = _shown(metric.name, rows.figure, Answer((), [], {metric.name: metric}))
+    shown = len(rows.answer.rows)
+    text = f"{metric.labels[language]} ({metric.name}): {figure}"
+    text += f" = {'sum' if rows.is_sum else 'figure'} of {rows.count:,} rows of {rows.table}"
+    text += f", {rows.counted}" + (f"; the first {shown:,}" if shown < rows.count else "")
+    console.print(Text(visible(text)), soft_wrap=True)
 
 
 def _print_whole(console: Console, table: Table) -> None:
