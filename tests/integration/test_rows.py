@@ -14,7 +14,6 @@ from orchestration.cli import app
 from orchestration.metrics.choices import Grain
 from orchestration.metrics.query import PublishedMetrics, published_metrics
 from orchestration.metrics.rows import VALUE, RowsRequest, parts_of, rows_behind
-from tests.conftest import query
 
 AUGUST = date(2026, 8, 1)
 # Balances, plans and what is derived from days: no event is theirs alone.
@@ -91,14 +90,14 @@ def test_a_metric_without_rows_is_one_of_states(published: PublishedMetrics) -> 
     ],
 )
 def test_a_months_rows_are_the_facts_of_that_month(
-    published: PublishedMetrics, demo_publication: Path, name: str, sql: str
+    published: PublishedMetrics, name: str, sql: str
 ) -> None:
     found = rows_behind(published, RowsRequest(name, grain=Grain.MONTH, period_start=AUGUST))
     place = {column: number for number, column in enumerate(found.answer.columns)}
     rows = sorted((row[place[found.keys[0]]], row[place[VALUE]]) for row in found.answer.rows)
     month = "between date '2026-08-01' and date '2026-08-31'"
     wanted = sql.replace("started_on", "session_started_on").format(month)
-    assert rows == sorted(query(demo_publication, f"select {wanted}"))
+    assert rows == sorted(published.run(f"select {wanted}").fetchall())
     assert found.count == len(rows) > 0
 
 

@@ -385,6 +385,6 @@ def test_a_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     page = words.write_page(sheet(), CATALOGUE, "ru", "RUB")
     with pytest.raises(WrongUse, match="cannot be written"):
         paper.write_paper(page, tmp_path / "file/sheet.html")
-    with pytest.raises(WrongUse, match="sheet.pdf: the sheet is HTML"):
+    with pytest.raises(WrongUse, match=r"sheet\.pdf: the sheet is HTML"):
         paper.write_paper(page, tmp_path / "sheet.pdf")
     assert not (tmp_path / "sheet.pdf").exists()
