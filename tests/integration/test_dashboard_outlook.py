@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from orchestration.base.settings import Settings
+from orchestration.dashboard.page import write_dashboard
 from tests.conftest import query
 from tests.integration.test_dashboard import Browser, launched
 
@@ -29,11 +33,16 @@ UNIT, SHARE = 0.51, 0.00006
 
 
 @pytest.fixture(scope="module")
-def browser(demo_publication: Path) -> Iterator[Browser]:
-    with launched() as show:
-        found = show(demo_publication.with_name("dashboard.html"))
+def show() -> Iterator[Callable[[Path], Browser]]:
+    with launched() as found:
         yield found
-        assert found.complaints == []
+
+
+@pytest.fixture(scope="module")
+def browser(show: Callable[[Path], Browser], demo_publication: Path) -> Iterator[Browser]:
+    found = show(demo_publication.with_name("dashboard.html"))
+    yield found
+    assert found.complaints == []
 
 
 def number(value: Any, off: float = 1e-6) -> Any:
@@ -351,3 +360,115 @@ def test_what_will_come_fits_a_phone(browser: Browser, screen: str) -> None:
         )
         assert wide == 0
     browser.page.set_viewport_size({"width": 1360, "height": 900})
+
+
+UNKNOWN = (
+    "update marts.deal_outlook set win_probability = null, win_probability_low = null, "
+    "win_probability_high = null, expected_amount = null, expected_close_on = null, "
+    "method = 'none', next_step_lift = null, next_step_cases = null, "
+    "next_step_ru = split_part(next_step_ru, '. ', 1), "
+    "next_step_en = split_part(next_step_en, '. ', 1), "
+    + ", ".join(f"reason_{no}{end} = null" for no in (1, 2, 3) for end in ("", "_ru", "_en")),
+    "update marts.revenue_forecast set expected_open = null, forecast = null, "
+    "forecast_low = null, forecast_high = null, attainment_forecast = null",
+    "delete from marts.outlook_backtest",
+    "delete from marts.outlook_calibration",
+    "delete from marts.forecast_backtest",
+)
+
+
+@pytest.fixture(scope="module")
+def thinned(
+    show: Callable[[Path], Browser],
+    demo_publication: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., Browser]:
+    """A browser on the demo's page after statements that take from what its outlook knows."""
+    data = tmp_path_factory.mktemp("thinned")
+    file = data / "published/voronka.duckdb"
+    file.parent.mkdir()
+
+    def shown(*statements: str) -> Browser:
+        file.unlink(missing_ok=True)
+        shutil.copyfile(demo_publication, file)
+        with duckdb.connect(str(file)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+        return show(write_dashboard(Settings(data_dir=data)).file)
+
+    return shown
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_company_without_a_past_is_told_nothing(
+    thinned: Callable[..., Browser], width: int
+) -> None:
+    browser = thinned(*UNKNOWN)
+    browser.page.set_viewport_size({"width": width, "height": 900})
+    browser.open("pipeline", grain="month", lang="en")
+    notice = text_of(browser, "[data-unjudged-deals]")
+    assert notice.startswith("Fewer than 30 deals were closed: no probability is told")
+    cards = {
+        name: text_of(browser, f'[data-card="{name}"]')
+        for name in ("forecast", "forecast_table", "deals_ahead")
+    }
+    assert "No forecast (September 2026, October 2026, November 2026)" in cards["forecast"]
+    part = '[data-table="forecast"] tr[data-part="{}"] td'
+    for name in ("expected_open", "forecast", "interval", "attainment_forecast"):
+        cells_of = browser.page.query_selector_all(part.format(name))
+        assert [cell.inner_text() for cell in cells_of] == ["—"] * 3, name
+    assert browser.page.inner_text(f"{part.format('paid_so_far')}") != "—"
+    assert "The past does not show which step" in cards["deals_ahead"]
+    assert "%" not in browser.page.inner_text('[data-table="deals_ahead"]')
+    assert "Expected amount" not in text_of(browser, ".lead:has([data-deals])")
+    browser.open("quality", lang="en")
+    assert "Nothing to judge by" in text_of(browser, '[data-card="backtest_none"]')
+    assert "No intervals yet" not in text_of(browser, '[data-card="past_forecasts"]')
+    assert {
+        method for (method,) in cells(browser, '[data-table="methods"] [data-method]', "method")
+    } == {"none"}
+    assert browser.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.complaints == []
+
+
+def test_a_company_without_open_deals_or_plans_says_so(thinned: Callable[..., Browser]) -> None:
+    browser = thinned(
+        "delete from marts.deal_outlook",
+        "update marts.revenue_forecast set target = null, attainment_forecast = null, "
+        "expected_new = 0, expected_repeat = 0",
+    )
+    browser.open("pipeline", grain="month", lang="en")
+    assert text_of(browser, '[data-card="deals_ahead"] .empty') == "There are no open deals."
+    foot = text_of(browser, '[data-card="forecast"] footer')
+    assert "No revenue plan: September 2026, October 2026, November 2026." in foot
+    assert "Deals that are not there yet add nothing" in foot
+    assert browser.series("forecast")["Plan"] == [None, None, None]
+    browser.open("pipeline", grain="month", lang="ru", manager="m-08")
+    # He has no row in the running month: that is not a forecast of 0.
+    first = browser.page.query_selector('[data-table="forecast"] tr[data-part="forecast"] td')
+    assert first is not None and first.inner_text() == "—"
+    browser.open("quality", lang="en")
+    assert text_of(browser, '[data-card="methods"] .empty') == "There are no open deals."
+    assert browser.complaints == []
+
+
+def test_an_interval_wider_than_the_chart_is_cut_and_said(
+    thinned: Callable[..., Browser],
+) -> None:
+    browser = thinned(
+        "update marts.revenue_forecast set forecast_high = 100 * forecast "
+        "where manager_id = '*' and period_start = '2026-10-01'"
+    )
+    browser.open("pipeline", grain="month", lang="en")
+    assert "An interval is wider than the chart" in text_of(
+        browser, '[data-card="forecast"] footer'
+    )
+    most = browser.page.evaluate(
+        """() => echarts.getInstanceByDom(document.querySelector('[data-chart="forecast"]'))
+            .getOption().yAxis[0].max"""
+    )
+    cell = '[data-part="forecast"] [data-month="2026-10-01"] [data-value]'
+    ((text,),) = cells(browser, cell, "value")
+    forecast = float(text)
+    assert forecast < most < 4 * forecast
+    assert browser.complaints == []

@@ -42,7 +42,7 @@ function inUnit(value, unit, isShort = false) {
   if (unit === "ratio") return percent(value);
   if (unit === "count") return isShort && Math.abs(value) >= 1e5 ? thin(format({ notation: "compact", maximumFractionDigits: 1 }).format(value)) : number(value);
   if (unit === "score") return number(value, 1);
-  if (unit === "error") return number(value, 3);
+  if (unit === "error") return format({ minimumFractionDigits: 3, maximumFractionDigits: 3 }).format(value);
   const digits = Math.abs(value) < 10 ? 1 : 0;
   return unit === "bare" ? number(value, digits) : `${number(value, digits)}\u00a0${t(`unit_${unit}`)}`;
 }

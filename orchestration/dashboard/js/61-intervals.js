@@ -12,6 +12,7 @@ function intervalChart(ticks, heads, { parts, marks, bounds, unit, wide = false,
   const stack = (at) => parts.reduce((sum, item) => sum + Math.max(0, item.values[at] || 0), 0);
   const most = Math.max(...ticks.map((_, at) => Math.max(stack(at), ...marks.map((item) => item.values[at] || 0))));
   const isCut = spans.some(([, , high]) => high > WIDEST_INTERVAL * most);
+  const step = isCut ? roundStep((1.5 * most) / 4) : undefined;
   const names = [...all.map((item) => item.name), ...(spans.length ? [bounds.name] : [])];
   const blank = new Set(all.filter((item) => !item.values.some(isGiven)).map((item) => item.name));
   const named = (text) => (blank.has(text) ? `${text} — ${t("no_figures")}` : text);
@@ -27,7 +28,7 @@ function intervalChart(ticks, heads, { parts, marks, bounds, unit, wide = false,
       return `<div class="tip-head">${escaped(heads[at])}</div>${lines.join("")}`;
     }),
     xAxis: { type: "category", data: ticks, axisLine: { lineStyle: { color: css("--line") } }, axisTick: { show: false }, axisLabel: axisText() },
-    yAxis: { type: "value", max: isCut ? rounded(1.5 * most) : undefined, splitNumber: 4, axisLabel: { ...axisText(), formatter: (value) => onAxis(value, unit) }, splitLine: { lineStyle: { color: css("--grid") } } },
+    yAxis: { type: "value", max: isCut ? 4 * step : undefined, interval: step, splitNumber: 4, axisLabel: { ...axisText(), formatter: (value) => onAxis(value, unit) }, splitLine: { lineStyle: { color: css("--grid") } } },
     series: [
       ...parts.map((item) => ({ name: item.name, type: "bar", stack: "parts", color: item.color, barMaxWidth: 64, barCategoryGap: "38%", emphasis: { focus: "none" }, data: item.values })),
       ...marks.map((item) => ({ name: item.name, type: "scatter", symbol: item.symbol, symbolSize: item.size, color: item.color, z: 6, itemStyle: { opacity: 1 }, emphasis: { scale: false }, data: item.values })),
@@ -43,10 +44,10 @@ function intervalChart(ticks, heads, { parts, marks, bounds, unit, wide = false,
   };
 }
 
-// The next number of one digit and zeros.
-function rounded(value) {
+// The next step of an axis that people like: 1, 2, 2.5, 5 and zeros.
+function roundStep(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return Math.ceil(value / power) * power;
+  return [1, 2, 2.5, 5, 10].find((digit) => digit * power >= value) * power;
 }
 
 // From low to high, with an end across each; what lies beyond the axis is cut.
