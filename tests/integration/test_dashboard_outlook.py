@@ -423,7 +423,7 @@ def test_a_company_without_a_past_is_told_nothing(
     assert "Expected amount" not in text_of(browser, ".lead:has([data-deals])")
     browser.open("quality", lang="en")
     assert "Nothing to judge by" in text_of(browser, '[data-card="backtest_none"]')
-    assert "No intervals yet" not in text_of(browser, '[data-card="past_forecasts"]')
+    assert "No forecast can be held" in text_of(browser, '[data-card="past_forecasts"] .empty')
     assert {
         method for (method,) in cells(browser, '[data-table="methods"] [data-method]', "method")
     } == {"none"}

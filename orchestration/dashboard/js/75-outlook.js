@@ -42,8 +42,8 @@ function forecastSection() {
     FORECAST_MONTHS.map(forecastHead),
     {
       parts: FORECAST_PARTS.map((name, at) => ({ name: t(`part_${name}`), values: figure(name), color: colors[at] })),
-      marks: [{ name: t("plan"), values: figure("target"), color: css("--ink"), symbol: "rect", size: [72, 3] }],
-      bounds: { name: t("interval"), values: interval, color: css("--muted") },
+      marks: [{ name: t("plan"), values: figure("target"), color: color(1), symbol: "rect", size: [72, 3] }],
+      bounds: { name: t("interval"), values: interval, color: css("--ink") },
       unit: "currency", stackName: t("forecast"),
     });
   return section(t("title_forecast"), lead, grid(
@@ -125,7 +125,7 @@ function dealsAhead() {
     rows.some((row) => isGiven(row.reason_1)) ? t("deals_reasons_note") : null,
   ];
   return section(t("title_deals_ahead"), sum ? dealsLead(sum) : null,
-    isUnjudged ? h("p", { class: "notice", "data-unjudged-deals": "" }, t("method_none_about")) : null,
+    isUnjudged ? h("p", { class: "notice", "data-unjudged-deals": "" }, t("deals_none_about")) : null,
     card({ id: "deals_ahead", wide: true, title: t("title_deals_list", { day: dayLabel(ABOUT.end) }), figuresOf: [], about: t("deals_ahead_about"), filters: ["manager", "source"], note: notes.filter(Boolean).join(" ") || null },
       rows.length ? table({ id: "deals_ahead", rows, sort: [null, false], columns: dealColumns(rows) }) : lackOf("open_deals").length ? emptyOf(["open_deals"]) : empty(t("no_open_deals"))));
 }

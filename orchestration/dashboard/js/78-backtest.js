@@ -37,7 +37,7 @@ function methodsCard() {
     const deals = rows.reduce((sum, row) => sum + row.deals, 0);
     return deals ? rows.reduce((sum, row) => sum + row.brier * row.deals, 0) / deals : null;
   };
-  const column = (method) => ({ key: method, label: t("error_of", { method: t(`method_${method}`) }), about: t("error_about"), value: (row) => error(row.pipeline_id, method), cell: (row) => h("span", { "data-error": method, "data-value": error(row.pipeline_id, method) ?? "" }, inUnit(error(row.pipeline_id, method), "error")) });
+  const column = (method) => ({ key: method, label: t("error_of", { method: t(`method_${method}`) }), about: `${t("error_about")} ${t("error_both_about")}`, value: (row) => error(row.pipeline_id, method), cell: (row) => h("span", { "data-error": method, "data-value": error(row.pipeline_id, method) ?? "" }, inUnit(error(row.pipeline_id, method), "error")) });
   return card({ id: "methods", wide: true, title: t("title_methods"), about: t("methods_about") }, !METHODS_IN_USE.length ? empty(t("no_open_deals")) : table({
     id: "methods", rows: METHODS_IN_USE, sort: ["deals", false],
     columns: [
@@ -93,7 +93,7 @@ function calibrationCard() {
 function backtestTable() {
   const figure = (key, text, show, about = null) => ({ key, label: text, about, value: (row) => row[key], cell: (row) => h("span", { [`data-${key.replace(/_/g, "-")}`]: row[key] ?? "" }, isGiven(row[key]) ? show(row[key]) : nothing) });
   return card({ id: "backtest", title: t("title_backtest_table"), about: t("backtest_table_about") }, table({
-    id: "backtest", rows: inPipeline(BACKTEST), sort: ["as_of_on", false],
+    id: "backtest", rows: METHODS.flatMap((method) => inPipeline(BACKTEST).filter((row) => row.method === method)), sort: ["as_of_on", false],
     columns: [
       { key: "as_of_on", label: t("month_end"), value: (row) => dayOf(row.as_of_on), text: true, cell: (row) => h("span", { "data-day": row.as_of_on }, dayLabel(row.as_of_on)) },
       { key: "method", label: t("method"), text: true, value: (row) => t(`method_${row.method}`), cell: (row) => h("span", { "data-method": row.method }, t(`method_${row.method}`)) },
@@ -104,6 +104,8 @@ function backtestTable() {
 }
 
 function pastForecastsCard() {
+  const lack = forecastLack();
+  if (!lack.length && !PAST_FORECASTS.length) return card({ id: "past_forecasts", wide: true, title: t("title_past_forecasts"), about: t("past_forecasts_about") }, empty(t("past_forecasts_none")));
   const rows = PAST_FORECASTS.filter((row) => row.months_ahead === monthsAhead);
   const judged = rows.filter((row) => isGiven(row.is_inside));
   const months = new Set(judged.map((row) => row.period_start)).size;
@@ -113,14 +115,14 @@ function pastForecastsCard() {
     rows.map((row) => t("forecast_made", { day: dayLabel(row.as_of_on), month: monthName(row.period_start) })),
     {
       parts: [{ name: t("came"), values: rows.map((row) => row.actual), color: color(2) }],
-      marks: [{ name: t("forecast_sum"), values: rows.map((row) => row.forecast), color: css("--ink"), symbol: "circle", size: 8 }],
-      bounds: { name: t("interval"), values: rows.map((row) => (isGiven(row.low) ? [row.low, row.high] : null)), color: css("--muted") },
+      marks: [{ name: t("forecast_sum"), values: rows.map((row) => row.forecast), color: color(1), symbol: "circle", size: 9 }],
+      bounds: { name: t("interval"), values: rows.map((row) => (isGiven(row.low) ? [row.low, row.high] : null)), color: css("--ink") },
       unit: "currency", wide: true,
     });
   const note = judged.length ? t("inside_note", { inside: number(inside), judged: plural("forecasts", judged.length), months: plural("periods_month", months), share: percent(inside / judged.length, 0) }) : t("inside_none");
   return chartCard({
-    id: "past_forecasts", wide: true, title: t("title_past_forecasts"), figuresOf: forecastLack(), about: t("past_forecasts_about"), height: 320,
-    note: rows.length ? [note, made && made.isCut ? t("forecast_cut") : ""].join(" ").trim() : null,
+    id: "past_forecasts", wide: true, title: t("title_past_forecasts"), figuresOf: lack, about: t("past_forecasts_about"), height: 320,
+    note: rows.length && !lack.length ? [note, made && made.isCut ? t("forecast_cut") : ""].join(" ").trim() : null,
     tools: PAST_FORECASTS.length ? choice(t("months_ahead"), [0, 1, 2].map((ahead) => [ahead, t(`ahead_${ahead}`)]), monthsAhead, (ahead) => { monthsAhead = ahead; show(); }) : null,
   }, made);
 }
