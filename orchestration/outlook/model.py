@@ -37,6 +37,10 @@ MIN_FREQUENCY = 20
 STRENGTH = 0.1
 MIN_CLOSED = 50
 MIN_OF_A_KIND = 10
+# What speaks for winning in one pipeline may say nothing in another: those with enough closed deals
+# have slopes of their own, held back towards the common ones.
+MIN_FOR_OWN_SLOPES = 100
+MAX_OWN_SLOPES = 4
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Model:
         if sum(counts) < MIN_CLOSED or min(counts) < MIN_OF_A_KIND:
             raise ValueError("too few deals were closed")
         self._encoder = _encoder(history.numbers).fit(closed)
-        self._numbers = history.numbers
+        self._own_slopes = _pipelines_apart(closed)
         self.stage_medians = watched.groupby("stage_id")[history.numbers].median()
         self._win = self._fit_winning(closed.iloc[-MAX_OBSERVATIONS:])
         self._close, self._last_seen = self._fit_closing(watched, day)
@@ -97,7 +101,7 @@ class Model:
     def _fit_winning(self, closed: pd.DataFrame) -> LogisticRegression:
         spans = _span_of(closed.closed_on - closed.observed_on)
         return _regression(
-            np.hstack([self.encoded(closed), _winning_terms(spans)]),
+            np.hstack([self._by_pipeline(closed, self.encoded(closed)), _winning_terms(spans)]),
             closed.is_won.astype(bool).to_numpy(),
             closed.deal_id.nunique() / len(closed),
         )
@@ -131,16 +135,17 @@ class Model:
     def curve(self, observed: pd.DataFrame) -> Curve:
         """The chances of observed deals."""
         encoded = self.encoded(observed)
-        width = encoded.shape[1]
+        of_winning = self._by_pipeline(observed, encoded)
         spans = np.minimum(np.arange(len(EDGES)), self._last_seen)
-        closing, winning = _split(self._close, width), _split(self._win, width)
+        closing = _split(self._close, encoded.shape[1])
+        winning = _split(self._win, of_winning.shape[1])
         hazard = _sigmoid(
             (encoded @ closing[0])[:, None] + _span_terms(spans) @ closing[1] + closing[2]
         )
         # Nobody was watched for longer: what comes then is not known, and not made up.
         hazard[:, self._last_seen + 1 :] = 0.0
         winning_share = _sigmoid(
-            (encoded @ winning[0])[:, None] + _winning_terms(spans) @ winning[1] + winning[2]
+            (of_winning @ winning[0])[:, None] + _winning_terms(spans) @ winning[1] + winning[2]
         )
         alive = np.cumprod(np.column_stack([np.ones(len(hazard)), 1 - hazard[:, :-1]]), axis=1)
         closes = alive * hazard
@@ -150,6 +155,20 @@ class Model:
     def encoded(self, observed: pd.DataFrame) -> np.ndarray:
         """The features of observed deals as the regressions read them, a row each."""
         return np.asarray(self._encoder.transform(observed), dtype=float)
+
+    def _by_pipeline(self, observed: pd.DataFrame, encoded: np.ndarray) -> np.ndarray:
+        """The encoded features, and the numbers among them once more for pipelines apart."""
+        numbers = encoded[:, : self._encoder.output_indices_["category"].start]
+        places = observed.pipeline_id.to_numpy()[:, None]
+        return np.hstack([encoded, *(numbers * (places == name) for name in self._own_slopes)])
+
+
+def _pipelines_apart(closed: pd.DataFrame) -> list[str]:
+    """The pipelines with slopes of their own, the largest first; none where there is only one."""
+    deals = closed.groupby("pipeline_id").deal_id.nunique().sort_index()
+    deals = deals.sort_values(ascending=False, kind="stable")
+    many = deals[deals >= MIN_FOR_OWN_SLOPES].index[:MAX_OWN_SLOPES]
+    return [str(name) for name in many] if len(deals) > 1 else []
 
 
 def _encoder(numbers: list[str]) -> ColumnTransformer:

@@ -14,6 +14,7 @@ from seeds.demo import dirt, finance
 from seeds.demo.batch import Department
 from seeds.demo.calls import Calls
 from seeds.demo.clock import Calendar
+from seeds.demo.dealers import Dealers
 from seeds.demo.exports import batches
 from seeds.demo.sales import Sales
 from seeds.demo.touches import Touches
@@ -37,12 +38,15 @@ def simulate(start: date, months: int, seed: int) -> Department:
     sales = Sales(calendar, Random(f"sales {seed}"), tell)
     sales.run()
     calls.fill(sales)
+    dealers = Dealers(calendar, Random(f"dealers {seed}"), sales, touches)
+    dealers.run()
     money = Random(f"money {seed}")
     return Department(
         calendar,
         sales,
         calls,
         touches,
+        dealers,
         finance.exchange_rates(calendar, money),
         finance.ad_spend(calendar, money),
         finance.sales_costs(calendar, money),

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from seeds.demo import finance
 from seeds.demo.calls import Calls
 from seeds.demo.clock import EPOCH, Calendar, add_months, moment
+from seeds.demo.dealers import Dealers
 from seeds.demo.sales import Sales
 from seeds.demo.touches import Touches
 
@@ -46,6 +47,7 @@ class Department:
     sales: Sales
     calls: Calls
     touches: Touches
+    dealers: Dealers
     rates: list[finance.Rate]
     spend: list[finance.Spend]
     costs: list[tuple[date, str, int]]

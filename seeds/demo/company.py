@@ -1,4 +1,4 @@
-"""The department: people, sources, pipelines, rates per working day, and the three stories."""
+"""The department: people, sources, pipelines, rates per working day, and the stories."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SOURCE_MIX: dict[int, dict[str, int]] = {
     UNHEARING: {"google_ads": 12, "website": 10, "referral": 8, "exhibition": 6, "cold": 4},
     DUAL: {"cold": 16, "referral": 10, "website": 8, "google_ads": 4, "partners": 2},
 }
-SOURCES: dict[str, tuple[str, str]] = {
+LEAD_SOURCES: dict[str, tuple[str, str]] = {
     "google_ads": ("Google Ads", "google_ads"),
     "yandex_direct": ("Яндекс Директ", "yandex_direct"),
     "website": ("Сайт", "website"),
@@ -72,6 +72,9 @@ SOURCES: dict[str, tuple[str, str]] = {
     "exhibition": ("Выставки", "exhibition"),
     "partners": ("Партнёры (закрыт)", "partners"),
 }
+# Orders of dealers come without a lead.
+DEALER_SOURCE = "dealers"
+SOURCES = {**LEAD_SOURCES, DEALER_SOURCE: ("Дилеры", "dealers")}
 RETIRED_SOURCE = "partners"
 WEB_SOURCES = frozenset({"google_ads", "yandex_direct", "website"})
 TARGET_SHARE = {
@@ -150,7 +153,7 @@ class Stage:
     kind: str
 
 
-PIPELINES = {"sales": "Продажи", "upsell": "Допродажи"}
+PIPELINES = {"sales": "Продажи", "upsell": "Допродажи", "dealers": "Заказы дилеров"}
 STAGES = (
     Stage("s_new", "sales", "Встреча назначена", 10, "open"),
     Stage("s_old", "sales", "Квалификация (старый этап)", 15, "open"),
@@ -165,7 +168,12 @@ STAGES = (
     Stage("u_approval", "upsell", "Согласование", 30, "presale"),
     Stage("u_won", "upsell", "Оплачено", 40, "won"),
     Stage("u_lost", "upsell", "Отказ", 50, "lost"),
+    Stage("d_new", "dealers", "Заказ", 10, "open"),
+    Stage("d_agreed", "dealers", "Условия согласованы", 20, "presale"),
+    Stage("d_won", "dealers", "Оплачено", 30, "won"),
+    Stage("d_lost", "dealers", "Отказ", 40, "lost"),
 )
+PIPELINE_OF_STAGE = {stage.stage_id: stage.pipeline_id for stage in STAGES}
 RETIRED_STAGE = "s_old"
 LOST_REASONS = ("Дорого", "Выбрали конкурента", "Нет бюджета", "Не сейчас", "Пропал со связи")
 REJECTIONS = ("Не наш профиль", "Нет бюджета", "Физлицо", "Спам", "Ищет работу")

@@ -176,7 +176,7 @@ def _deal(deal: Deal, export: Export, since: int) -> tuple[object, ...] | None:
         lead.key if lead else None,
         deal.contact.key if lead is None or deal.key % 5 else None,
         owner,
-        "upsell" if stage.startswith("u_") else "sales",
+        company.PIPELINE_OF_STAGE[stage],
         stage,
         deal.source,
         amount,

@@ -132,7 +132,7 @@ class Sales:
     def _prepare(self) -> None:
         people = company.LEAD_GENERATORS
         self.mix = {p: Deck(self.rng, company.SOURCE_MIX[p]) for p in people}
-        self.target = {(p, s): Steady(self.rng) for p in people for s in company.SOURCES}
+        self.target = {(p, s): Steady(self.rng) for p in people for s in company.LEAD_SOURCES}
         self.taken = {p: Steady(self.rng) for p in people}
         self.waiting: dict[int, list[Lead]] = {p: [] for p in people}
         self.ready: dict[int, list[Lead]] = {p: [] for p in people}

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
+from seeds.demo.__main__ import SEED, simulate
+from seeds.demo.writer import KEYS
 from tests.conftest import query
 
 SLACKER, DECAYED, UNHEARING = "m-01", "m-02", "m-03"
@@ -110,3 +113,20 @@ def test_the_decaying_source_brings_ever_fewer_target_leads(demo_publication: Pa
            order by period_start""",
     )
     assert [share for (share,) in shares] == [0.62, 0.6, 0.64, 0.62, 0.32, 0.12]
+
+
+def test_orders_of_dealers_are_said_to_be_won_as_often_as_they_are(demo_publication: Path) -> None:
+    """The generator knows each order's chance: in each tenth what is said is within five points."""
+    scored = query(
+        demo_publication,
+        """select deal_id, win_probability, method from marts.deal_outlook
+           where pipeline_id = 'dealers' order by win_probability, deal_id""",
+    )
+    known = simulate(date(2026, 4, 1), 6, SEED).dealers.chances
+    chances = {str(KEYS["deal"][0] + key): chance for key, chance in known.items()}
+    assert len(scored) >= 150
+    assert {method for _, _, method in scored} == {"model"}
+    for tenth in range(10):
+        some = scored[len(scored) * tenth // 10 : len(scored) * (tenth + 1) // 10]
+        said = fmean(probability for _, probability, _ in some)
+        assert said == pytest.approx(fmean(chances[deal] for deal, _, _ in some), abs=0.05), tenth

@@ -8,6 +8,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from statistics import correlation
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,9 @@ from seeds.demo import company, dirt
 from seeds.demo.__main__ import FOLDERS, RAW, SEED, generate, simulate
 from seeds.demo.batch import Department
 from seeds.demo.clock import Calendar, local_day
+from seeds.demo.dealers import CHANCES
 from seeds.demo.plan import daily_counts
+from seeds.demo.sales import Deal
 
 MAY_2026 = date(2026, 5, 1)
 TABLES = {
@@ -222,6 +225,71 @@ def test_a_week_has_its_planned_number_of_events() -> None:
     counts = daily_counts(calendar, Random(3), lambda _: 1.0)
     weeks = Counter(day.isocalendar().week for day, n in counts.items() for _ in range(n))
     assert [weeks[week] for week in range(14, 27)] == [3, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5]
+
+
+# Orders of dealers -------------------------------------------------------------------------
+
+
+def orders(department: Department) -> list[Deal]:
+    """Deals whose chances the generator knows."""
+    return [deal for deal in department.sales.deals if deal.key in department.dealers.chances]
+
+
+def test_dealers_take_the_keys_after_all_others(department: Department) -> None:
+    """So nothing of the rest of the department changes with them."""
+    mine = orders(department)
+    assert [deal.key for deal in mine] == [d.key for d in department.sales.deals[-len(mine) :]]
+    people = department.dealers.people
+    assert people == department.sales.contacts[-len(people) :]
+    known = department.dealers.chances
+    paid = [payment.deal.key in known for payment in department.sales.payments]
+    written = [
+        touch.deal is not None and touch.deal.key in known
+        for touch in department.touches.activities
+    ]
+    assert (paid, written) == (sorted(paid), sorted(written))
+    called = {end for leg in department.calls.legs for end in (leg.from_number, leg.to_number)}
+    assert not called & {phone for person in people for phone in person.phones}
+
+
+def test_questions_of_the_first_day_tell_the_chance(department: Department) -> None:
+    asked: Counter[int] = Counter()
+    for touch in department.touches.activities:
+        if touch.deal and touch.deal.source == "dealers" and touch.direction == "in":
+            assert local_day(touch.at) == local_day(touch.deal.created)
+            assert touch.at > touch.deal.created
+            asked[touch.deal.key] += 1
+    chances = department.dealers.chances
+    assert {key: CHANCES[asked[key]] for key in chances} == chances
+    closed = [deal for deal in orders(department) if deal.is_closed]
+    for chance in CHANCES.values():
+        won = [deal.moves[-1][1] == "d_won" for deal in closed if chances[deal.key] == chance]
+        assert len(won) > 80
+        assert sum(won) / len(won) == pytest.approx(chance, abs=0.01)
+
+
+def test_nothing_else_of_an_order_tells_how_it_ends(department: Department) -> None:
+    """Age, stage, amount, owner and what the farmer writes are as usual where it is won."""
+    mine = orders(department)
+    written = Counter(
+        touch.deal.key
+        for touch in department.touches.activities
+        if touch.deal and touch.direction == "out"
+    )
+    figures: dict[str, Callable[[Deal], float]] = {
+        "age": lambda deal: deal.moves[-1][0] - deal.created,
+        "stage": lambda deal: len(deal.moves),
+        "amount": lambda deal: deal.amount,
+        "owner": lambda deal: deal.owner,
+        "contact": lambda deal: deal.contact.key,
+        "written": lambda deal: written[deal.key],
+    }
+    closed = [deal for deal in mine if deal.is_closed]
+    chance = [department.dealers.chances[deal.key] for deal in closed]
+    left = [(deal.moves[-1][1] == "d_won") - p for deal, p in zip(closed, chance, strict=True)]
+    for name, figure in figures.items():
+        assert abs(correlation([figure(deal) for deal in closed], left)) < 0.1, name
+    assert len(mine) - len(closed) >= 150
 
 
 # The stories ------------------------------------------------------------------------------

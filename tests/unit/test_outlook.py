@@ -93,6 +93,34 @@ def test_a_planted_signal_is_found() -> None:
     assert missed < 0.15 * ((chances.mean() - chances) ** 2).mean()
 
 
+def test_what_speaks_for_winning_in_one_pipeline_may_speak_against_it_in_another() -> None:
+    """Common slopes would cancel each other out, and say the pipelines' mean of every deal."""
+    one, chances = history_of(SIGNAL)
+    other, contrary = history_of(Company(signal=-1.0, seed=3))
+    other = History(
+        *(_renamed(rows) for rows in (other.observations, other.closings, other.visits)),
+        other.as_of,
+    )
+    both = History(
+        pd.concat([one.observations, other.observations]).sort_values(["observed_on", "deal_id"]),
+        pd.concat([one.closings, other.closings]),
+        pd.concat([one.visits, other.visits]),
+        one.as_of,
+    )
+    truth = pd.concat([chances, contrary.rename(index=lambda deal: f"other {deal}")]).chance
+    observed = both.at(both.as_of)
+    missed = Model(both, both.as_of).curve(observed).given_closing - truth[observed.deal_id]
+    spread = truth[observed.deal_id] - truth[observed.deal_id].mean()
+    for pipeline in ("sales", "other"):
+        of_it = (observed.pipeline_id == pipeline).to_numpy()
+        assert (missed[of_it] ** 2).mean() < 0.15 * (spread[of_it] ** 2).mean()
+
+
+def _renamed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same rows of another pipeline."""
+    return rows.assign(deal_id="other " + rows.deal_id, pipeline_id="other")
+
+
 def test_a_win_rate_that_doubles_shows_in_the_back_test() -> None:
     _, _, past = judged(Company(win_share=0.25, later_share=0.5))
     scores = past.scores()
