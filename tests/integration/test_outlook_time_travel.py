@@ -41,6 +41,21 @@ LAST_STAGES = """
         on fct_deals.deal_id = entries.deal_id and entries.entered_on <= '{until}'
     group by all
 """
+# Whatever its history: what is there and not closed is looked at.
+UNSEEN = """
+    select deals.deal_id
+    from fct_deals as deals
+    cross join voronka_build.intermediate.int_refresh__as_of as today
+    left join voronka_build.intermediate.int_outlook__observations as seen
+        on deals.deal_id = seen.deal_id and seen.is_as_of
+    left join voronka_build.intermediate.int_outlook__stays as closed
+        on deals.deal_id = closed.deal_id
+        and closed.stage_kind in ('won', 'lost')
+        and today.as_of_date >= closed.from_on
+        and (closed.until_on is null or today.as_of_date < closed.until_on)
+    where deals.created_on <= today.as_of_date
+        and seen.deal_id is null and closed.deal_id is null
+"""
 DAYS = """
     select distinct observed_on
     from voronka_build.intermediate.int_outlook__features
@@ -72,12 +87,14 @@ def compare_cuts(tmp_path: Path, seed: int, kind: str, cuts: int) -> None:
     versions = random_versions(seed, kind)
     whole = written(versions, home / "whole", seed, kind)
     whole.refresh(only=WANTED)
+    assert whole.rows(UNSEEN) == []
     days = [day for (day,) in whole.rows(DAYS)]
     assert days
     for day in random.Random(seed).sample(days, min(cuts, len(days))):
         stages = dict(whole.rows(LAST_STAGES.format(until=day)))
         cut = written(cut_at(versions, day, stages), home / str(day), seed, kind)
         cut.refresh(only=WANTED, as_of=day.isoformat())
+        assert (day, cut.rows(UNSEEN)) == (day, [])
         expected, found = features(cut, day), features(whole, day)
         assert (day, sorted((found - expected).items(), key=str)) == (day, [])
         assert (day, sorted((expected - found).items(), key=str)) == (day, [])
