@@ -205,9 +205,9 @@ class Hosted(Connector[H]):
             yield Finding("note", warning)
         yield self._estimate(end)
 
-    def key(self, system_id: Any) -> str:
-        """A key of ours for an id of the system."""
-        return f"{self.connection.prefix}:{system_id}"
+    def key(self, system_id: Any) -> str | None:
+        """A key of ours for an id of the system; None, which the contract judges, without one."""
+        return None if system_id in (None, "") else f"{self.connection.prefix}:{system_id}"
 
     def extension(self, key: Any) -> str | None:
         """An employee as the rows write him; None where there is none."""

@@ -390,6 +390,26 @@ def test_a_payment_that_is_taken_back_is_gone_though_the_deal_has_not_changed(
     assert current(place.raw, "crm.payments") == {}
 
 
+def test_a_field_that_the_answer_lacks_is_null_and_counted(place: Place) -> None:
+    store = sample_store(FOLDER)
+    deal = next(it for it in store.items[2] if it["id"] == 102)
+    for name in ("opportunity", "stageId", "categoryId"):
+        del deal[name]
+    del store.items[1][0]["assignedById"]
+    with Bitrix24StandIn(lambda: store) as standin:
+        place.connect("b24", keys(standin), SECRETS)
+        report = place.good(now=NOW).report
+    assert not {"amount", "stage_id", "pipeline_id"} & row(place, "crm.deals", "102").keys()
+    lead = row(place, "crm.leads", str(store.items[1][0]["id"]))
+    assert "manager_id" not in lead
+    assert {name: it for name, it in report.counted.items() if "rows without" in name} == {
+        "crm.item.list 1: rows without assignedById": 1,
+        "crm.item.list 2: rows without opportunity": 1,
+        "crm.item.list 2: rows without stageId": 1,
+        "crm.item.list 2: rows without categoryId": 1,
+    }
+
+
 def test_a_failed_call_in_a_batch_is_no_empty_list(place: Place) -> None:
     with serve(small_company()) as standin:
         place.connect("b24", keys(standin, payments_from="native"), SECRETS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from tests.standins.bluesales import (
     sample_store,
 )
 from tests.standins.company import at, small_company
-from tests.standins.server import Reply, Request, StandIn, sample_reply
+from tests.standins.server import Reply, Request, StandIn, json_reply, sample_reply
 
 FOLDER = SAMPLES / "bluesales"
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -240,6 +242,42 @@ def test_a_full_load_without_a_change_narrows_what_is_left_open(place: Place) ->
     assert abs(datetime.fromisoformat(after) - NEXT) < timedelta(seconds=1)
 
 
+def test_a_first_status_of_a_known_customer_came_since_it_was_seen_without(place: Place) -> None:
+    store = sample_store(FOLDER)
+    store.customers[0] |= {"crmStatus": None, "crmStatusChangedDate": ""}
+    with BluesalesStandIn(lambda: store) as standin:
+        place.connect("blue", keys(standin), SECRETS)
+        place.good(now=NIGHT)
+        assert entries(place, "c100001") == []
+        store.customers[0]["crmStatus"] = {"id": 1, "name": "Новый"}
+        place.good(now=NEXT)
+    ((stage, entered_at, after, quality),) = entries(place, "c100001")
+    assert (stage, quality) == ("crm:1", "load")
+    assert after is not None
+    assert datetime.fromisoformat(after) - NIGHT < timedelta(seconds=1)
+    assert entered_at == "2026-03-17T00:00:00Z"
+
+
+def test_a_full_load_from_a_day_on_narrows_nothing_of_who_came_before(place: Place) -> None:
+    """Only a light load has seen the customer: full loads have no window for it."""
+    store = sample_store(FOLDER)
+    older = next(it for it in store.customers if it["id"] == 100002)
+    older |= {"lastContactDate": "16.03.2026", "crmStatusChangedDate": ""}
+    light = NIGHT + timedelta(hours=8)
+    with BluesalesStandIn(lambda: store) as standin:
+        place.connect("blue", keys(standin, start_date="2026-03-14"), SECRETS)
+        place.good(now=NIGHT)
+        assert ("100002",) not in current(place.raw, "crm.leads")
+        place.good(now=light)
+        place.good(now=NEXT)
+        older["crmStatus"] = {"id": 4, "name": "Оплачено"}
+        place.good(now=NEXT + timedelta(hours=8))
+    stage, _, after, quality = entries(place, "c100002")[-1]
+    assert (stage, quality) == ("crm:4", "load")
+    assert after is not None
+    assert abs(datetime.fromisoformat(after) - light) < timedelta(seconds=1)
+
+
 def test_a_light_load_reads_who_was_in_touch_lately_and_narrows_nothing_else(place: Place) -> None:
     store = sample_store(FOLDER)
     with BluesalesStandIn(lambda: store) as standin:
@@ -366,6 +404,63 @@ def test_a_list_that_moves_between_pages_is_read_again(place: Place) -> None:
     assert {"100002", "100003", "100004", "100005"} <= {
         key[0] for key in current(place.raw, "crm.leads")
     }
+
+
+def test_a_row_that_a_moving_list_skips_is_not_buried_by_the_sweep(place: Place) -> None:
+    """One goes and one comes while a page is read: the count is right, and a row is missing."""
+    whole = sample_store(FOLDER)
+    part = replace(whole, customers=whole.customers[1:], orders=whole.orders[1:])
+    shown = [whole]
+
+    def choose(request: Request) -> None:
+        body = request.json
+        is_by_id = isinstance(body, dict) and body.get("ids") is not None
+        shown[0] = whole if is_by_id or not is_moving else part
+
+    is_moving = False
+    with BluesalesStandIn(lambda: shown[0]) as standin:
+        standin.always = choose
+        place.connect("blue", keys(standin), SECRETS)
+        place.good(now=NIGHT)
+        before = {table: current(place.raw, table).keys() for table in ("crm.leads", "crm.deals")}
+        is_moving = True
+        place.good(now=NEXT)
+        assert {it: current(place.raw, it).keys() for it in before} == before
+        # What is not there by its id either is gone.
+        whole = part
+        place.good(now=NEXT + timedelta(days=1))
+    gone = before["crm.leads"] - current(place.raw, "crm.leads").keys()
+    assert gone == {("100001",)}
+
+
+def test_a_field_that_the_answer_lacks_is_null_and_counted(place: Place) -> None:
+    store = sample_store(FOLDER)
+    del store.customers[0]["phone"]
+    paid = next(it for it in store.orders if it["customer"]["id"] == 100002)
+    del paid["totalSumMinusDiscount"]
+    with BluesalesStandIn(lambda: store) as standin:
+        place.connect("blue", keys(standin), SECRETS)
+        report = place.good(now=NIGHT).report
+    assert "amount" not in row(place, "crm.deals", "c100002")
+    assert {name: it for name, it in report.counted.items() if "rows without" in name} == {
+        "customers.get: rows without phone": 1,
+        "orders.get: rows without totalSumMinusDiscount": 1,
+    }
+
+
+def test_counts_that_come_as_text_are_counts(place: Place) -> None:
+    with BluesalesStandIn(lambda: sample_store(FOLDER), page_size=2) as standin:
+
+        def as_text(request: Request) -> Reply | None:
+            answer = json.loads(standin.answer(request).body)
+            if not isinstance(answer, dict) or "notReturnedCount" not in answer:
+                return None
+            return json_reply({**answer, "notReturnedCount": str(answer["notReturnedCount"])})
+
+        standin.always = as_text
+        place.connect("blue", keys(standin), SECRETS)
+        place.good(now=NIGHT)
+    assert len(current(place.raw, "crm.leads")) == 3
 
 
 def test_a_bad_request_ends_a_selection_only_where_all_of_it_has_come(place: Place) -> None:

@@ -190,6 +190,38 @@ def test_a_file_with_rejects_buries_nothing_and_without_leave_writes_nothing(pla
     assert len(current(place.raw, "crm.deals")) == 2
 
 
+def test_every_line_of_a_row_with_broken_quotes_is_a_reject() -> None:
+    """What stands after such a row is read, and nothing is left out without a word."""
+    sheet = read_csv(b'a;b\n1;"x"y;2\n3;4\n5;"open\n6;7\n')
+    assert [(it.number, list(it.cells)) for it in sheet.lines] == [(1, ["a", "b"]), (3, ["3", "4"])]
+    assert [(it.line, it.text) for it in sheet.rejects] == [
+        (2, '1;"x"y;2'), (4, '5;"open'), (5, "6;7"),
+    ]  # fmt: skip
+    assert all(it.reason.startswith("quotes: ") for it in sheet.rejects)
+
+
+@pytest.mark.parametrize("header", [{"rows": [3]}, {"find": ["ID", "Сумма"]}])
+def test_a_title_above_the_headers_of_a_text_file_is_no_reject(
+    place: Place, header: dict[str, Any]
+) -> None:
+    folder = connect(place, {**DEALS, "read": {"header": header}})
+    text = "Сделки за ноябрь\n\nID;Создана;Сумма\n1;01.11.2026;10\n"
+    (folder / "a.csv").write_text(text, encoding="utf-8")
+    os.utime(folder / "a.csv", (1_700_000_000,) * 2)
+    place.good(now=NOW)
+    assert list(current(place.raw, "crm.deals")) == [("1",)]
+
+
+def test_headers_that_are_fewer_than_the_fields_name_none_of_them(place: Place) -> None:
+    folder = connect(place, {**DEALS, "read": {"header": {"rows": [2]}}})
+    text = "Сделки\nID;Сумма\n1;01.11.2026;10\n2;01.11.2026;10\n"
+    (folder / "a.csv").write_text(text, encoding="utf-8")
+    os.utime(folder / "a.csv", (1_700_000_000,) * 2)
+    outcome = place.run(now=NOW)
+    assert outcome.failure is not None
+    assert "line 2: the headers have 2 fields, and the rows 3" in outcome.failure.message
+
+
 def test_a_file_that_grows_and_a_lock_file_are_left(place: Place) -> None:
     folder = connect(place, {**DEALS, "files": ["*"]})
     put(folder, "a.csv", "1;01.11.2026;10")
@@ -310,7 +342,9 @@ def test_a_draft_works_as_it_is_where_nothing_is_missing(place: Place) -> None:
     assert (deal["amount"], deal["created_at"]) == ("1250.75", "2026-11-01T10:00:00+03:00")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251", "cp866", "koi8-r", "utf-16"])
+@pytest.mark.parametrize("encoding", [
+    "utf-8", "utf-8-sig", "cp1251", "cp866", "koi8-r", "utf-16", "utf-16-le", "utf-16-be",
+])  # fmt: skip
 def test_an_encoding_is_known_by_its_text(encoding: str) -> None:
     text = "Ответственный;Стадия\nАнна Примерова;Переговоры о стоимости\n"
     assert decode(text.encode(encoding))[0] == text
@@ -342,6 +376,10 @@ def test_a_delimiter_is_obeyed_found_or_asked_for() -> None:
         ("1.234", ",", "1234"),
         ("1.234", ".", "1.234"),
         ("1'000", "", "1000"),
+        ("1.234.567", "", "1234567"),
+        ("7.5", ",", None),
+        ("12.11.2026", "", None),
+        ("1,23,4", ".", None),
         (0.1, "", "0.1"),
         (79161234567.0, "", "79161234567"),
         ("десять", "", None),
@@ -377,6 +415,7 @@ def test_a_date_that_can_be_two_is_decided_by_its_column_or_asked_for() -> None:
         ("1.11.26", datetime(2026, 11, 1)),
         ("2026-11-01T10:15", datetime(2026, 11, 1, 10, 15)),
         ("1 ноября 2026 г.", datetime(2026, 11, 1)),
+        ("1 ноября 2026 г., 10:15:30", datetime(2026, 11, 1, 10, 15, 30)),
         ("11/01/2026 12:05 AM", None),
         ("31.02.2026", None),
         ("07.11.2026 25:00:00", None),
@@ -392,7 +431,9 @@ def test_dates_are_read_as_people_write_them(typed: Any, found: datetime | None)
 
 
 def test_excels_numbers_are_days_only_where_the_mapping_says_so() -> None:
-    assert values.moment(46335.5, "dmy", has_serials=True) == datetime(2026, 11, 9, 12)
+    for typed in (46335.5, "46335.5", "46335,5"):
+        assert values.moment(typed, "dmy", has_serials=True) == datetime(2026, 11, 9, 12)
+    assert values.moment("46335", "dmy") is None
     assert values.is_spoilt("7,91612E+10")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.standins.hubspot import (
     thing,
     version,
 )
-from tests.standins.server import Request, json_reply, sample_reply
+from tests.standins.server import Reply, Request, json_reply, sample_reply
 
 FOLDER = SAMPLES / "hubspot"
 NOW = datetime(2026, 3, 17, tzinfo=UTC)
@@ -686,6 +687,53 @@ def test_what_a_search_has_lost_is_found_by_the_sweep(place: Place) -> None:
         report = place.good(now=FIRST + timedelta(days=8)).report
     assert ("4006",) in current(place.raw, "crm.deals")
     assert report.counted["deals that only the sweep found"] == 1
+
+
+def test_a_property_that_the_answer_lacks_is_null_and_counted(place: Place) -> None:
+    store = sample_store(FOLDER)
+    deals = {it["id"]: it["properties"] for it in store.objects["deals"]}
+    del deals["4001"]["amount"]
+    del deals["4001"]["pipeline"]
+    with HubspotStandIn(lambda: store) as standin:
+        standin.unknown = {"leads"}
+        place.connect("hub", keys(standin), SECRETS)
+        report = place.good(now=NOW).report
+    found = row(place, "crm.deals", "4001")
+    assert not {"amount", "pipeline_id", "stage_id"} & found.keys()
+    assert report.counted["deals batch/read: rows without amount"] == 1
+    assert report.counted["deals batch/read: rows without pipeline"] == 1
+    # An empty value is a value: nobody has said it yet.
+    assert not any("dealtype" in it for it in report.counted)
+
+
+def test_a_zone_that_is_none_is_warned_of(place: Place) -> None:
+    store = sample_store(FOLDER)
+    store.account["timeZone"] = "Nowhere/Town"
+    with HubspotStandIn(lambda: store) as standin:
+        standin.unknown = {"leads"}
+        place.connect("hub", keys(standin), SECRETS)
+        report = place.good(now=NOW).report
+    assert any("Nowhere/Town is no time zone" in it for it in report.warnings)
+
+
+def test_a_row_that_a_moving_list_skips_is_not_buried_by_the_sweep(place: Place) -> None:
+    company = small_company()
+    with serve(company) as standin:
+        place.connect("hub", keys(standin), SECRETS)
+        place.good(now=FIRST)
+        before = current(place.raw, "crm.deals").keys()
+
+        def skip(request: Request) -> Reply | None:
+            if request.path != DEALS or request.query.get("archived") != "false":
+                return None
+            answer = json.loads(standin.answer(request).body)
+            answer["results"] = [it for it in answer["results"] if it["id"] != "4003"]
+            return json_reply(answer)
+
+        standin.always = skip
+        company.hide_sale(2)
+        place.good(now=FIRST + timedelta(days=8))
+    assert before - current(place.raw, "crm.deals").keys() == {("4002",)}
 
 
 def test_no_sweep_buries_what_another_token_cannot_see(place: Place) -> None:

@@ -21,12 +21,12 @@ from tests.connectors.phones import (
     talked,
     write_managers,
 )
-from tests.connectors.zone import current
+from tests.connectors.zone import all_rows, current
 from tests.standins import amocrm
 from tests.standins.amocrm import AmocrmStandIn
 from tests.standins.company import Call, Ring, at, small_company
 from tests.standins.mango import KEY, SALT, MangoStandIn, Store, company_store
-from tests.standins.server import Reply, json_reply
+from tests.standins.server import Reply, Request, json_reply
 
 FOLDER = SAMPLES / "mango"
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -264,6 +264,37 @@ def test_numbers_that_come_as_text_are_numbers(place: Place) -> None:
     assert {**found, "_loaded_at": None} == {**plain[0], "_loaded_at": None}
     assert found["direction"] == "in"
     assert found["ended_at"]
+
+
+def test_codes_and_times_of_legs_that_come_as_text_are_numbers(place: Place) -> None:
+    going_on = call(entry_id="GOES-ON", context_calls=[leg(call_end_time="0")])
+    recorded = call(context_calls=[leg(recording_id="MTIz")])
+    store = Store([going_on, recorded])
+    with MangoStandIn(lambda: store) as standin:
+
+        def as_text(request: Request) -> Reply | None:
+            answer = json.loads(standin.answer(request).body)
+            return json_reply({**answer, "result": str(answer.get("result", 1000))})
+
+        standin.always = as_text
+        place.connect("mango", keys(standin), SECRETS)
+        assert place.good(now=NOW).report.pending == {"stats/calls": 1}
+        (found,) = calls(place.raw).values()
+        assert found["recording_url"].endswith("/issa/MTIz/play")
+        standin.always = lambda it: json_reply({"result": "3102", "message": "Неверная подпись"})
+        outcome = place.run(now=NOW)
+    assert outcome.exit_code == 2
+    assert outcome.failure is not None
+    assert "api_salt" in outcome.failure.remedy
+
+
+def test_calls_without_an_id_are_not_one(place: Place) -> None:
+    nameless = [call(entry_id=None, caller_number=f"7999000000{it}", context_calls=[])
+                for it in (1, 2)]  # fmt: skip
+    only(place, *nameless)
+    rows = all_rows(place.raw, "telephony.calls")
+    assert [(it["call_id"], it["linked_id"]) for it in rows] == [(None, None)] * 2
+    assert {it["from_number"] for it in rows} == {"79990000001", "79990000002"}
 
 
 def test_a_recording_that_comes_later_is_a_new_version(place: Place) -> None:

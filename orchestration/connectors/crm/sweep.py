@@ -17,6 +17,11 @@ from orchestration.connectors.errors import TryLater
 FEW = 20
 
 
+def is_too_much(vanished: int, living: int, max_share: float) -> bool:
+    """Whether so many vanished rows look like lost rights."""
+    return vanished > FEW and vanished > max_share * living
+
+
 def sweep(
     work: Work,
     at: datetime,
@@ -50,7 +55,7 @@ def sweep(
         except TryLater as error:
             work.report.warn(f"No sweep: a list could not be read whole. {error.message}")
             return
-        if len(vanished) > FEW and len(vanished) > max_share * len(living):
+        if is_too_much(len(vanished), len(living), max_share):
             work.report.warn(
                 f"No sweep: {len(vanished)} of {len(living)} rows of {table} are not listed any "
                 "more. That looks like lost rights; if they were deleted, raise "

@@ -22,6 +22,7 @@ from orchestration.connectors.crm.rules import (
     Stages,
     currency,
     folded,
+    reference,
 )
 from orchestration.connectors.kinds.bitrix24 import mapping
 from orchestration.connectors.kinds.bitrix24.api import Api, Json
@@ -90,7 +91,9 @@ class Bitrix24(CrmConnector[Bitrix24Connection]):
     def deal_stages(self) -> list[Stage]:
         """Stages of all pipelines."""
         statuses = {
-            str(it["id"]): self.statuses(f"DEAL_STAGE_{it['id']}" if it["id"] else "DEAL_STAGE")
+            str(it["id"]): self.statuses(
+                f"DEAL_STAGE_{it['id']}" if reference(it["id"]) else "DEAL_STAGE"
+            )
             for it in self.categories
         }
         return mapping.deal_stages(self.categories, statuses)

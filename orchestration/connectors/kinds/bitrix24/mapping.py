@@ -232,14 +232,14 @@ class Entry:
 
 def history_row(row: Json, entity: int) -> Row:
     """A row of the private table of history; numbers come as text from older portals."""
-    status = row.get("STAGE_ID") or row.get("STATUS_ID")
+    status = text(row.get("STAGE_ID")) or text(row.get("STATUS_ID"))
     stage = f"{LEADS}:{status}" if entity == LEAD else deal_stage(row.get("CATEGORY_ID"), status)
     return {
         "entry_id": f"{entity}:{row['ID']}",
         "entity": str(entity),
         "owner_id": text(row.get("OWNER_ID")),
         "type_id": text(row.get("TYPE_ID")),
-        "stage_id": stage,
+        "stage_id": stage if status else None,
         "entered_at": time_text(row.get("CREATED_TIME")),
     }
 

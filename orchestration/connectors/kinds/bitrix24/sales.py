@@ -324,8 +324,9 @@ class Sales:
             "lead_id": bitrix.id(lead_id),
             "contact_id": bitrix.id(deal.contact_id),
             "manager_id": bitrix.id(deal.owner),
-            "pipeline_id": bitrix.id(deal.pipeline_id),
-            "stage_id": bitrix.id(deal.stage_id),
+            # Category 0 exists; an answer that lacks one of the two names none.
+            "pipeline_id": bitrix.id(deal.pipeline_id) if "categoryId" in item else None,
+            "stage_id": bitrix.id(deal.stage_id) if item.get("stageId") else None,
             "source_id": source,
             "amount": deal.amount,
             "currency": deal.currency,

@@ -147,9 +147,9 @@ class Api:
         rest = data.get("notReturnedCount") if isinstance(data, dict) else None
         if not isinstance(rows, list):
             raise self._unfit(command, f"the answer has no {what}")
-        if not isinstance(rest, int):
+        if not str(rest).isdigit():
             raise self._unfit(command, "the answer has no notReturnedCount")
-        return rows, rest
+        return rows, int(str(rest))
 
     def _ask(self, command: str, body: Json | None) -> Answer:
         answer = self.http.request(

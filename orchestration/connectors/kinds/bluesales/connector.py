@@ -14,7 +14,7 @@ from orchestration.connectors.connector import ALWAYS, Row, Window
 from orchestration.connectors.crm import CRM_TABLES
 from orchestration.connectors.crm.connector import CrmConnector
 from orchestration.connectors.crm.rules import Fields
-from orchestration.connectors.crm.sweep import sweep
+from orchestration.connectors.crm.sweep import is_too_much, sweep
 from orchestration.connectors.crm.vanished import dropped
 from orchestration.connectors.kinds.bluesales import mapping
 from orchestration.connectors.kinds.bluesales.api import Api, Selection
@@ -113,10 +113,14 @@ class Bluesales(CrmConnector[BluesalesConnection]):
             return
         yield from self._windows("orders", first, None, _ORDER_DAYS, (part[0], middle))
         ids = self.memory.older_orders(first.isoformat(), self.sales.final_orders)
+        for found in self.by_ids("orders", ids):
+            yield self._window("orders", found, "older orders", middle)
+
+    def by_ids(self, name: str, ids: Sequence[str]) -> Iterator[Selection]:
+        """Customers or orders with these ids, as many as there still are."""
         for number in range(0, len(ids), _IDS_AT_ONCE):
             some = [int(it) if it.isdigit() else it for it in ids[number : number + _IDS_AT_ONCE]]
-            found = self.api.select("orders", ids=some)
-            yield self._window("orders", found, "older orders", middle)
+            yield self.api.select(name, ids=some)
 
     def _windows(
         self, name: str, first: date, last: date | None, size: int, part: tuple[float, float]
@@ -144,7 +148,8 @@ class Bluesales(CrmConnector[BluesalesConnection]):
 
     def seen(self, name: str, found: Selection) -> None:
         """Note which rows a list has."""
-        self.listed[name] |= found.rows.keys()
+        # Not `|=`: with the keys of a dict that makes another set.
+        self.listed[name].update(found.rows)
         self.is_whole &= found.is_whole
 
     @cached_property
@@ -379,6 +384,21 @@ class _Full:
         days = timedelta(days=blue.connection.sweep_every_days)
         return last is None or self._started_at - datetime.fromisoformat(last) >= days
 
+    def _asked_again(self, name: str, known: set[str]) -> Iterator[Window]:
+        """Ask for what the lists lack by its id: rows move up between pages while others go.
+
+        So many that the sweep will bury none are not asked for.
+        """
+        blue = self._blue
+        living = blue.memory.living(name)
+        missing = sorted(living - blue.listed[name] - known)
+        if is_too_much(len(missing), len(living), blue.connection.max_vanished_share):
+            return
+        for found in blue.by_ids(name, missing):
+            blue.seen(name, found)
+            if found.rows:
+                yield blue._window(name, found, f"{name} that a list skipped", 0.92)
+
     def _swept(self, is_due: bool) -> Iterator[Window]:
         """Bury what the lists of this load do not have; guarded."""
         blue = self._blue
@@ -390,7 +410,6 @@ class _Full:
             yield Window("sweep", state=state)
             return
         customers, orders = blue.listed["customers"], blue.listed["orders"]
-        ids = {str(blue.id(it)) for it in customers}
         start = blue.connection.start_date
         keep = set()
         if start:
@@ -402,7 +421,9 @@ class _Full:
                 ).values()
                 if it.dated_on and it.dated_on < start.isoformat()
             }
-            ids |= {str(blue.id(it)) for it in keep}
+        yield from self._asked_again("customers", keep)
+        yield from self._asked_again("orders", set())
+        ids = {str(blue.id(it)) for it in customers | keep}
         gone = blue.memory.living("orders") - orders
         owners = blue.memory.seen("orders", "id", gone)
         deals = {str(blue.id(f"c{it}")) for it in customers | keep}

@@ -222,10 +222,12 @@ class Sales:
         is_first = self._is_first(f"{kind}:{it.status_id}", it.status_name)
         began = dated(it.said["first" if kind == "crm" else "date"], self._zone)
         changed = dated(it.said.get("changed"), self._zone)
-        if was is None or not known:
+        last = known[-1].status_id if known else None
+        # A row that had no status has one now: since it was seen last, not since it began.
+        if was is None or (last is None and was.status_id == it.status_id):
             start = began.start if began else None
             return first_entry(it.status_id, changed, start, is_first, it.seen_at)
-        if known[-1].status_id == it.status_id:
+        if last == it.status_id:
             return None
         return next_entry(it.status_id, changed, self._unchanged_until(was, kind), it.seen_at)
 
@@ -239,7 +241,11 @@ class Sales:
     def _covers(self, load: Load, was: Seen, kind: str) -> bool:
         if not load.is_complete:
             return False
-        if kind == "crm" or load.orders_from is None:
+        if kind == "crm":
+            # Who came before `start_date` is in no window of a full load.
+            start = self._keys.start_date
+            return start is None or was.dated_on is None or was.dated_on >= start.isoformat()
+        if load.orders_from is None:
             return True
         is_recent = was.dated_on is not None and was.dated_on >= load.orders_from
         return is_recent or was.status_id not in self.final_orders

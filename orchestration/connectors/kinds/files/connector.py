@@ -435,5 +435,7 @@ def sheets_of(file: Path, mapping: FileMapping | None) -> list[reading.Sheet]:
             file.read_bytes(),
             read.encoding if read else "auto",
             read.delimiter if read else "auto",
+            # A draft looks for the headers itself.
+            read is None or bool(read.header.find) or min(read.header.rows or [1]) > 1,
         )
     ]

@@ -58,6 +58,12 @@ def table_of(sheet: Sheet, mapping: FileMapping) -> Table:
         places = [number - 1 for number in header.rows or [1]]
     if not sheet.lines or max(places) >= len(sheet.lines):
         raise Unreadable(f"it has no row {max(places) + 1} for the headers")
+    last = sheet.lines[max(places)]
+    if sheet.width and len(last.cells) != sheet.width:
+        raise Unreadable(
+            f"line {last.number}: the headers have {len(last.cells)} fields, and the rows "
+            f"{sheet.width}"
+        )
     width = max(len(it) for it in lines)
     names = []
     for column in range(width):

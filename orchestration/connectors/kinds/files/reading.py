@@ -59,6 +59,8 @@ class Sheet:
     encoding: str = ""
     why: str = ""
     delimiter: str = ""
+    # Fields of a row, where lines have to have the same number.
+    width: int = 0
 
 
 def decode(content: bytes, wanted: str = "auto") -> tuple[str, str, str]:
@@ -68,14 +70,15 @@ def decode(content: bytes, wanted: str = "auto") -> tuple[str, str, str]:
     for bom, encoding in _BOMS:
         if content.startswith(bom):
             return _strict(content, encoding), encoding, "by its first bytes"
+    # Cyrillic in UTF-16 is good UTF-8 too; but no text in UTF-8 has zeros.
+    zeros = [content[place::2].count(0) for place in (0, 1)]
+    if zeros[0] != zeros[1]:
+        encoding = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+        return _strict(content, encoding), encoding, "every other byte is zero"
     try:
         return content.decode("utf-8"), "utf-8", "all of it is UTF-8"
     except UnicodeDecodeError:
         pass
-    zeros = [content[place::2].count(0) for place in (0, 1)]
-    if max(zeros) * 4 > len(content):
-        encoding = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
-        return _strict(content, encoding), encoding, "every other byte is zero"
     scores = {}
     for encoding in _CYRILLIC:
         try:
@@ -114,8 +117,13 @@ def is_doubled(text: str) -> bool:
     return bool(_DOUBLED.search(text))
 
 
-def read_csv(content: bytes, encoding: str = "auto", delimiter: str = "auto") -> Sheet:
-    """A text file. Lines with another number of fields than its first are rejected."""
+def read_csv(
+    content: bytes, encoding: str = "auto", delimiter: str = "auto", has_title: bool = False
+) -> Sheet:
+    """A text file. Lines with another number of fields than most have are rejected.
+
+    `has_title`: lines above the headers, which the mapping looks for further down, are none.
+    """
     text, found, why = decode(content, encoding)
     text = text.removeprefix("\ufeff")
     shift = 0
@@ -128,34 +136,44 @@ def read_csv(content: bytes, encoding: str = "auto", delimiter: str = "auto") ->
     sheet = Sheet("", [], encoding=found, why=why, delimiter=delimiter)
     if is_doubled(text):
         sheet.why += "; the text looks encoded twice: export it again"
-    rows = list(_rows(text, delimiter, shift, sheet.rejects))
-    width = Counter(len(it.cells) for it in rows[:_LINES]).most_common(1)
+    # As the csv module counts them: other characters that end a line stand in cells.
+    lines = io.StringIO(text, newline="").readlines()
+    rows = list(_rows(lines, delimiter, shift, sheet.rejects))
+    width = Counter(len(it.cells) for it in rows[:_LINES] if it.cells).most_common(1)
     wanted = width[0][0] if width else 0
-    lines = text.splitlines(keepends=True)
+    sheet.width, is_above = wanted, has_title
     for row in rows:
-        if len(row.cells) in (0, wanted):
+        is_above &= len(row.cells) != wanted
+        if len(row.cells) in (0, wanted) or is_above:
             sheet.lines.append(row)
         else:
-            start = row.number - 1 - shift
-            shown = lines[start].rstrip("\r\n") if start < len(lines) else ""
+            shown = lines[row.number - 1 - shift].rstrip("\r\n")
             sheet.rejects.append(
                 Reject(row.number, f"fields: {len(row.cells)} instead of {wanted}", shown)
             )
+    sheet.rejects.sort(key=lambda it: it.line)
     return sheet
 
 
-def _rows(text: str, delimiter: str, shift: int, rejects: list[Reject]) -> Iterator[Line]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    while True:
-        number = reader.line_num + 1 + shift
+def _rows(
+    lines: Sequence[str], delimiter: str, shift: int, rejects: list[Reject]
+) -> Iterator[Line]:
+    """Rows; all lines of a row whose quotes are broken are rejected, and those after it read."""
+    begin = 0
+    while begin < len(lines):
+        reader = csv.reader(lines[begin:], delimiter=delimiter, strict=True)
+        done = begin
         try:
-            cells = next(reader)
-        except StopIteration:
+            for cells in reader:
+                yield Line(done + 1 + shift, cells)
+                done = begin + reader.line_num
             return
         except csv.Error as error:
-            rejects.append(Reject(number, f"quotes: {error}", ""))
-            return
-        yield Line(number, cells)
+            begin += reader.line_num
+            rejects += [
+                Reject(number + 1 + shift, f"quotes: {error}", lines[number].rstrip("\r\n"))
+                for number in range(done, begin)
+            ]
 
 
 def _delimiter(text: str) -> str:

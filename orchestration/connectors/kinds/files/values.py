@@ -22,6 +22,7 @@ _NONE = frozenset({"", "н/п", "n/a", "—"})
 _BLANKS = re.compile(r"[\s\u00a0\u2009\u202f'’]+")
 _MONEY = re.compile(r"(₽|руб\.?|р\.|\$|€|usd|eur|rub)", re.IGNORECASE)
 _UNITS = re.compile(r"[^\d.,()+\-−]+")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,])\d{3}(\1\d{3})*")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 _CURRENCIES = {"₽": "RUB", "р": "RUB", "$": "USD", "u": "USD", "€": "EUR", "e": "EUR"}
 _SCIENTIFIC = re.compile(r"\d[.,]\d+[eE]\+\d+")
@@ -29,7 +30,11 @@ _PARTS = re.compile(
     r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?"
     r"(?:\.\d+)?\s*([AaPp][Mm])?)?"
 )
-_WORDS = re.compile(r"(\d{1,2})\s+([а-яё]+)\.?\s+(\d{4})(?:\s*г\.?)?(?:,?\s+(\d{1,2}):(\d{2}))?")
+_WORDS = re.compile(
+    r"(\d{1,2})\s+([а-яё]+)\.?\s+(\d{4})(?:\s*г\.?)?"
+    r"(?:,?\s+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
+)
+_SERIAL = re.compile(r"\d{1,5}([.,]\d+)?")
 _EPOCH = datetime.combine(date(1899, 12, 30), time())
 
 
@@ -94,7 +99,8 @@ def number(value: Any, sign: str, strip_units: bool = False) -> Decimal | None:
         return Decimal(format(value, ".15g"))
     text = _BLANKS.sub("", _MONEY.sub("", str(value))).replace("−", "-")
     if strip_units:
-        text = _UNITS.sub("", text)
+        # A point that is left at the end was the unit's.
+        text = _UNITS.sub("", text).rstrip(".,")
     negative = False
     if text.startswith("(") and text.endswith(")"):
         text, negative = text[1:-1], True
@@ -102,10 +108,13 @@ def number(value: Any, sign: str, strip_units: bool = False) -> Decimal | None:
         text, negative = text[:-1], True
     marks = [it for it in text if it in ".,"]
     point = sign or (marks[-1] if marks and marks.count(marks[-1]) == 1 else "")
-    for mark in ".,":
-        if mark != point:
-            text = text.replace(mark, "")
-    text = text.replace(",", ".")
+    whole, _, rest = text.partition(point) if point else (text, "", "")
+    # Marks that do not part thousands make no number: 12.11.2026 is none, nor 7.5 where `,` is it.
+    if any(it in ".," for it in whole):
+        if not _THOUSANDS.fullmatch(whole):
+            return None
+        whole = whole.replace(",", "").replace(".", "")
+    text = f"{whole}.{rest}" if rest else whole
     if not _NUMBER.fullmatch(text):
         return None
     found = Decimal(text)
@@ -163,6 +172,8 @@ def moment(
         if not has_serials or not 1 <= value < 100_000:
             return None
         return _EPOCH + timedelta(seconds=round(float(value) * DAY))
+    if has_serials and isinstance(value, str) and _SERIAL.fullmatch(value.strip()):
+        return moment(float(value.strip().replace(",", ".")), order, has_serials=True)
     text = str(value or "").replace("\u00a0", " ").strip()
     for written in formats:
         try:
@@ -180,7 +191,8 @@ def _typed(text: str, order: str) -> datetime | None:
         month = month_number(words[2])
         if month is None:
             return None
-        return _made(int(words[3]), month, int(words[1]), int(words[4] or 0), int(words[5] or 0))
+        hour, minute, second = (int(it or 0) for it in words.groups()[3:])
+        return _made(int(words[3]), month, int(words[1]), hour, minute, second)
     parts = _PARTS.fullmatch(text)
     if parts is None:
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.findings import Finding
@@ -90,7 +90,12 @@ class Hubspot(CrmConnector[HubspotConnection]):
     @cached_property
     def zone(self) -> ZoneInfo:
         """The portal's time zone."""
-        return ZoneInfo(str(self.account.get("timeZone") or "UTC"))
+        name = str(self.account.get("timeZone") or "UTC")
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            self.work.report.warn(f"The portal's {name} is no time zone; days are those of UTC.")
+            return ZoneInfo("UTC")
 
     @cached_property
     def base_currency(self) -> str | None:
@@ -370,6 +375,10 @@ class Hubspot(CrmConnector[HubspotConnection]):
         items = self.api.read(kind.name, ids, names, history)
         stamp = self.work.stamps.next()
         chunk.items += [(it, stamp) for it in items]
+        for item in items:
+            self.work.report.lacking(
+                f"{kind.name} batch/read", item.get("properties") or {}, kind.promised
+            )
         gone = len(set(ids) - {str(it["id"]) for it in items})
         if gone:
             self.work.report.counted[f"{kind.name} that were gone when they were read"] += gone

@@ -137,7 +137,12 @@ class Deletions:
         state: Mapping[str, object] = {}
         is_same = self._work.state.get("user") in (None, hubspot.user)
         share = hubspot.connection.max_vanished_share
-        for window in sweep(self._work, now, share, is_same, lists):
+        asked: dict[str, Callable[[Sequence[str]], set[str]]] = {
+            "crm.deals": lambda ids: self._there(DEALS, ids),
+            "crm.contacts": self._people_there,
+            "crm.leads": lambda ids: self._there(hubspot.lead_kind, ids),
+        }
+        for window in sweep(self._work, now, share, is_same, lists, still_there=asked):
             state = window.state
             yield Window(window.what, self._with_children(window.rows), done=0.95)
         yield from self._never_came()
@@ -160,6 +165,17 @@ class Deletions:
             it["deal_id"]: mapping.moment(it["updated_at"]) for it in found.get("crm.deals", [])
         }
         return {**found, PARTIES: parties, **derived_graves(self._hubspot, deals, {})}
+
+    def _people_there(self, keys: Sequence[str]) -> set[str]:
+        firms = [it for it in keys if self._hubspot.bare(it).startswith("co")]
+        people = [it for it in keys if it not in set(firms)]
+        return self._there(CONTACTS, people) | self._there(COMPANIES, firms, "co")
+
+    def _there(self, kind: Kind, keys: Sequence[str], begin: str = "") -> set[str]:
+        """Which of these keys there still are, asked by id; a merged one is its survivor by now."""
+        ids = [self._hubspot.bare(it).removeprefix(begin) for it in keys]
+        found = self._hubspot.api.read(kind.name, ids, ["hs_object_id"], [])
+        return {str(self._hubspot.id(f"{begin}{row['id']}")) for row in found} & {*keys}
 
     def _listed(self, kind: Kind, begin: str = "") -> set[str]:
         if kind.name not in self._seen:

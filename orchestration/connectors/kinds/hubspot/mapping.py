@@ -37,7 +37,8 @@ class Kind:
     """A kind of object: what it is called in paths, its property of change, and what is read.
 
     `history` are properties that are read with their versions, `links` are kinds that it may point
-    at. `is_needed`: without the right to read it, nothing is read at all.
+    at. `is_needed`: without the right to read it, nothing is read at all. `promised` are those that
+    every portal has: an answer without them is counted.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Kind:
     links: Sequence[str] = ()
     cursor: str = "hs_lastmodifieddate"
     is_needed: bool = False
+    promised: frozenset[str] = frozenset()
 
 
 DEALS = Kind(
@@ -58,6 +60,10 @@ DEALS = Kind(
     ("dealstage", "pipeline", "hubspot_owner_id"),
     ("contacts", "companies"),
     is_needed=True,
+    promised=frozenset({
+        "amount", "closedate", "createdate", "dealstage", "hs_lastmodifieddate",
+        "hubspot_owner_id", "pipeline",
+    }),
 )  # fmt: skip
 CONTACTS = Kind(
     "contacts",
@@ -68,6 +74,7 @@ CONTACTS = Kind(
     ),
     cursor="lastmodifieddate",
     is_needed=True,
+    promised=frozenset({"firstname", "lastname", "email", "createdate", "lastmodifieddate"}),
 )  # fmt: skip
 # What a contact has to say where it is also a lead.
 CONTACT_LEAD = (
@@ -78,6 +85,7 @@ COMPANIES = Kind(
     "companies",
     ("name", "phone", "createdate", "hs_lastmodifieddate", "hs_merged_object_ids"),
     is_needed=True,
+    promised=frozenset({"name", "createdate", "hs_lastmodifieddate"}),
 )
 LEAD_OBJECTS = Kind(
     "leads",
@@ -87,6 +95,7 @@ LEAD_OBJECTS = Kind(
     ),
     ("hs_pipeline_stage", "hs_pipeline"),
     ("contacts", "companies"),
+    promised=frozenset({"hs_lastmodifieddate", "hs_pipeline", "hs_pipeline_stage"}),
 )  # fmt: skip
 MEETINGS = Kind(
     "meetings",
@@ -97,6 +106,7 @@ MEETINGS = Kind(
     ),
     ("hs_meeting_outcome",),
     ("contacts", "deals"),
+    promised=frozenset({"hs_lastmodifieddate", "hs_meeting_outcome", "hs_meeting_start_time"}),
 )  # fmt: skip
 _TOUCH = ("hs_createdate", "hs_lastmodifieddate", "hs_timestamp", "hubspot_owner_id")
 EMAILS = Kind("emails", (*_TOUCH, "hs_email_direction"), links=("contacts", "deals"))

@@ -232,8 +232,11 @@ class Sales:
             "lead_id": hubspot.id(lead_id),
             "contact_id": hubspot.id(contact),
             "manager_id": hubspot.id(deal.owner),
-            "pipeline_id": hubspot.id(deal.pipeline_id),
-            "stage_id": hubspot.id(deal.stage_id),
+            "pipeline_id": hubspot.id(text(own.get("pipeline"))),
+            # An answer that lacks one of the two names no stage.
+            "stage_id": hubspot.id(deal.stage_id)
+            if own.get("pipeline") and own.get("dealstage")
+            else None,
             "source_id": source_id,
             "amount": deal.amount,
             "currency": deal.currency,

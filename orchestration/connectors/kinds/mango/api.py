@@ -125,7 +125,7 @@ class Api:
     def _judge(self, answer: Answer) -> Again | None:
         if answer.status == 429:
             return Again("429", budget=float(self._keys.max_wait))
-        code = answer.data.get("result", _GOOD) if _is_object(answer) else _GOOD
+        code = _number(answer.data.get("result", _GOOD)) if _is_object(answer) else _GOOD
         if code == _GOOD:
             if answer.status in (401, 403):
                 raise refuse(
@@ -135,7 +135,7 @@ class Api:
             return None
         if code in _PASSING:
             return Again(f"code {code}")
-        raise refuse(self._advice(int(code)))
+        raise refuse(self._advice(code))
 
     def _advice(self, code: int) -> str:
         if code == 3102:
@@ -167,6 +167,11 @@ class Api:
 
 class _Stale(VoronkaError):
     """The order of a result is not known any more."""
+
+
+def _number(code: Any) -> int:
+    """A code, which some answers give as text; 0 for what is none."""
+    return int(code) if str(code).isdigit() else 0
 
 
 def _is_object(answer: Answer) -> bool:

@@ -102,7 +102,8 @@ class Mango(Hosted[MangoConnection]):
         for page in self.api.calls(start, end):
             for call in page:
                 if _is_within(call, start, end):
-                    found[str(call.get("entry_id"))] = call
+                    # One without an id is none of the others that have none.
+                    found[str(call.get("entry_id") or f"#{len(found)}")] = call
         self._check_directions(list(found.values()))
         latest = self.work.clock.now() - timedelta(seconds=self.connection.reread)
         going_on = {

@@ -68,7 +68,8 @@ class Mapper:
     def _leg(
         self, call: Json, way: str | None, path: str, leg: Json, who: str | None, reached: bool
     ) -> Row:
-        own = leg.get("external_call_id") or f"{call.get('entry_id')}#{path}"
+        whole = call.get("entry_id")
+        own = leg.get("external_call_id") or (whole and f"{whole}#{path}")
         row = self._base(call, own, way, who)
         row["started_at"] = unix_text(leg.get("call_start_time"))
         row["answered_at"] = unix_text(leg.get("call_answer_time"))
@@ -79,7 +80,10 @@ class Mapper:
             else self._of.without_employee(_is_answered(leg), reached, False)
         )
         row["talk_seconds"] = self._of.talk(row, leg.get("talk_duration"))
-        row["recording_url"] = _recording(leg.get("recording_id") or [])
+        recordings = leg.get("recording_id") or []
+        row["recording_url"] = _recording(
+            recordings if isinstance(recordings, list) else [recordings]
+        )
         return row
 
     def _without_legs(self, call: Json, way: str | None) -> Row:
@@ -174,7 +178,8 @@ class BasicMapper:
 
 def is_going_on(call: Json) -> bool:
     """Whether a leg has not ended yet."""
-    return any(not leg.get("call_end_time") for _, leg in _leaves(call.get("context_calls") or []))
+    legs = _leaves(call.get("context_calls") or [])
+    return any(_seconds(leg.get("call_end_time")) == 0 for _, leg in legs)
 
 
 def has_outsider(call: Json) -> bool:
