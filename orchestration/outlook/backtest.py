@@ -10,7 +10,7 @@ from scipy.stats import beta
 
 from orchestration.outlook.history import History
 from orchestration.outlook.model import Model
-from orchestration.outlook.rates import rates_at
+from orchestration.outlook.rates import rates_at, week_end_rates
 
 MODEL, STAGE_RATE, COMPANY_RATE, NONE = "model", "stage_rate", "company_rate", "none"
 METHODS = (MODEL, STAGE_RATE, COMPANY_RATE)
@@ -36,6 +36,7 @@ def predict(history: History, day: int, model: Model | None) -> pd.DataFrame:
         return empty.astype(dict.fromkeys(empty.columns.difference(_KEYS), float))
     by_rate = rates.of(observed)
     said = pd.concat([observed[["observed_on", "deal_id", "pipeline_id"]], by_rate], axis=1)
+    said["week_end_rate"] = week_end_rates(history, day, observed, by_rate.pipeline_rate)
     for name in (STAGE_RATE, "week_end_rate"):
         said[name] = said[name].where(by_rate.is_pipeline_known)
     said[MODEL] = np.nan if model is None else model.curve(observed).given_closing

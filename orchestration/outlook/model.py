@@ -29,8 +29,8 @@ EDGES = np.array([7, 14, 28, 56, 91, 182, 364, 728])
 # Days whose effect bends: a week of silence weighs early, not late.
 BENDING = ("age_days", "days_in_stage", "days_since_contact")
 # Enough for the regression; more takes longer and says the same.
-MAX_OBSERVATIONS = 40_000
-MAX_FOR_TIMING = 10_000
+MAX_OBSERVATIONS = 20_000
+MAX_FOR_TIMING = 6_000
 # A category seen less often says nothing by itself.
 MIN_FREQUENCY = 20
 # Strength of the coefficients' prior, per deal that was watched.
@@ -92,10 +92,12 @@ class Model:
         counts = closed.deal_id[won].nunique(), closed.deal_id[~won].nunique()
         if sum(counts) < MIN_CLOSED or min(counts) < MIN_OF_A_KIND:
             raise ValueError("too few deals were closed")
+        closed = closed.iloc[-MAX_OBSERVATIONS:]
         self._encoder = _encoder(history.numbers).fit(closed)
         self._own_slopes = _pipelines_apart(closed)
-        self.stage_medians = watched.groupby("stage_id")[history.numbers].median()
-        self._win = self._fit_winning(closed.iloc[-MAX_OBSERVATIONS:])
+        recent = watched.iloc[-MAX_OBSERVATIONS:]
+        self.stage_medians = recent.groupby("stage_id")[history.numbers].median()
+        self._win = self._fit_winning(closed)
         self._close, self._last_seen = self._fit_closing(watched, day)
 
     def _fit_winning(self, closed: pd.DataFrame) -> LogisticRegression:

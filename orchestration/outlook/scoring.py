@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
@@ -28,6 +29,7 @@ MIN_REASON = 0.01
 REASONS = 3
 PERIODS = 3
 DIGITS = 6
+_ONE_DAY = re.compile(r"\b1 days\b")
 
 
 def score(
@@ -198,4 +200,5 @@ def _told(phrase: Mapping[str, str], language: str, value: float, weight: float)
     else:
         shown = value / float(phrase["divisor"] or 1)
         text = phrase[f"text_{language}"].replace("{}", f"{shown:.0f}")
+        text = _ONE_DAY.sub("1 day", text)
     return f"{text}: {points} {unit}"

@@ -69,7 +69,7 @@ final as (
         load_days.party,
         load_days.party_id,
         load_days.loaded_on as known_from,
-        load_days.known_until,
+        coalesce(load_days.known_until, date '9999-12-31') as known_until,
         ordered.source_id,
         ordered.deal_type
     from load_days
@@ -82,7 +82,7 @@ final as (
     select
         party,
         party_id,
-        cast(null as date) as known_from,
+        date '0001-01-01' as known_from,
         min(loaded_on) as known_until,
         max(case when has_one_source then source_id end) as source_id,
         max(case when has_one_type then deal_type end) as deal_type

@@ -81,14 +81,14 @@ final as (
         on
             own.party = 'deal'
             and observed.deal_id = own.party_id
-            and (own.known_from is null or observed.observed_on >= own.known_from)
-            and (own.known_until is null or observed.observed_on < own.known_until)
+            and observed.observed_on >= own.known_from
+            and observed.observed_on < own.known_until
     left join attributes as of_lead
         on
             of_lead.party = 'lead'
             and observed.lead_id = of_lead.party_id
-            and (of_lead.known_from is null or observed.observed_on >= of_lead.known_from)
-            and (of_lead.known_until is null or observed.observed_on < of_lead.known_until)
+            and observed.observed_on >= of_lead.known_from
+            and observed.observed_on < of_lead.known_until
 
 )
 
