@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 FEATURES = "intermediate.int_outlook__features"
+ENTRIES = "marts.fct_stage_entries"
 EPOCH = "date '1970-01-01'"
 
 # What is no feature: keys, and which day it is.
@@ -84,8 +85,8 @@ class History:
         ]
 
 
-def read_history(connection: duckdb.DuckDBPyConnection, build: str) -> History:
-    """Read the private build's, which is attached under the name `build`."""
+def read_history(connection: duckdb.DuckDBPyConnection, build: str, marts: str) -> History:
+    """Read the private build's, whose files are attached under the names `build` and `marts`."""
     described = connection.execute(f"describe {build}.{FEATURES}").fetchall()
     selected = ", ".join(
         f"({name} - {EPOCH})::integer as {name}"
@@ -106,8 +107,12 @@ def read_history(connection: duckdb.DuckDBPyConnection, build: str) -> History:
         f"from {stays} where stage_kind in ('won', 'lost') order by deal_id, entry_no"
     ).df()
     visits = connection.execute(
-        f"select deal_id, pipeline_id, stage_id, min(from_on - {EPOCH})::integer as entered_on "
-        f"from {stays} where stage_kind not in ('won', 'lost') group by all order by all"
+        # Whoever passed a stage within a day was in it, too.
+        f"select deal_id, pipeline_id, stage_id, min(entered_on - {EPOCH})::integer as entered_on "
+        f"from (select deal_id, pipeline_id, stage_id, stage_kind, from_on as entered_on "
+        f"from {stays} union all "
+        f"select deal_id, pipeline_id, stage_id, stage_kind, entered_on from {marts}.{ENTRIES}) "
+        f"where stage_kind not in ('won', 'lost') group by all order by all"
     ).df()
     found = connection.execute(
         f"select (as_of_date - {EPOCH})::integer from {build}.intermediate.int_refresh__as_of"

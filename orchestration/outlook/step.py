@@ -51,7 +51,9 @@ def _learn(settings: Settings, connection: duckdb.DuckDBPyConnection) -> int:
     from orchestration.outlook.history import read_history
     from orchestration.outlook.said import Said
 
-    said = Said(connection, build, read_history(connection, build), _terms(settings))
+    marts = quote(settings.marts_file.stem)
+    history = read_history(connection, build, marts)
+    said = Said(connection, build, history, _terms(settings))
     if said.is_current:
         return 0
     # scikit-learn takes a second to import: only where there is something to learn.
