@@ -1,7 +1,16 @@
-{# A forecast whose expected part comes true to a share only; NULL where that is not known. #}
-{% macro bounded_forecast(forecasts, share) -%}
+{#
+  The lower (`least`) or upper (`greatest`) bound of a forecast whose expected part comes true to
+  `low_share` … `high_share`; NULL where these are not known. Refunds may be expected, too: of a
+  part below 0 the higher share is the lower bound.
+#}
+{% macro bounded_forecast(bound, forecasts, shares) -%}
+    {%- set expected -%}
+        cast({{ forecasts }}.forecast - {{ forecasts }}.paid_so_far as double)
+    {%- endset -%}
     cast(round(
-        cast({{ forecasts }}.paid_so_far as double)
-        + cast({{ forecasts }}.forecast - {{ forecasts }}.paid_so_far as double) * {{ share }}
+        cast({{ forecasts }}.paid_so_far as double) + {{ bound }}(
+            {{ expected }} * {{ shares }}.low_share,
+            {{ expected }} * {{ shares }}.high_share
+        )
     , 2) as {{ type_money() }})
 {%- endmacro %}

@@ -23,8 +23,8 @@ bounded as (
         forecasts.actual,
         forecasts.paid_so_far,
         cast(forecasts.actual - forecasts.forecast as {{ type_money() }}) as error,
-        {{ bounded_forecast('forecasts', 'intervals.low_share') }} as forecast_low,
-        {{ bounded_forecast('forecasts', 'intervals.high_share') }} as forecast_high
+        {{ bounded_forecast('least', 'forecasts', 'intervals') }} as forecast_low,
+        {{ bounded_forecast('greatest', 'forecasts', 'intervals') }} as forecast_high
     from forecasts
     left join intervals
         on {{ same_cell('forecasts', 'intervals', ['as_of_on', 'period_start', 'manager_id']) }}

@@ -55,8 +55,8 @@ bounded as (
         forecasts.expected_new,
         forecasts.expected_repeat,
         forecasts.forecast,
-        {{ bounded_forecast('forecasts', 'intervals.low_share') }} as forecast_low,
-        {{ bounded_forecast('forecasts', 'intervals.high_share') }} as forecast_high,
+        {{ bounded_forecast('least', 'forecasts', 'intervals') }} as forecast_low,
+        {{ bounded_forecast('greatest', 'forecasts', 'intervals') }} as forecast_high,
         targets.target
     from forecasts
     left join intervals
