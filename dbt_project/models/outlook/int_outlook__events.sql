@@ -34,7 +34,8 @@ events as (
         contact_id,
         lead_id,
         case
-            when kind in ('proposal', 'presentation') then kind
+            when kind = 'presentation' then kind
+            when kind = 'proposal' and coalesce(direction, 'out') = 'out' then kind
             when direction = 'in' then 'message_in'
             else 'message_out'
         end as touch,
