@@ -1,7 +1,7 @@
 -- One row per forecast point and manager: money that is expected of deals that are there; a
 -- deal without an amount adds nothing.
--- `expected_open` is NULL for the day where nothing is known of the chance that any deal
--- is won. What a won deal owes falls due the median lag after winning; what is overdue is
+-- `expected_open` is NULL for the day where nothing is known of when any deal will be won.
+-- What a won deal owes falls due the median lag after winning; what is overdue is
 -- expected on the next day, and after thirty days not any more.
 
 with points as (
@@ -46,7 +46,6 @@ live as (
         to_pay.observed_on,
         to_pay.manager_id,
         to_pay.unpaid_amount,
-        scores.win_probability,
         scores.paid_in_0,
         scores.paid_in_1,
         scores.paid_in_2
@@ -115,7 +114,7 @@ unknown_days as (
     select observed_on
     from live
     group by 1
-    having count(win_probability) = 0
+    having count(paid_in_0) = 0
 
 ),
 
