@@ -21,6 +21,8 @@ from orchestration.metrics.catalogue import Catalogue
 from orchestration.metrics.engine import Compiler
 from orchestration.metrics.layer import MetricsLayer
 from orchestration.metrics.parity import Agreement, ComparedMart, compare
+from orchestration.models.run import AFTER_OUTLOOK, BEFORE_OUTLOOK
+from orchestration.outlook.step import learn
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import files_read, register
@@ -43,10 +45,11 @@ class Build:
         self._settings = Settings(data_dir=data, raw_dir=str(raw))
         self.files = self._settings.build_files
 
-    def refresh(self, *, only: str = "", **variables: Any) -> dict[str, str]:
+    def refresh(self, *, only: str = "", learns: bool = False, **variables: Any) -> dict[str, str]:
         """Register the zone and build every model; what dbt says of each incremental one.
 
-        `only` is dbt's selection where some models are enough.
+        `only` is dbt's selection where some models are enough. Where it `learns`, the outlook is
+        learned between two runs of dbt, as a refresh does, which costs seconds; else it is empty.
         """
         settings = self._settings.model_copy(update={"dbt_vars": variables})
         zone = scan(settings.raw_zone, load_contract(ROOT))
@@ -57,17 +60,12 @@ class Build:
         arguments = ["--quiet", "--no-write-json", "build"]
         arguments += ["--exclude-resource-type", "test", "unit_test"]
         arguments += ["--select", only] if only else []
-        with patch.dict(os.environ, settings.dbt_environment()):
-            try:
-                done = dbtRunner(manifest).invoke([*arguments, *settings.dbt_arguments()])
-            finally:
-                DuckDBConnectionManager.close_all_connections()
-        assert done.success, [(r.node.name, r.message) for r in done.result or [] if r.message]
-        return {
-            it.node.name: it.message
-            for it in done.result
-            if it.node.resource_type == "model" and it.node.config.materialized in _INCREMENTAL
-        }
+        arguments += settings.dbt_arguments()
+        if not learns:
+            return _run(settings, manifest, arguments)
+        said = _run(settings, manifest, [*arguments, *BEFORE_OUTLOOK])
+        learn(settings)
+        return said | _run(settings, manifest, [*arguments, *AFTER_OUTLOOK])
 
     def measure(self) -> tuple[Path, Path, Path]:
         """Ask the metrics layer and compare the marts; files of the scorecards and the answers."""
@@ -96,6 +94,21 @@ class Build:
             found = [schema for schema in _SEARCH_PATH if (schema,) in schemas]
             connection.execute(f"set search_path = '{','.join(found)}'")
             return connection.execute(sql).fetchall()
+
+
+def _run(settings: Settings, manifest: Manifest | None, arguments: list[str]) -> dict[str, str]:
+    """Run dbt in this process; what it says of each incremental model."""
+    with patch.dict(os.environ, settings.dbt_environment()):
+        try:
+            done = dbtRunner(manifest).invoke(arguments)
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+    assert done.success, [(r.node.name, r.message) for r in done.result or [] if r.message]
+    return {
+        it.node.name: it.message
+        for it in done.result
+        if it.node.resource_type == "model" and it.node.config.materialized in _INCREMENTAL
+    }
 
 
 def compare_file(

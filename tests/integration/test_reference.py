@@ -15,7 +15,12 @@ from orchestration.metrics.parity import compared_marts
 from orchestration.metrics.query import published_metrics
 from tests.builds import Build, compare_file
 from tests.conftest import Parsed, query, voronka
-from tests.reference.compare import CALENDAR, differences
+from tests.reference.compare import CALENDAR, differences, disagreements
+from tests.reference.compare_outlook import outlook_differences
+from tests.reference.facts import build_facts
+from tests.reference.identity import World
+from tests.reference.marts import build as build_reference
+from tests.reference.reading import read_zone
 from tests.reference.variables import Variables, read_calendar, variables_from_text
 from tests.reference.zones import generate, split
 
@@ -83,10 +88,44 @@ def test_published_marts_equal_the_reference(
         assert done.returncode == 0, done.stdout + done.stderr
 
     published = tmp_path / "data/published/voronka.duckdb"
-    assert differences(published, raw, variables, read_calendar(CALENDAR)) == []
+    reference = build_reference(raw, variables, read_calendar(CALENDAR))
+    assert disagreements(published, reference) == []
+    assert outlook_differences(published, reference.world, reference.facts) == []
     assert has_many_days(published, kind)
     if assignments:
         assert layer_differences(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed", "as_of", "methods"),
+    [
+        ("hostile", 202, "2027-01-20", {"stage_rate", "company_rate"}),
+        *(
+            pytest.param(*it, marks=pytest.mark.nightly)
+            for it in (
+                ("mild", 201, None, {"stage_rate", "company_rate"}),
+                ("mild", 203, "2026-10-10", {"stage_rate", "company_rate"}),
+                ("extreme", 206, None, {"stage_rate", "company_rate"}),
+                ("filthy", 209, None, {"none"}),
+                ("sparse", 208, None, set()),
+            )
+        ),
+    ],
+)
+def test_the_outlook_equals_the_reference(
+    tmp_path: Path, kind: str, seed: int, as_of: str | None, methods: set[str]
+) -> None:
+    raw = generate(tmp_path / "raw", seed, kind, Variables().source_timezone, size=10)
+    build = Build(tmp_path / "data", raw)
+    given = {"as_of": as_of} if as_of else {}
+    build.refresh(learns=True, **given)
+    variables = variables_from_text([f"as_of={as_of or ''}"])
+    world = World(read_zone(raw, variables), variables, read_calendar(CALENDAR))
+    private, marts = build.files
+    assert outlook_differences(marts, world, build_facts(world), private) == []
+    assert {it for (it,) in query(marts, "select distinct method from marts.deal_outlook")} == (
+        methods
+    )
 
 
 def has_many_days(file: Path, kind: str) -> bool:

@@ -72,17 +72,23 @@ def spelled(rng: random.Random, number: int) -> str:
 
 @dataclass
 class Company:
-    """Makes the rows of every table; `mess` is the probability of anything odd."""
+    """Makes the rows of every table; `mess` is the probability of anything odd.
+
+    A company of a greater `size` has so many times the deals and what happens to them, over more
+    than a year, and more of them closed: from about 10 on something can be learned of it.
+    """
 
     rng: random.Random
     mess: float
+    size: int = 1
 
     def __post_init__(self) -> None:
         """Chooses the time window, the instants that many events share, and the style of keys."""
         rng = self.rng
         self.start = date(2025, 9, 10) + timedelta(days=rng.randrange(120))
-        self.length = rng.choice((60, 120))
+        self.length = rng.choice((60, 120)) + 300 * (self.size > 1)
         self.few = rng.random() < 0.5  # managers and contacts: the fewer, the more meets
+        self.touches = 50 if self.size == 1 else 150
         self.hot = [self.any_time() for _ in range(12)]
         self.numeric_keys = rng.random() < 0.4
         # Small keys, or of 17 digits, each the value of a floating number.
@@ -124,7 +130,7 @@ class Company:
 
     def after(self, at: datetime) -> datetime:
         """At or after a time, now and then before it."""
-        if self.chance(0.4):
+        if self.chance(0.4 if self.size == 1 else 0.15):
             delta = self.rng.choice(_SOON)
         else:
             delta = timedelta(seconds=self.rng.randrange(30 * 86_400))
@@ -235,7 +241,7 @@ class Company:
                 "created_at": self.moment(),
                 "source_id": self.reference("crm.sources", "source_id"),
             }
-            for key in self.with_unknown(self.keys("c", 4 if self.few else 10))
+            for key in self.with_unknown(self.keys("c", (4 if self.few else 10) * self.size))
         ]
         self.rows["crm.contact_phones"] = [
             {"contact_id": self.certain("crm.contacts", "contact_id"), "phone": phone}
@@ -245,7 +251,7 @@ class Company:
     def _leads(self) -> None:
         rng = self.rng
         rows = []
-        for key in self.keys("l", 24):
+        for key in self.keys("l", 24 * self.size):
             created_at = self.moment()
             rows.append(
                 {
@@ -275,10 +281,13 @@ class Company:
     def _deals(self) -> None:
         rng = self.rng
         rows = []
-        for key in self.keys("d", 30):
+        closed = 0.3 if self.size == 1 else 0.6
+        for key in self.keys("d", 30 * self.size):
             lead = self.reference("crm.leads", "lead_id", 0.6)
             closing = [row for row in self.rows["crm.stages"] if row["kind"] in ("won", "lost")]
-            stage = rng.choice(closing if closing and self.chance(0.3) else self.rows["crm.stages"])
+            stage = rng.choice(
+                closing if closing and self.chance(closed) else self.rows["crm.stages"]
+            )
             created_at = self.lead_time(lead)
             odd_stage = self.chance(self.mess / 3)
             rows.append(
@@ -359,7 +368,7 @@ class Company:
     def _meetings(self) -> None:
         rng = self.rng
         rows = []
-        for key in self.keys("mt", 36):
+        for key in self.keys("mt", 36 * self.size):
             lead = self.reference("crm.leads", "lead_id", 0.6)
             set_at = self.lead_time(lead)
             confirmed_at = self.maybe(self.after(set_at), 0.6)
@@ -385,7 +394,7 @@ class Company:
         rng = self.rng
         held = [row for row in self.rows["crm.meetings"] if row["held_at"] and row["deal_id"]]
         rows = []
-        for key in self.keys("pay", 40):
+        for key in self.keys("pay", 40 * self.size):
             deal, paid_at = self.reference("crm.deals", "deal_id", 0.8), self.moment()
             if held and self.chance(0.5):
                 meeting = rng.choice(held)
@@ -410,7 +419,7 @@ class Company:
         rng = self.rng
         self.starts: list[datetime] = []
         rows: list[Row] = []
-        for _ in range(26):
+        for _ in range(26 * self.size):
             number, inbound = rng.randrange(8), self.chance(0.55)
             at = self.lead_time(rng.choice(self.rows["crm.leads"])["lead_id"])
             if self.chance(0.3):
@@ -491,7 +500,7 @@ class Company:
         rng = self.rng
         kinds = ("email", "message", "social", "proposal", "presentation", "task", "other")
         rows = []
-        for key in self.keys("a", 50):
+        for key in self.keys("a", self.touches * self.size):
             lead = self.reference("crm.leads", "lead_id", 0.4)
             rows.append(
                 {

@@ -109,9 +109,12 @@ class World:
         loads = [row.values["_loaded_at"] for rows in self.zone.values() for row in rows.kept]
         if not loads:
             return None
-        return min([self.clock.day(max(loads)), *self._last_event()])
+        last_event = [max(self.event_days)] if self.event_days else []
+        return min([self.clock.day(max(loads)), *last_event])
 
-    def _last_event(self) -> list[date]:
+    @cached_property
+    def event_days(self) -> list[date]:
+        """The local dates of all events that the as-of date is taken from."""
         moments = [
             row[column]
             for table, columns in _EVENTS.items()
@@ -119,8 +122,7 @@ class World:
             for column in columns
             if row[column] is not None
         ]
-        days = [self.clock.day(at) if isinstance(at, datetime) else at for at in moments]
-        return [max(days)] if days else []
+        return [self.clock.day(at) if isinstance(at, datetime) else at for at in moments]
 
     # Contacts and leads
 

@@ -115,14 +115,16 @@ class Text(str):
     """A text that only a text column can hold."""
 
 
-def generate(out: Path, seed: int, kind: str = "hostile", source_timezone: str = "UTC") -> Path:
+def generate(
+    out: Path, seed: int, kind: str = "hostile", source_timezone: str = "UTC", size: int = 1
+) -> Path:
     """Writes one raw zone into `out` and returns it; the same arguments write the same rows."""
     rng = random.Random(f"{kind} {seed}")
     dirt = KINDS[kind]
-    company = Company(rng, dirt.mess)
+    company = Company(rng, dirt.mess, size)
     rows = _thinned(rng, company.make()) if dirt.is_sparse else company.make()
     since = datetime.combine(company.start, time(), UTC)
-    last_load = since + timedelta(days=rng.randrange(60, 200), hours=3)
+    last_load = since + timedelta(days=rng.randrange(60, 200) + 300 * (size > 1), hours=3)
     for name, table in TABLES.items():
         if rng.random() < dirt.no_table:
             if rng.random() < 0.5:
@@ -523,8 +525,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--kind", choices=sorted(KINDS), default="hostile")
     parser.add_argument("--source-timezone", default="UTC")
+    parser.add_argument("--size", type=int, default=1)
     arguments = parser.parse_args()
-    print(generate(arguments.out, arguments.seed, arguments.kind, arguments.source_timezone))
+    print(generate(**vars(arguments)))
 
 
 if __name__ == "__main__":
