@@ -298,7 +298,7 @@ def _show_statuses(console: Console, found: Sequence[Status]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("connection", "system", "last run", "ended", "newest row"):
+    for title in ("connection", "system", "last run", "ended", "read to", "newest row"):
         table.add_column(title)
     from orchestration.base.text import age
 
@@ -312,7 +312,7 @@ def _show_statuses(console: Console, found: Sequence[Status]) -> None:
         name = status.connection.name + ("" if status.connection.enabled else " [dim](off)[/]")
         at = (last.get("ended_at") or "")[:16].replace("T", " ")
         newest = age(now - status.newest) if status.newest else "none"
-        table.add_row(name, status.title, at, ended, newest)
+        table.add_row(name, status.title, at, ended, escape(status.reached), newest)
     console.print(table)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Progress:
 
 
 Watcher = Callable[[Progress], None]
+# Digits of a time in Unix seconds, until 2286; ids of rows are fewer.
+_UNIX = 10
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,24 @@ class Status:
     title: str
     last: Mapping[str, Any]
     newest: datetime | None
+
+    @property
+    def reached(self) -> str:
+        """How far the last run got: the earliest of its cursors in time, else what it read last."""
+        cursors = (self.last.get("reached") or {}).values()
+        found = [it for it in map(_moment, cursors) if it is not None]
+        return f"{min(found):%Y-%m-%d %H:%M}" if found else str(self.last.get("window") or "")
+
+
+def _moment(cursor: str) -> datetime | None:
+    """A cursor's time, in ISO 8601 or Unix seconds; None of one that counts rows."""
+    try:
+        if cursor.isdigit():
+            return datetime.fromtimestamp(int(cursor), UTC) if len(cursor) == _UNIX else None
+        found = datetime.fromisoformat(cursor)
+    except ValueError:
+        return None
+    return found.astimezone(UTC)
 
 
 def connections(settings: Settings) -> dict[str, Connection]:

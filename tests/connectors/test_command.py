@@ -63,6 +63,7 @@ def test_the_first_hour_check_run_list(place: Place, standin: StandIn) -> None:
     code, said = connect(place, "list")
     assert code == 0
     assert "well" in said
+    assert "read to" in " ".join(said.split())
     assert "0 min old" in said
 
 

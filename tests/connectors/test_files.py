@@ -361,6 +361,8 @@ def test_a_delimiter_is_obeyed_found_or_asked_for() -> None:
     assert read_csv(b'a;b,c\n1;"2;3"\n4;5\n').delimiter == ";"
     with pytest.raises(Unreadable, match="delimiter"):
         read_csv(b"a;b,c\n1;2,3\n")
+    with pytest.raises(Unreadable, match="it is empty"):
+        read_csv(b"\n \n")
     assert [it.number for it in read_csv(b'a;b\n1;"x\ny"\n2;z\n').lines] == [1, 2, 4]
 
 

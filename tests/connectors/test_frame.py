@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from orchestration.connectors.lock import only_run
 from orchestration.connectors.own_rows import OwnRows
 from orchestration.connectors.registry import all_kinds
 from orchestration.connectors.report import Report
-from orchestration.connectors.run import Progress, run
+from orchestration.connectors.run import Progress, run, statuses
 from orchestration.connectors.secrets import Mask
 from orchestration.connectors.zone_files import file_name, loaded_at
 from tests.connectors import child
@@ -387,3 +388,23 @@ def test_the_report_of_a_run_is_one_file_beside_those_before(place: Place) -> No
     assert first["written"]["crm.deals"] == 5
     assert first["requests"]["/account"] == 1
     assert json.loads((directory / "last.json").read_text())["written"] == {}
+
+
+@pytest.mark.parametrize(
+    ("last", "reached"),
+    [
+        ({}, ""),
+        ({"reached": {}, "window": "a.csv"}, "a.csv"),
+        ({"reached": {"deals": "2026-03-10T09:00:00+03:00", "leads": "2026-03-11T00:00:00+00:00"},
+          "window": "leads"}, "2026-03-10 06:00"),
+        # Unix seconds, and an id that is no time.
+        ({"reached": {"/leads": "1773122400", "crm.stagehistory.list 2": "51840001"}},
+         "2026-03-10 06:00"),
+    ],
+)  # fmt: skip
+def test_a_list_says_how_far_a_connection_got(
+    place: Place, last: dict[str, Any], reached: str
+) -> None:
+    place.connect("sheet", {"kind": "files", "folder": "in", "mapping": "m.yaml"}, {})
+    (status,) = statuses(place.settings(FIRST))
+    assert replace(status, last=last).reached == reached

@@ -92,8 +92,9 @@ def draft(file: Path) -> str:
         sheet = max(sheets_of(file, None), key=lambda it: len(it.lines))
         row, headers = _header(sheet)
     except (Unreadable, OSError) as error:
+        words = error.strerror if isinstance(error, OSError) else error
         raise WrongUse(
-            f"{file.name}: {error}.", "Name a CSV, TSV, XLSX, XLS or ODS file with headers."
+            f"{file.name}: {words}.", "Name a CSV, TSV, XLSX, XLS or ODS file with headers."
         ) from None
     table, found = _table(headers)
     contract = load_contract(Settings().root).tables[table]

@@ -189,6 +189,8 @@ def _delimiter(text: str) -> str:
         except csv.Error:
             continue
         counts[delimiter] = max(sizes.values(), default=0)
+    if not text.strip():
+        raise Unreadable("it is empty")
     best = max(counts.values(), default=0)
     found = [it for it, count in counts.items() if count == best]
     if not best or len(found) > 1:

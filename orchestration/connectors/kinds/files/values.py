@@ -191,8 +191,8 @@ def _typed(text: str, order: str) -> datetime | None:
         month = month_number(words[2])
         if month is None:
             return None
-        hour, minute, second = (int(it or 0) for it in words.groups()[3:])
-        return _made(int(words[3]), month, int(words[1]), hour, minute, second)
+        clock = [int(it or 0) for it in words.groups()[3:]]
+        return _made(int(words[3]), month, int(words[1]), *clock)
     parts = _PARTS.fullmatch(text)
     if parts is None:
         try:
