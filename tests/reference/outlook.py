@@ -337,30 +337,34 @@ class Outlook:
     def won_from(self, until: date) -> Counter[tuple[str, str]]:
         """How many won deals were seen in each stage, open at the end of a week before."""
         found: Counter[tuple[str, str]] = Counter()
-        for deal, stays in self.stays.items():
-            state = self.state(deal, until)
-            if state is None or state.kind != "won":
-                continue
-            first = max(stays[0].entered_on, self.since)
-            ends = (on for on in days(first, until) if on.weekday() == 6)
-            seen = [self.state(deal, on) for on in ends if on < self.closed_on(deal, until)]
-            found.update({(it.pipeline, it.stage) for it in seen if it and it.kind not in _CLOSED})
+        for deal in self.stays:
+            found.update({(it.pipeline, it.stage) for it in self._seen_before_won(deal, until)})
         return found
+
+    def _seen_before_won(self, deal: str, until: date) -> Iterator[Stay]:
+        state = self.state(deal, until)
+        if state is None or state.kind != "won":
+            return
+        first, won_on = max(self.stays[deal][0].entered_on, self.since), self.closed_on(deal, until)
+        for on in days(first + timedelta(days=6 - first.weekday()), won_on - timedelta(days=1)):
+            if on.weekday() == 6 and (seen := self.state(deal, on)) and seen.kind not in _CLOSED:
+                yield seen
 
     # Next steps
 
     def is_eligible(self, step: Row, deal: str, state: Stay, on: date) -> bool:
         """Whether a step can be taken with a deal at the end of a day."""
         age = (on - self.created_on[deal]).days
+        if (
+            state.kind not in step["stage_kinds"].split()
+            or age < int(step["min_age_days"])
+            or (on - state.entered_on).days < int(step["min_days_in_stage"])
+            or self.meeting_state(deal, on) not in step["meeting_states"].split()
+            or (step["needs_stale"] == "true" and not self.rates(on).is_stale(state.pipeline, age))
+        ):
+            return False
         silent = self.silent_days(deal, on)
-        return (
-            state.kind in step["stage_kinds"].split()
-            and self.meeting_state(deal, on) in step["meeting_states"].split()
-            and age >= int(step["min_age_days"])
-            and (on - state.entered_on).days >= int(step["min_days_in_stage"])
-            and (age if silent is None else silent) >= int(step["min_silent_days"])
-            and (step["needs_stale"] != "true" or self.rates(on).is_stale(state.pipeline, age))
-        )
+        return (age if silent is None else silent) >= int(step["min_silent_days"])
 
     def next_step(self, deal: str, state: Stay, on: date) -> tuple[str | None, Evidence | None]:
         """What to do next with a deal, with the evidence where there is some."""
@@ -559,7 +563,7 @@ class Outlook:
     def new_business(self, on: date, ahead: int, is_new: bool) -> dict[str, Decimal]:
         """The mean of what deals brought that were created later in the month, by their owner."""
         running = period_start(on, "month")
-        targets = [it for it in _months_before(running, 6) if _back(it, ahead) >= self.first_day]
+        targets = [it for it in _months_before(running, 6) if it >= self.first_day]
         if len(targets) < 3:
             return {}
         clock = self.world.clock
@@ -585,7 +589,9 @@ class Outlook:
     def is_silent(self, on: date) -> bool:
         """Whether there were live deals, and nothing was known of when any will be won."""
         rates = self.rates(on)
-        is_known = rates.company[1] >= FEWEST_CLOSED and self.won_from(on)
+        is_known = rates.company[1] >= FEWEST_CLOSED and any(
+            seen for deal in self.stays for seen in self._seen_before_won(deal, on)
+        )
         return not is_known and any(
             not rates.is_stale(state.pipeline, (on - self.created_on[deal]).days)
             for deal, state in self.open_deals(on)
