@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from orchestration.connectors.crm.rules import Stage
-from orchestration.connectors.kinds.hubspot.mapping import Version, stage_at
+from orchestration.connectors.crm.rules import CustomField, Stage
+from orchestration.connectors.kinds.hubspot.mapping import Version, day, field_values, stage_at
 from orchestration.connectors.run import check
 from tests.connectors.adapter import FIRST, SAMPLES, SECOND
 from tests.connectors.conftest import Place
@@ -704,6 +705,25 @@ def test_a_property_that_the_answer_lacks_is_null_and_counted(place: Place) -> N
     assert report.counted["deals batch/read: rows without pipeline"] == 1
     # An empty value is a value: nobody has said it yet.
     assert not any("dealtype" in it for it in report.counted)
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "wanted"),
+    [
+        ("2026-04-01T00:00:00Z", "America/New_York", "2026-04-01"),
+        ("2026-04-01T02:30:00Z", "America/New_York", "2026-03-31"),
+        ("2026-03-31T22:00:00Z", "Europe/Moscow", "2026-04-01"),
+        ("1774915200000", "America/New_York", "2026-03-31"),
+        ("", "Europe/Moscow", None),
+        ("soon", "Europe/Moscow", "soon"),
+    ],
+)
+def test_the_day_of_a_time_is_the_portals_and_a_dates_its_own(
+    written: str, zone: str, wanted: str | None
+) -> None:
+    assert day(written, ZoneInfo(zone)) == wanted
+    (found,) = field_values("1774915200000", CustomField("signed", "Signed"), "date")
+    assert found.text == "2026-03-31"
 
 
 def test_a_zone_that_is_none_is_warned_of(place: Place) -> None:

@@ -225,7 +225,7 @@ class Entry:
     entry_id: int
     owner_id: str
     type_id: str
-    stage_id: str
+    stage_id: str | None
     at: datetime | None
     written: str | None
 
@@ -278,7 +278,7 @@ def facts(
     moves = [
         Move(it.at, it.stage_id, moved[1] if moved and moved[0] is it else None)
         for it in entries
-        if it.at
+        if it.at and it.stage_id
     ]
     entered = [it.at for it in moves if it.stage_id == stage_now]
     return Deal(

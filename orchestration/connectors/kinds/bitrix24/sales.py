@@ -347,6 +347,8 @@ class Sales:
         """The first entry into a stage other than the first one, or into a named one."""
         taken, waiting = self._bitrix.stages.taken, self._bitrix.first_stages
         for entry in entries:
+            if entry.stage_id is None:
+                continue
             if entry.stage_id in taken or (not taken and entry.stage_id not in waiting):
                 return entry.at
         return None

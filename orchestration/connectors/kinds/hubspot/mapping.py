@@ -188,9 +188,15 @@ def time_text(value: Any) -> str | None:
 
 
 def day(value: Any, zone: tzinfo) -> str | None:
-    """The day of a time as people see it in the portal."""
+    """The day of a time as people see it in the portal; midnight in UTC is how a date is written.
+
+    West of Greenwich that midnight would be the day before.
+    """
     found = moment(value)
-    return found.astimezone(zone).date().isoformat() if found else text(value)
+    if found is None:
+        return text(value)
+    is_date = found.astimezone(UTC).time() == time()
+    return found.astimezone(UTC if is_date else zone).date().isoformat()
 
 
 def updated(item: Json, kind: Kind) -> str | None:
@@ -435,7 +441,7 @@ def field_values(written: Any, custom: CustomField, kind: str) -> list[FieldValu
         return [FieldValue(custom.options.get(it, it), it) for it in parts]
     if kind == "bool":
         return [FieldValue("да" if value == _YES else "нет", value)]
-    return [FieldValue(value[:10] if kind == "date" else value)]
+    return [FieldValue(day(value, UTC) or value if kind == "date" else value)]
 
 
 def field_changes(item: Json, custom: CustomField, kind: str) -> list[FieldChange]:
