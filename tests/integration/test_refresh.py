@@ -107,9 +107,6 @@ class Company:
         return [path.name for path in self.data.rglob("*.tmp*")]
 
 
-TARGET = "build/target"
-
-
 @pytest.fixture(scope="module")
 def company(tmp_path_factory) -> Company:
     return Company(tmp_path_factory.mktemp("company"))
@@ -440,9 +437,10 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     assert company.run("refresh").returncode == 0
     assert page.stat().st_size > 100_000
     # dbt was asked, and found that no large table follows a change.
-    assert "UNCHANGED" in {result["message"] for result in _results(company.data / TARGET, "model")}
+    record = read_json(company.data / "build/refresh.json")
+    assert "unchanged" in {model["status"] for model in record["models"]}
     assert query(company.published, published) == before
-    assert {result["status"] for result in _results(company.data / TARGET, "test")} == {"pass"}
+    assert {it["status"] for it in record["checks"] if it["kind"] == "dbt"} == {"pass"}
     (company.published.parent / "parquet" / "kpi_daily.parquet").unlink()
     healed = company.run("refresh")
     assert healed.returncode == 0, healed.stderr
@@ -454,9 +452,8 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     before = query(company.published, published)
     assert company.run("refresh", "--full").returncode == 0
     assert query(company.published, published) != before
-    assert "UNCHANGED" not in {
-        result["message"] for result in _results(company.data / TARGET, "model")
-    }
+    record = read_json(company.data / "build/refresh.json")
+    assert "unchanged" not in {model["status"] for model in record["models"]}
     assert query(company.published, "from marts.kpi_daily") == rows
 
 
