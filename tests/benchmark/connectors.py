@@ -337,7 +337,7 @@ def main() -> None:
     arguments.results.mkdir(parents=True, exist_ok=True)
     text = json.dumps(rounded(results), indent=1, ensure_ascii=False)
     file.write_text(text + "\n", encoding="utf-8")
-    (arguments.results / PAGE.name).write_text(page(results), encoding="utf-8")
+    (arguments.results / PAGE.name).write_text(page(json.loads(text)), encoding="utf-8")
 
 
 def rounded(value: Any) -> Any:
