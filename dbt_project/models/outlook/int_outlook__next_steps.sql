@@ -65,10 +65,10 @@ final as (
         deal_id,
         step as next_step,
         words_ru || case when lift is null then '' else '. Сделки, где ' || with_ru
-            || ', выигрывали чаще на ' || cast(cast(round(lift * 100) as bigint) as {{ dbt.type_string() }})
+            || ', выигрывали чаще на ' || {{ thousands('cast(round(lift * 100) as bigint)') }}
             || ' п. п. (случаев: ' || {{ thousands('cases') }} || ')' end as next_step_ru,
         words_en || case when lift is null then '' else '. Where people ' || with_en
-            || ', it went along with ' || cast(cast(round(lift * 100) as bigint) as {{ dbt.type_string() }})
+            || ', it went along with ' || {{ thousands('cast(round(lift * 100) as bigint)') }}
             || ' pp more deals won (cases: ' || {{ thousands('cases') }} || ')' end as next_step_en,
         lift as next_step_lift,
         cases as next_step_cases
@@ -76,9 +76,9 @@ final as (
     qualify row_number() over (
         partition by deal_id
         order by
-            case when lift is null then 1 else 0 end,
+            case when lift is null then 1 else 0 end asc,
             lift desc,
-            default_order
+            default_order asc
     ) = 1
 
 )

@@ -35,8 +35,9 @@ marks as (
         observed_on as date_day,
         1 as mark,
         observed_on,
-        {{ (['0'] * counted | length) | join(', ') }},
-        0
+        {%- for name in counted.keys() | list + ['talk_seconds'] %}
+        0 as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from observations
     union all
     select
@@ -44,8 +45,9 @@ marks as (
         {{ add_days('observed_on', -30) }} as date_day,
         2 as mark,
         observed_on,
-        {{ (['0'] * counted | length) | join(', ') }},
-        0
+        {%- for name in counted.keys() | list + ['talk_seconds'] %}
+        0 as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from observations
 
 ),

@@ -98,10 +98,10 @@ outlooks as (
         scores.closes_this_month_probability,
         scores.closes_next_month_probability,
         {{ add_days('observations.observed_on', 'scores.median_days') }} as expected_close_on,
-        cast(round(
+        cast(
             cast({{ unpaid_amount('deals.amount', 'paid.paid_amount') }} as double)
             * scores.win_probability
-        , 2) as {{ type_money() }}) as expected_amount,
+        as {{ type_money() }}) as expected_amount,
         coalesce(scores.method, 'none') as method,
         {%- for number in [1, 2, 3] %}
         reasons.reason_{{ number }},
@@ -144,10 +144,10 @@ final as (
         row_number() over (
             partition by manager_id
             order by
-                is_stale,
+                is_stale asc,
                 coalesce(next_step_lift, 0) * coalesce(cast(amount as double), 0) desc,
                 expected_amount desc nulls last,
-                deal_id
+                deal_id asc
         ) as rank
     from outlooks
 
