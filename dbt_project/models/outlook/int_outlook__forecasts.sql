@@ -1,6 +1,6 @@
--- One row per forecast point and manager, and one for the company (`*`): the parts of the
--- forecast and their sum. Money that came later than the forecast's day is in `actual`
--- alone, which is NULL for a month that has not ended.
+-- One row per forecast point and manager, and one for the company (`*`), which is there even
+-- where nothing is expected: the parts of the forecast and their sum. `actual` is NULL for
+-- a month that has not ended.
 
 with points as (
 
@@ -8,28 +8,9 @@ with points as (
 
 ),
 
-payments as (
+parts as (
 
-    select * from {{ ref('fct_payments') }}
-
-),
-
-expected as (
-
-    select * from {{ ref('int_outlook__expected_payments') }}
-
-),
-
-new_business as (
-
-    select * from {{ ref('int_outlook__new_business') }}
-
-),
-
-quotas as (
-
-    select * from {{ ref('quota_attainment') }}
-    where metric = 'revenue' and period = 'month'
+    select * from {{ ref('int_outlook__forecast_parts') }}
 
 ),
 
@@ -39,90 +20,39 @@ as_of as (
 
 ),
 
-paid as (
+company as (
 
     select
         points.as_of_on,
         points.period_start,
-        payments.manager_id,
-        coalesce(sum(case when payments.paid_on <= points.as_of_on then payments.amount end), 0)
-            as paid_so_far,
-        sum(payments.amount) as actual
+        '*' as manager_id,
+        coalesce(sum(parts.paid_so_far), 0) as paid_so_far,
+        coalesce(sum(parts.actual), 0) as actual,
+        case
+            when not coalesce(bool_or(parts.is_open_unknown), false)
+                then coalesce(sum(parts.expected_open), 0)
+        end as expected_open,
+        coalesce(sum(parts.expected_won_unpaid), 0) as expected_won_unpaid,
+        coalesce(sum(parts.expected_new), 0) as expected_new,
+        coalesce(sum(parts.expected_repeat), 0) as expected_repeat
     from points
-    inner join payments
-        on points.period_start = {{ period_start("'month'", 'payments.paid_on') }}
+    left join parts
+        on {{ same_cell('points', 'parts', ['as_of_on', 'period_start']) }}
     group by 1, 2, 3
-
-),
-
-parts as (
-
-    select
-        as_of_on, period_start, manager_id,
-        paid_so_far, actual,
-        0 as expected_open, 0 as expected_won_unpaid, 0 as expected_new, 0 as expected_repeat,
-        false as is_open_unknown
-    from paid
-    union all
-    select
-        as_of_on, period_start, manager_id,
-        0 as paid_so_far, 0 as actual,
-        expected_open, expected_won_unpaid, 0 as expected_new, 0 as expected_repeat,
-        expected_open is null as is_open_unknown
-    from expected
-    union all
-    select
-        as_of_on, period_start, manager_id,
-        0 as paid_so_far, 0 as actual,
-        0 as expected_open, 0 as expected_won_unpaid, expected_new, expected_repeat,
-        false as is_open_unknown
-    from new_business
-    union all
-    select
-        as_of_on, period_start, '*' as manager_id,
-        0 as paid_so_far, 0 as actual,
-        0 as expected_open, 0 as expected_won_unpaid, 0 as expected_new, 0 as expected_repeat,
-        false as is_open_unknown
-    from points
-    union all
-    select
-        points.as_of_on, points.period_start, quotas.manager_id,
-        0 as paid_so_far, 0 as actual,
-        0 as expected_open, 0 as expected_won_unpaid, 0 as expected_new, 0 as expected_repeat,
-        false as is_open_unknown
-    from points
-    inner join quotas
-        on points.period_start = quotas.period_start
-
-),
-
-with_company as (
-
-    select * from parts
-    union all
-    select
-        as_of_on, period_start, '*' as manager_id,
-        paid_so_far, actual,
-        expected_open, expected_won_unpaid, expected_new, expected_repeat,
-        is_open_unknown
-    from parts
 
 ),
 
 summed as (
 
     select
-        as_of_on,
-        period_start,
-        manager_id,
-        sum(paid_so_far) as paid_so_far,
-        sum(actual) as actual,
-        case when not bool_or(is_open_unknown) then sum(expected_open) end as expected_open,
-        sum(expected_won_unpaid) as expected_won_unpaid,
-        sum(expected_new) as expected_new,
-        sum(expected_repeat) as expected_repeat
-    from with_company
-    group by 1, 2, 3
+        as_of_on, period_start, manager_id, paid_so_far, actual,
+        expected_open, expected_won_unpaid, expected_new, expected_repeat
+    from parts
+    union all
+    select
+        as_of_on, period_start, manager_id, paid_so_far, actual,
+        expected_open, expected_won_unpaid, expected_new, expected_repeat
+    from company
 
 ),
 

@@ -19,43 +19,30 @@ evidence as (
 
 ),
 
-observations as (
+open_deals as (
 
-    select * from {{ ref('int_outlook__observations') }}
-    where is_as_of
-
-),
-
-stale_ages as (
-
-    select * from {{ ref('int_outlook__stale_ages') }}
+    select * from {{ ref('int_outlook__open_deals') }}
 
 ),
 
 candidates as (
 
     select
-        observations.deal_id,
+        open_deals.deal_id,
         steps.*,
         case when evidence.is_evident then evidence.lift end as lift,
         case when evidence.is_evident then evidence.cases end as cases
-    from observations
+    from open_deals
     inner join eligible
         on
-            observations.deal_id = eligible.deal_id
-            and observations.observed_on >= eligible.from_on
-            and observations.observed_on < eligible.until_on
+            open_deals.deal_id = eligible.deal_id
+            and open_deals.observed_on >= eligible.from_on
+            and open_deals.observed_on < eligible.until_on
     inner join steps
         on eligible.step = steps.step
     left join evidence
         on steps.step = evidence.step
-    left join stale_ages
-        on
-            observations.observed_on = stale_ages.observed_on
-            and observations.pipeline_id = stale_ages.pipeline_id
-    where
-        not steps.needs_stale
-        or observations.age_days > stale_ages.stale_after_days
+    where open_deals.is_stale or not steps.needs_stale
 
 ),
 

@@ -1,16 +1,9 @@
 -- One row per deal that was open at the end of the as-of date: what the past says of it,
 -- and what to do next.
 
-with observations as (
+with open_deals as (
 
-    select * from {{ ref('int_outlook__observations') }}
-    where is_as_of
-
-),
-
-deals as (
-
-    select * from {{ ref('fct_deals') }}
+    select * from {{ ref('int_outlook__open_deals') }}
 
 ),
 
@@ -26,27 +19,9 @@ reasons as (
 
 ),
 
-stale_ages as (
-
-    select * from {{ ref('int_outlook__stale_ages') }}
-
-),
-
 next_steps as (
 
     select * from {{ ref('int_outlook__next_steps') }}
-
-),
-
-payments as (
-
-    select * from {{ ref('fct_payments') }}
-
-),
-
-as_of as (
-
-    select * from {{ ref('int_refresh__as_of') }}
 
 ),
 
@@ -62,45 +37,32 @@ stages as (
 
 ),
 
-paid as (
-
-    select
-        payments.deal_id,
-        sum(payments.amount) as paid_amount
-    from payments
-    cross join as_of
-    where payments.paid_on <= as_of.as_of_date
-    group by 1
-
-),
-
 outlooks as (
 
     select
-        observations.deal_id,
-        observations.observed_on as as_of_on,
-        observations.pipeline_id,
-        observations.stage_id,
+        open_deals.deal_id,
+        open_deals.observed_on as as_of_on,
+        open_deals.pipeline_id,
+        open_deals.stage_id,
         stages.stage_name,
-        deals.manager_id,
+        open_deals.manager_id,
         managers.manager_name,
         managers.team,
-        deals.source_id,
-        deals.amount,
-        cast(coalesce(paid.paid_amount, 0) as {{ type_money() }}) as paid_amount,
-        observations.age_days,
-        observations.days_in_stage,
-        observations.days_since_contact,
-        coalesce(observations.age_days > stale_ages.stale_after_days, false) as is_stale,
+        open_deals.source_id,
+        open_deals.amount,
+        open_deals.paid_amount,
+        open_deals.age_days,
+        open_deals.days_in_stage,
+        open_deals.days_since_contact,
+        open_deals.is_stale,
         scores.win_probability,
         scores.win_probability_low,
         scores.win_probability_high,
         scores.closes_this_month_probability,
         scores.closes_next_month_probability,
-        {{ add_days('observations.observed_on', 'scores.median_days') }} as expected_close_on,
+        {{ add_days('open_deals.observed_on', 'scores.median_days') }} as expected_close_on,
         cast(
-            cast({{ unpaid_amount('deals.amount', 'paid.paid_amount') }} as double)
-            * scores.win_probability
+            cast(open_deals.unpaid_amount as double) * scores.win_probability
         as {{ type_money() }}) as expected_amount,
         coalesce(scores.method, 'none') as method,
         {%- for number in [1, 2, 3] %}
@@ -113,27 +75,19 @@ outlooks as (
         next_steps.next_step_en,
         next_steps.next_step_lift,
         next_steps.next_step_cases
-    from observations
-    inner join deals
-        on observations.deal_id = deals.deal_id
+    from open_deals
     inner join managers
-        on deals.manager_id = managers.manager_id
+        on open_deals.manager_id = managers.manager_id
     inner join stages
-        on observations.stage_id = stages.stage_id
+        on open_deals.stage_id = stages.stage_id
     left join scores
         on
-            observations.deal_id = scores.deal_id
-            and observations.observed_on = scores.observed_on
+            open_deals.deal_id = scores.deal_id
+            and open_deals.observed_on = scores.observed_on
     left join reasons
-        on observations.deal_id = reasons.deal_id
-    left join stale_ages
-        on
-            observations.observed_on = stale_ages.observed_on
-            and observations.pipeline_id = stale_ages.pipeline_id
+        on open_deals.deal_id = reasons.deal_id
     left join next_steps
-        on observations.deal_id = next_steps.deal_id
-    left join paid
-        on observations.deal_id = paid.deal_id
+        on open_deals.deal_id = next_steps.deal_id
 
 ),
 
