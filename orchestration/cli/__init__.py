@@ -255,7 +255,7 @@ def query(
     ] = Format.TABLE,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="A file: .csv, .json or .parquet."),
+        typer.Option("--output", metavar="FILE", help="A file: .csv, .json, .xlsx or .parquet."),
     ] = None,
     excel: Annotated[
         bool,

@@ -46,4 +46,5 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    XLSX = "xlsx"
     PARQUET = "parquet"

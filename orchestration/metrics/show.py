@@ -5,16 +5,13 @@ On the screen it is no markup and no control sequence, in a spreadsheet no formu
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -29,6 +26,7 @@ from orchestration.base.terminal import UNSAFE, leaving_readers, visible
 from orchestration.metrics.catalogue import ENGLISH, RUSSIAN, Catalogue, Metric
 from orchestration.metrics.choices import Format
 from orchestration.metrics.query import PERIOD, Answer
+from orchestration.metrics.sheets import write_csv, write_xlsx
 
 if TYPE_CHECKING:
     import pyarrow
@@ -48,9 +46,6 @@ _WORDS = {
     },
 }
 _ARROWS = {"up": "↑", "down": "↓", "none": ""}
-# What begins a formula, at the start of a cell or after what a spreadsheet may cut cells at.
-_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠\t])")
-_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 # Wider than any answer.
 _ENDLESS = 1_000_000
 # Between the columns of a table.
@@ -119,21 +114,33 @@ def _widths(
 def write_answer(
     answer: Answer, format_: Format, output: Path | None, *, for_excel: bool = False
 ) -> None:
-    """Write an answer as CSV or JSON to a file, or to standard output.
+    """Write an answer as CSV, JSON or XLSX to a file; CSV and JSON to standard output, too.
 
     Raises WrongUse where the file cannot be written.
     """
-    write = write_json if format_ is Format.JSON else partial(write_csv, for_excel=for_excel)
+    if format_ is Format.XLSX:
+        if output is None:
+            raise WrongUse("A workbook is no text for a screen.", "Name a file: answer.xlsx")
+        with _named(output), output.open("wb") as workbook:
+            write_xlsx(answer.columns, answer.rows, workbook)
+        return
     encoding = "utf-8-sig" if for_excel else "utf-8"
     if output is None:
         with leaving_readers():
             # Excel knows UTF-8 by its mark alone, whatever the terminal's encoding is.
             if for_excel and isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(encoding=encoding, newline="")
-            write(answer, sys.stdout)
+            _write_text(answer, format_, sys.stdout, for_excel=for_excel)
         return
     with _named(output), output.open("w", encoding=encoding, newline="") as file:
-        write(answer, file)
+        _write_text(answer, format_, file, for_excel=for_excel)
+
+
+def _write_text(answer: Answer, format_: Format, file: TextIO, *, for_excel: bool) -> None:
+    if format_ is Format.JSON:
+        write_json(answer, file)
+    else:
+        write_csv(answer.columns, answer.rows, file, for_excel=for_excel)
 
 
 def write_parquet(table: pyarrow.Table, output: Path) -> None:
@@ -153,21 +160,6 @@ def _named(output: Path) -> Iterator[None]:
         raise WrongUse(
             f"{output} cannot be written: {error.strerror}.", "Name another file: --output FILE"
         ) from error
-
-
-def write_csv(answer: Answer, file: TextIO, *, for_excel: bool = False) -> None:
-    """An answer as CSV: figures as they are, texts that no spreadsheet takes for a formula.
-
-    `for_excel` is what Excel opens where decimals have a comma: cells end in `;`, lines in CR LF.
-    """
-    cell = _cell_of_excel if for_excel else _cell
-    writer = csv.writer(
-        file,
-        delimiter=";" if for_excel else ",",
-        lineterminator="\r\n" if for_excel else "\n",
-    )
-    writer.writerow(map(cell, answer.columns))
-    writer.writerows(map(cell, row) for row in answer.rows)
 
 
 def write_json(answer: Answer, file: TextIO) -> None:
@@ -285,19 +277,6 @@ def _shown(column: str, value: object, answer: Answer) -> str:
 def _is_unknown(metric: Metric, value: object, answer: Answer) -> bool:
     """Whether a figure means nothing to a person."""
     return metric.name in answer.not_loaded or (metric.is_price and value == 0)
-
-
-def _cell(value: object) -> object:
-    """A value of CSV; a text that a spreadsheet would run is marked as a text by `'`."""
-    if not isinstance(value, str) or _NUMBER.fullmatch(value):
-        return value
-    return _FORMULA.sub(r"\1'", visible(value, keep="\n\t"))
-
-
-def _cell_of_excel(value: object) -> object:
-    if isinstance(value, (float, Decimal)):
-        return str(value).replace(".", ",")
-    return _cell(value)
 
 
 def _plain(value: object) -> object:

@@ -42,11 +42,11 @@ def test_help_lists_the_choices(command: str, choices: list[str]) -> None:
     assert [choice for choice in choices if choice not in text] == []
 
 
-@pytest.mark.parametrize("name", ["answer", "answer.xlsx", "answer.table"])
+@pytest.mark.parametrize("name", ["answer", "answer.xls", "answer.table"])
 def test_a_file_that_names_no_format_is_refused(tmp_path: Path, name: str) -> None:
     done = CliRunner().invoke(app, ["query", "calls", "--output", str(tmp_path / name)])
     assert isinstance(done.exception, WrongUse)
     assert str(done.exception) == (
         f"{tmp_path / name}: its suffix names no format.\n"
-        "Give it one of .csv, .json, .parquet, or say --format."
+        "Give it one of .csv, .json, .xlsx, .parquet, or say --format."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from orchestration.metrics.show import (
     show_metric,
     show_metrics,
     write_answer,
-    write_csv,
     write_json,
     write_parquet,
 )
@@ -144,53 +143,6 @@ def test_control_characters_of_keys_are_shown_and_aligned() -> None:
         "a␛]0;t␇b␊c      1",
         "plain           2",
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [
-        ("=1+1", "'=1+1"),
-        ("+1+1", "'+1+1"),
-        ("-1+1", "'-1+1"),
-        ("@sum(a1)", "'@sum(a1)"),
-        ("  =1+1", "'  =1+1"),
-        ("\t=1+1", "'\t'=1+1"),
-        ("＝1+1", "'＝1+1"),
-        ("\r=1+1", "␍=1+1"),
-        # Another separator than the file's would begin a cell here.
-        ("a;=1+1", "a;'=1+1"),
-        ("a\n=1+1", '"a\n\'=1+1"'),
-        ("a\t=1+1", "a\t'=1+1"),
-        ("=cmd|'/c calc'!a1", "'=cmd|'/c calc'!a1"),
-        ('=hyperlink("x")', '"\'=hyperlink(""x"")"'),
-        ("\x1b[2J", "␛[2J"),
-        # Nothing of these is run.
-        ("a=1, b-2", '"a=1, b-2"'),
-        ("-5", "-5"),
-        ("+7,5", '"+7,5"'),
-        ("+79120001122", "+79120001122"),
-        ("2026-07-01", "2026-07-01"),
-        (-5, "-5"),
-        (-5.5, "-5.5"),
-        (Decimal("-5.50"), "-5.50"),
-        (True, "True"),
-        (date(2026, 7, 1), "2026-07-01"),
-        (datetime(2026, 7, 1, 9), "2026-07-01 09:00:00"),
-    ],
-)
-def test_csv_holds_no_formula(value: object, cell: str) -> None:
-    stream = io.StringIO()
-    write_csv(Answer(("name", "n"), [(value, None)], {}), stream)
-    assert stream.getvalue() == f"name,n\n{cell},\n"
-
-
-def test_a_russian_excel_opens_its_csv(tmp_path: Path) -> None:
-    rows = [("Ёж; и =к", Decimal("-1234.50"), 0.25, 3, None), ("=1", Decimal(7), 1e-07, -3, "-5")]
-    file = tmp_path / "answer.csv"
-    write_answer(Answer(tuple("abcde"), rows, {}), Format.CSV, file, for_excel=True)
-    assert file.read_bytes() == (
-        '\ufeffa;b;c;d;e\r\n"Ёж; и =к";-1234,50;0,25;3;\r\n\'=1;7;1e-07;-3;-5\r\n'.encode()
-    )
 
 
 def test_json_escapes_what_a_terminal_would_obey_and_loses_nothing() -> None:
