@@ -75,8 +75,14 @@ class Answer:
 class PublishedMetrics:
     """The metrics layer of one published file, open for reading."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, other: PublishedMetrics | None = None
+    ) -> None:
+        """`other` reads the same file: its definitions and compiled questions are shared."""
         self._connection = connection
+        if other is not None:
+            self.catalogue, self.compiler = other.catalogue, other.compiler
+            return
         row = connection.execute(f"select manifest from {SCHEMA}.{MANIFEST_TABLE}").fetchone()
         assert row is not None
         self.catalogue = Catalogue(row[0])

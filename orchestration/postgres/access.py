@@ -1,9 +1,4 @@
-"""Who sees which rows and whose names: roles, policies and masks as SQL.
-
-Three kinds of roles. The reader sees every row, masked. The personal role sees every row as it
-is, quarantine too. A role of the seed `access_roles` sees the rows of its managers, masked, in
-every table that names a manager, and the dimensions.
-"""
+"""The rule of `publication.access` in Postgres: roles, policies and masks as SQL."""
 
 from __future__ import annotations
 
@@ -18,14 +13,12 @@ from orchestration.base.sql import literal, quote
 from orchestration.postgres.names import ACCESS, PERSONAL, Names
 from orchestration.postgres.tables import Table
 from orchestration.postgres.target import Target
+from orchestration.publication.access import MASK, ShownTo, read_members, shown_to
 
 if TYPE_CHECKING:
     import psycopg
 
 SEED = "reference.access_roles"
-MASK = "***"
-# Says which version is shown; everybody may know.
-PUBLICATION = "quality.publication"
 
 
 @dataclass(frozen=True)
@@ -46,25 +39,15 @@ def read_access(
     the catalogues of attached files. Raises TargetFailed where the build lacks the seed.
     """
     try:
-        lines = connection.execute(
-            f"select distinct role_name, scope, value, manager_id from {quote(build)}.{SEED} "
-            f"left join {quote(published)}.marts.dim_manager "
-            "on value = case scope when 'manager' then manager_id when 'team' then team end "
-            "order by all"
-        ).fetchall()
+        members = read_members(
+            connection, f"{quote(build)}.{SEED}", f"{quote(published)}.marts.dim_manager"
+        )
     except duckdb.CatalogException as error:
         raise TargetFailed(
             f"VORONKA_POSTGRES_ACCESS is on, and the build has no {SEED} or no marts.dim_manager.",
             "Refresh with the whole project; nothing was changed in Postgres.",
         ) from error
-    notes = [
-        f"access_roles: {role} has nobody to see, there is no {scope} {value}."
-        for role, scope, value, manager in lines
-        if manager is None
-    ]
-    roles = sorted({role for role, _, _, _ in lines})
-    members = sorted({(role, manager) for role, _, _, manager in lines if manager is not None})
-    return Access(personal, tuple(roles), tuple(members)), notes
+    return Access(personal, members.roles, members.pairs), list(members.notes)
 
 
 def home(table: Table, access: Access | None) -> str:
@@ -86,7 +69,7 @@ def access_statements(
     for table in tables:
         if _is_masked(table, access):
             yield from _masked_view(table, access, names, full)
-        elif _is_limited(table):
+        elif _shown_to(table) is ShownTo.OWN_ROWS:
             yield from _policies(table, access, names, full)
     for schema in sorted({table.schema for table in tables} | {ACCESS}):
         for role in (*full, *access.roles):
@@ -131,25 +114,26 @@ def check_roles(server: psycopg.Connection, access: Access, target: Target) -> N
 
 def _readers(table: Table, access: Access, full: Sequence[str]) -> list[str]:
     """Who may read a table: what cannot be limited is not shown to limited roles."""
-    if table.full_name == PUBLICATION or _is_limited(table):
-        return [*full, *access.roles]
-    if _is_open(table):
-        return [*full, *(access.roles if table.is_dimension else ())]
-    return [access.personal]
+    match _shown_to(table):
+        case ShownTo.EVERYBODY | ShownTo.OWN_ROWS:
+            return [*full, *access.roles]
+        case ShownTo.UNLIMITED:
+            return [*full]
+        case ShownTo.PERSONAL:
+            return [access.personal]
+
+
+def _shown_to(table: Table) -> ShownTo:
+    return shown_to(
+        table.full_name,
+        is_described=table.is_described,
+        is_personal=table.is_personal,
+        managers=table.managers,
+    )
 
 
 def _is_masked(table: Table, access: Access | None) -> bool:
     return bool(access and table.personal and not table.is_personal)
-
-
-def _is_open(table: Table) -> bool:
-    """Whether a model says what is personal in it, and that it is not so as a whole."""
-    return table.is_described and not table.is_personal
-
-
-def _is_limited(table: Table) -> bool:
-    """Whether its rows belong to managers."""
-    return _is_open(table) and bool(table.managers)
 
 
 def _membership(access: Access, names: Names) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from orchestration.base.record import ERROR, FAIL, PASS, WARN, Record
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach, insert, literal, quote
 from orchestration.models.dbt import PublishedModel
+from orchestration.publication.access import PUBLICATION, TABLE_ACCESS, ShownTo, shown_to
 from orchestration.publication.names import RUSSIAN_SCHEMA
 
 # Tables that no model makes.
@@ -77,6 +78,19 @@ _OWN_TABLES = (
             "data_type": "The column's type.",
         },
     ),
+    PublishedModel(
+        "quality",
+        "table_access",
+        (),
+        "Who is shown which table where rows are limited and names are masked.",
+        {
+            "table_name": "Table, as `marts.fct_calls`.",
+            "shown_to": "`everybody`; `own_rows`: limited roles see those of their managers; "
+            "`unlimited`: not for limited roles; `personal`: only the role that sees all.",
+            "personal_columns": "Columns that are masked for all other roles.",
+            "manager_columns": "Columns with a manager's key; a row belongs to each of them.",
+        },
+    ),
 )
 
 
@@ -128,6 +142,7 @@ def write_database(
         _create_russian_views(connection, models)
         contents = Contents(_rows(connection, models), _as_of(connection, settings.build_file))
         _write_quality(connection, settings, record, edition, contents)
+        write_access(connection, models)
         connection.execute("commit")
         _describe_all(connection, [*models, *_OWN_TABLES])
         for path in attached:
@@ -285,3 +300,37 @@ def _write_quality(
             for c in sorted(record.checks, key=lambda check: (check.kind, check.asset, check.name))
         ],
     )
+
+
+def write_access(connection: duckdb.DuckDBPyConnection, models: Sequence[PublishedModel]) -> None:
+    connection.execute(
+        f"create table {TABLE_ACCESS} (table_name varchar, shown_to varchar, "
+        "personal_columns varchar[], manager_columns varchar[])"
+    )
+    described = [
+        (
+            model.full_name,
+            shown_to(
+                model.full_name,
+                is_described=True,
+                is_personal=model.is_personal,
+                managers=model.managers,
+            ),
+            model.personal,
+            model.managers,
+        )
+        for model in models
+    ]
+    none = frozenset[str]()
+    values = ", ".join(
+        f"({literal(table)}, {literal(shown)}, {_list(personal)}, {_list(managers)})"
+        for table, shown, personal, managers in [
+            *described,
+            (PUBLICATION, ShownTo.EVERYBODY, none, none),
+        ]
+    )
+    connection.execute(f"insert into {TABLE_ACCESS} values {values}")
+
+
+def _list(names: Iterable[str]) -> str:
+    return f"[{', '.join(map(literal, sorted(names)))}]::varchar[]"
