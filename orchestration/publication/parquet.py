@@ -1,7 +1,7 @@
 """The marts as Parquet: a file for each, of large facts one for each month, and what lies in them.
 
-Rows are in the order of the grain, so the same rows give the same bytes. A month whose rows are as
-they were published before is not written again: the new folder names the same file.
+Rows are in the order of the grain, so the same rows give the same bytes. A file whose rows are as
+they were published before is not written again: the new folder names the same one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +37,17 @@ class ParquetFile:
     rows: int
     bytes: int
     sha256: str
-    content: str = ""
+    content: str
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A file to be there: rows of a mart under a condition, and a fingerprint of them."""
+
+    mart: PublishedModel
+    file: str
+    condition: str
+    content: str
 
 
 def write_parquet(
@@ -45,23 +56,41 @@ def write_parquet(
     marts: Sequence[PublishedModel],
     publication_id: str,
     previous: Path | None,
+    threads: int = 1,
 ) -> None:
     """Write marts of the session's database into a new folder, with `manifest.json`.
 
-    `previous` is the folder of the present publication, from which months are taken over; None
-    writes all. Types in the manifest are DuckDB's names, checksums SHA-256 in hex.
+    `previous` is the folder of the present publication, from which files are taken over; None
+    writes all. So many files are written at a time as there are `threads`. Types in the manifest
+    are DuckDB's names, checksums SHA-256 in hex.
     """
     folder.mkdir()
-    writer = fingerprint_of(duckdb.__version__, code_fingerprint())
-    known = _known_months(previous, writer) if previous else {}
-    columns = _columns(connection)
-    tables = []
     for mart in marts:
         if mart.month_column:
-            files = _write_months(connection, folder, mart, previous, known)
-        else:
-            files = [_write(connection, folder, f"{mart.name}{_SUFFIX}", mart, "true")]
-        tables.append(_described(mart, files, columns[mart.schema, mart.name]))
+            (folder / f"{mart.name}{_SUFFIX}").mkdir()
+    writer = fingerprint_of(duckdb.__version__, code_fingerprint())
+    known = _known_files(previous, writer) if previous else {}
+    columns = _columns(connection)
+
+    def written(wanted: _Wanted) -> ParquetFile:
+        before = known.get(wanted.file)
+        if previous and before and before.content == wanted.content:
+            place = folder / wanted.file
+            if _taken_over(previous / wanted.file, place, before.bytes):
+                return before
+        with connection.cursor() as session:
+            return _write(session, folder, wanted)
+
+    with ThreadPoolExecutor(threads) as pool:
+        wanted = [_wanted(connection, mart) for mart in marts]
+        # All at once: a large mart's months are shared among the threads.
+        pending = [[pool.submit(written, file) for file in files] for files in wanted]
+        tables = [
+            _described(mart, [it.result() for it in files], columns[mart.schema, mart.name])
+            for mart, files in zip(marts, pending, strict=True)
+        ]
+    for directory in (path for path in folder.iterdir() if path.is_dir()):
+        sync(directory)
     manifest = folder / MANIFEST
     write_json(manifest, {"publication_id": publication_id, "written_by": writer, "tables": tables})
     forbid_writing(manifest)
@@ -69,59 +98,37 @@ def write_parquet(
     sync(folder)
 
 
-def _write_months(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    mart: PublishedModel,
-    previous: Path | None,
-    known: Mapping[str, ParquetFile],
-) -> list[ParquetFile]:
-    directory = folder / f"{mart.name}{_SUFFIX}"
-    directory.mkdir()
-    month = f"strftime({quote(mart.month_column)}, '%Y-%m')"
+def _wanted(connection: duckdb.DuckDBPyConnection, mart: PublishedModel) -> list[_Wanted]:
+    """The files of a mart: one, or one for each month."""
+    column = mart.month_column
+    month = f"strftime({quote(column)}, '%Y-%m')" if column else "null::varchar"
     found = connection.execute(
-        f"select {month}, count(*) || ' ' || sum(hash(_row)) "
-        f"from {_table(mart)} as _row group by all order by all"
+        f"select {month}, count(*) || ' ' || coalesce(sum(hash(_row)), 0) "
+        f"from {_table(mart)} as _row group by 1 order by 1 nulls last"
     ).fetchall()
     files = []
     # Without any row there is one file, from which the columns can be read.
-    for name, rows_fingerprint in found or [(None, "")]:
-        file = f"{directory.name}/{name or _NO_MONTH}{_SUFFIX}"
-        content = fingerprint_of(rows_fingerprint, list(mart.grain), mart.month_column)
-        before = known.get(file)
-        if (
-            previous
-            and before
-            and before.content == content
-            and _taken_over(previous / file, folder / file, before.bytes)
-        ):
-            files.append(before)
-            continue
-        rows = f"{month} is not distinct from {literal(name) if name else 'null'}"
-        files.append(_write(connection, folder, file, mart, rows, content))
-    sync(directory)
+    for name, rows in found or [(None, "0 0")]:
+        file = f"{mart.name}{_SUFFIX}" + (f"/{name or _NO_MONTH}{_SUFFIX}" if column else "")
+        condition = f"{month} is not distinct from {literal(name) if name else 'null'}"
+        content = fingerprint_of(rows, list(mart.grain), column)
+        files.append(_Wanted(mart, file, condition if column else "true", content))
     return files
 
 
-def _write(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    file: str,
-    mart: PublishedModel,
-    condition: str,
-    content: str = "",
-) -> ParquetFile:
-    target = folder / file
-    order = ", ".join(f"{quote(column)} nulls first" for column in mart.grain) or "all"
+def _write(connection: duckdb.DuckDBPyConnection, folder: Path, wanted: _Wanted) -> ParquetFile:
+    target = folder / wanted.file
+    order = ", ".join(f"{quote(column)} nulls first" for column in wanted.mart.grain) or "all"
     row = connection.execute(
-        f"copy (from {_table(mart)} where {condition} order by {order}) "
+        f"copy (from {_table(wanted.mart)} where {wanted.condition} order by {order}) "
         f"to {literal(str(target))} (format parquet, compression zstd)"
     ).fetchone()
     forbid_writing(target)
     sync(target)
     with target.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return ParquetFile(file, row[0] if row else 0, target.stat().st_size, digest, content)
+    rows, size = row[0] if row else 0, target.stat().st_size
+    return ParquetFile(wanted.file, rows, size, digest, wanted.content)
 
 
 def _taken_over(source: Path, target: Path, size: int) -> bool:
@@ -140,13 +147,13 @@ def _taken_over(source: Path, target: Path, size: int) -> bool:
     return False
 
 
-def _known_months(folder: Path, writer: str) -> dict[str, ParquetFile]:
+def _known_files(folder: Path, writer: str) -> dict[str, ParquetFile]:
     """The files of a publication that may be taken over, if the same code wrote them."""
     manifest = read_json(folder / MANIFEST)
     if manifest.get("written_by") != writer:
         return {}
     files = [ParquetFile(**file) for table in manifest["tables"] for file in table["files"]]
-    return {file.file: file for file in files if file.content}
+    return {file.file: file for file in files}
 
 
 def _described(

@@ -123,7 +123,7 @@ def publish(
         marts = [model for model in models if model.schema == PARQUET_SCHEMA]
         with duckdb.connect(str(file), read_only=True, config=settings.session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            write_parquet(connection, folder, marts, name, previous)
+            write_parquet(connection, folder, marts, name, previous, settings.threads)
         forbid_writing(file)
         sync(file)
         os.rename(folder, final)

@@ -238,6 +238,25 @@ def test_a_large_fact_has_a_file_for_each_month_and_only_changed_months_are_writ
     assert not set(inodes(settings).values()) & set(second.values())
 
 
+def test_a_mart_whose_rows_are_as_they_were_is_not_written_again(settings):
+    build(settings)
+    publish(settings, MODELS, checked(), "1")
+    folder = settings.published_dir / "parquet"
+    before = {path.name: path.stat().st_ino for path in folder.glob("*.parquet")}
+    with duckdb.connect(str(settings.marts_file)) as connection:
+        connection.execute("update marts.kpi_daily set manager_id = 'b'")
+    publish(settings, MODELS, checked(), "1", folder.resolve())
+    after = {path.name: path.stat().st_ino for path in folder.glob("*.parquet")}
+    assert {name for name in before if before[name] == after[name]} == {"fct_things.parquet"}
+    described = json.loads((folder / "manifest.json").read_text())["tables"]
+    assert {
+        table["file"]: (table["rows"], table["sha256"]) for table in described
+    } == {
+        name: (len(duckdb.sql(f"from '{folder / name}'")), digest)
+        for name, digest in digests(settings).items()
+    }  # fmt: skip
+
+
 def test_a_large_fact_without_rows_has_a_file_with_its_columns(settings):
     build_days(settings, "delete from marts.fct_days")
     publish(settings, [MONTHLY], checked(), "1")
