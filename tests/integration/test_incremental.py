@@ -148,6 +148,10 @@ CONTACTS = "select session_id, contact_id from marts.fct_call_sessions order by 
 CALLERS = "select call_id, manager_id from marts.fct_calls order by all"
 REVENUE = "select sum(revenue)::int from marts.kpi_daily"
 MOVES = "select stage_id, movement from marts.fct_stage_entries order by entry_no"
+NAMES = (
+    "select distinct manager_name, source_name from marts.kpi_daily "
+    "where manager_id = 'anna' and source_id = 'ads'"
+)
 LOST = "select recovery from marts.fct_call_sessions where recovery is not null"
 
 CALLS = {"int_calls__legs", "int_calls__sessions", "fct_call_sessions", "fct_calls"}
@@ -232,6 +236,19 @@ STEPS: list[tuple[str, Zone, str, list[Any], list[Any], set[str]]] = [
         [("new", "first"), ("won", "skip")],
         [("new", "first"), ("won", "forward")],
         CALLS | {"stg_crm__payments"},
+    ),
+    (
+        "a manager who changes her name, and a source",
+        {
+            "crm.managers": [
+                {"manager_id": "anna", "full_name": "Anna K", "updated_at": at(24)},
+            ],
+            "crm.sources": [{"source_id": "ads", "name": "Adverts", "updated_at": at(24)}],
+        },
+        NAMES,
+        [("anna", "Ads")],
+        [("Anna K", "Adverts")],
+        {"int_calls__legs", "int_calls__sessions", *DEALS},
     ),
     (
         "an event of a later day, which closes windows",

@@ -1,5 +1,7 @@
 -- One row per manager, deleted ones too, and one for the unknown.
 
+{{ config(materialized='tracked_table') }}
+
 with managers as (
 
     select * from {{ ref('stg_crm__managers') }}

@@ -1,5 +1,7 @@
 -- One row per source, deleted ones too, and one for the unknown.
 
+{{ config(materialized='tracked_table') }}
+
 with sources as (
 
     select * from {{ ref('stg_crm__sources') }}

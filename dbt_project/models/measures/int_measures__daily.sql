@@ -4,7 +4,7 @@
 {% set families = ['calls', 'leads', 'activities', 'meetings', 'deals', 'payments',
     'surveys', 'evaluations'] %}
 {{ config(materialized='touched_keys', meta={
-    'key': 'date_day',
+    'key': ['date_day', 'manager_id', 'source_id'],
     'touched_by': [
         'int_measures__calls', 'int_measures__leads', 'int_measures__activities',
         'int_measures__meetings', 'int_measures__deals', 'int_measures__payments',
@@ -16,7 +16,7 @@ with {% for family in families %}
 daily_{{ family }} as (
 
     select * from {{ ref('int_measures__' ~ family) }}
-    {{ where_touched('date_day') }}
+    {{ where_touched('date_day, manager_id, source_id') }}
 
 ),
 {% endfor %}

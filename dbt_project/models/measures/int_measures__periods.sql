@@ -1,10 +1,11 @@
 -- All daily measures summed by period: one row per grain, period, manager and source.
 
 {{ config(materialized='touched_keys', meta={
-    'key': ['period_grain', 'period_start'],
+    'key': ['period_grain', 'period_start', 'manager_id', 'source_id'],
     'touched_by': {
         'int_measures__daily': 'select period_grain, ' ~ period_start('period_grain', 'date_day')
-            ~ ' as period_start from changes cross join (' ~ period_grains() ~ ')',
+            ~ ' as period_start, manager_id, source_id from changes cross join ('
+            ~ period_grains() ~ ')',
     },
 }) }}
 
@@ -19,41 +20,33 @@ grains as (
 
 ),
 
-dates as (
-
-    select distinct date_day from daily_measures
-
-),
-
-periods as (
+days_of_periods as (
 
     select
-        dates.date_day,
+        daily_measures.*,
         grains.period_grain,
-        {{ period_start('grains.period_grain', 'dates.date_day') }} as period_start
-    from dates
+        {{ period_start('grains.period_grain', 'daily_measures.date_day') }} as period_start
+    from daily_measures
     cross join grains
 
 ),
 
-asked_periods as (
+asked_days as (
 
-    select * from periods
-    {{ where_touched('period_grain, period_start') }}
+    select * from days_of_periods
+    {{ where_touched('period_grain, period_start, manager_id, source_id') }}
 
 ),
 
 final as (
 
     select
-        asked_periods.period_grain,
-        asked_periods.period_start,
-        daily_measures.manager_id,
-        daily_measures.source_id,
+        period_grain,
+        period_start,
+        manager_id,
+        source_id,
         {{- summed_measures() }}
-    from daily_measures
-    inner join asked_periods
-        on daily_measures.date_day = asked_periods.date_day
+    from asked_days
     group by 1, 2, 3, 4
 
 )

@@ -1,6 +1,8 @@
 -- How long the deals won in a period took: one row per grain, period and deal owner,
 -- and one for the company (manager_id NULL).
 
+{{ config(materialized='tracked_table') }}
+
 with deals as (
 
     select * from {{ ref('fct_deals') }}

@@ -1,6 +1,8 @@
 -- How soon the leads created in a period were answered: one row per grain, period
 -- and lead owner, and one for the company (manager_id NULL).
 
+{{ config(materialized='tracked_table') }}
+
 with leads as (
 
     select * from {{ ref('fct_leads') }}

@@ -1,6 +1,8 @@
 -- The open pipeline at the end of a period, or on the as-of date where the period
 -- still runs: one row per grain, period and deal owner. Presale is part of open.
 
+{{ config(materialized='tracked_table') }}
+
 with pipeline_days as (
 
     select * from {{ ref('fct_pipeline_days') }}

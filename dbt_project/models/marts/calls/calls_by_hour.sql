@@ -1,8 +1,19 @@
 -- When people talk: one row per local day, hour and manager with a call.
 
+{% set key = ['date_day', 'hour_of_day', 'manager_id'] %}
+{{ config(materialized='touched_keys', meta={
+    'key': key,
+    'touched_by': {
+        'fct_calls': 'select session_started_on as date_day,'
+            ~ ' hour(session_started_hour) as hour_of_day, manager_id from changes',
+        'dim_manager': rows_of_members('this', key, 'manager_id'),
+    },
+}) }}
+
 with calls as (
 
     select * from {{ ref('fct_calls') }}
+    {{ where_touched('session_started_on, hour(session_started_hour), manager_id') }}
 
 ),
 

@@ -1,14 +1,19 @@
 -- One row per local date, manager and source with anything to count.
 
+{% set key = ['date_day', 'manager_id', 'source_id'] %}
 {{ config(materialized='touched_keys', meta={
-    'key': 'date_day',
-    'touched_by': {'int_measures__daily': 'select date_day from changes'},
+    'key': key,
+    'touched_by': {
+        'int_measures__daily': 'select ' ~ key | join(', ') ~ ' from changes',
+        'dim_manager': rows_of_members('int_measures__daily', key, 'manager_id'),
+        'dim_source': rows_of_members('int_measures__daily', key, 'source_id'),
+    },
 }) }}
 
 with measures as (
 
     select * from {{ ref('int_measures__daily') }}
-    {{ where_touched('date_day') }}
+    {{ where_touched(key | join(', ')) }}
 
 ),
 

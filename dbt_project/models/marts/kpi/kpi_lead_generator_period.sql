@@ -1,10 +1,13 @@
 -- One row per grain, period, manager and source with anything of a lead generator's
 -- work: calls, leads taken and judged, meetings set and what became of them.
 
+{% set key = ['period_grain', 'period_start', 'manager_id', 'source_id'] %}
 {{ config(materialized='touched_keys', meta={
-    'key': ['period_grain', 'period_start'],
+    'key': key,
     'touched_by': {
-        'int_measures__periods': 'select period_grain, period_start from changes',
+        'int_measures__periods': 'select ' ~ key | join(', ') ~ ' from changes',
+        'dim_manager': rows_of_members('int_measures__periods', key, 'manager_id'),
+        'dim_source': rows_of_members('int_measures__periods', key, 'source_id'),
     },
 }) }}
 
@@ -17,7 +20,7 @@
 with periods as (
 
     select * from {{ ref('int_measures__periods') }}
-    {{ where_touched('period_grain, period_start') }}
+    {{ where_touched(key | join(', ')) }}
 
 ),
 

@@ -1,8 +1,18 @@
 -- One row per grain, period and manager with anything to count or an open deal.
 
+{% set key = ['period_grain', 'period_start', 'manager_id'] %}
+{{ config(materialized='touched_keys', meta={
+    'key': key,
+    'touched_by': {
+        'int_periods__managers': 'select ' ~ key | join(', ') ~ ' from changes',
+        'dim_manager': rows_of_members('int_periods__managers', key, 'manager_id'),
+    },
+}) }}
+
 with periods as (
 
     select * from {{ ref('int_periods__managers') }}
+    {{ where_touched(key | join(', ')) }}
 
 ),
 
