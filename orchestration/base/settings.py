@@ -88,6 +88,10 @@ class Settings(BaseSettings):
         default=120.0, gt=0, le=3600, description="Seconds in which something has to come from it."
     )
 
+    mcp_role: str | None = Field(
+        default=None, description="Role whose rows `voronka mcp` shows; unset: everything."
+    )
+
     connections: Path = Field(
         default=Path("connections.yml"), description="Which systems are connected."
     )
@@ -110,7 +114,9 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "raw_dir", "postgres_url", "dbt", "now", "llm_url", "llm_model", "llm_key", mode="before"
+        *("raw_dir", "postgres_url", "dbt", "now", "llm_url", "llm_model", "llm_key"),
+        "mcp_role",
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:

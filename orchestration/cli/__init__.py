@@ -19,6 +19,8 @@ from orchestration.base.errors import (
 from orchestration.cli.connect import connect_app, read_before_refresh
 from orchestration.cli.explain import EPILOG as EXPLAIN_EPILOG
 from orchestration.cli.explain import explain
+from orchestration.cli.mcp import EPILOG as MCP_EPILOG
+from orchestration.cli.mcp import mcp
 from orchestration.cli.report import report_app
 from orchestration.metrics.choices import Comparison, Format, Grain, Group, Language
 
@@ -49,6 +51,7 @@ app = typer.Typer(
 app.add_typer(connect_app)
 app.add_typer(report_app)
 app.command(epilog=EXPLAIN_EPILOG)(explain)
+app.command(epilog=MCP_EPILOG)(mcp)
 
 RawDir = Annotated[
     Path | None,
