@@ -96,8 +96,22 @@ class Settings(BaseSettings):
         default=Path("connections.yml"), description="Which systems are connected."
     )
     now: datetime | None = Field(
-        default=None, description="What connectors take for the present; ISO 8601."
+        default=None, description="What connectors and messages take for the present; ISO 8601."
     )
+
+    notifications: Path = Field(
+        default=Path("notifications.yml"), description="Who gets which messages, and when."
+    )
+    page_url: str | None = Field(
+        default=None, description="Where the page is served; messages lead there."
+    )
+
+    @field_validator("page_url")
+    @classmethod
+    def _leads_to_a_page(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s#?]+", value):
+            raise ValueError("write an address like https://sales.example.com/")
+        return value
 
     @field_validator("now")
     @classmethod
@@ -114,7 +128,7 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        *("raw_dir", "postgres_url", "dbt", "now", "llm_url", "llm_model", "llm_key"),
+        *("raw_dir", "postgres_url", "dbt", "now", "page_url", "llm_url", "llm_model", "llm_key"),
         "mcp_role",
         mode="before",
     )
@@ -209,6 +223,16 @@ class Settings(BaseSettings):
     def connections_file(self) -> Path:
         """What is connected."""
         return Path(os.path.normpath(self.root / self.connections))
+
+    @property
+    def notifications_file(self) -> Path:
+        """Who gets which messages."""
+        return Path(os.path.normpath(self.root / self.notifications))
+
+    @property
+    def notifications_dir(self) -> Path:
+        """What has been sent, and what waits."""
+        return self.data / "notifications"
 
     @property
     def connections_dir(self) -> Path:

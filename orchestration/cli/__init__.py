@@ -17,6 +17,8 @@ from orchestration.base.errors import (
     EXIT_WRONG_USE,
 )
 from orchestration.cli.connect import connect_app, read_before_refresh
+from orchestration.cli.digest import EPILOG as DIGEST_EPILOG
+from orchestration.cli.digest import digest
 from orchestration.cli.explain import EPILOG as EXPLAIN_EPILOG
 from orchestration.cli.explain import explain
 from orchestration.cli.mcp import EPILOG as MCP_EPILOG
@@ -52,6 +54,7 @@ app.add_typer(connect_app)
 app.add_typer(report_app)
 app.command(epilog=EXPLAIN_EPILOG)(explain)
 app.command(epilog=MCP_EPILOG)(mcp)
+app.command(epilog=DIGEST_EPILOG)(digest)
 
 RawDir = Annotated[
     Path | None,
@@ -162,6 +165,18 @@ def refresh(
             from orchestration.history import report_at_once
 
             report_at_once(settings, lambda text: errors.print(text, style="yellow"))
+        _alert(settings, record)
+
+
+def _alert(settings: Settings, record: Record) -> None:
+    """Send alerts where notifications.yml asks for it; who stopped the refresh knows of it."""
+    stopped = record.failure is not None and record.failure.exit_code == EXIT_INTERRUPTED
+    if stopped or not settings.notifications_file.exists():
+        return
+    from orchestration.digest.run import alert_after_refresh
+
+    _, errors = _consoles()
+    alert_after_refresh(settings, lambda text: errors.print(text, style="yellow"))
 
 
 def _show_end(settings: Settings, record: Record) -> None:

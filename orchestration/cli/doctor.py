@@ -21,6 +21,7 @@ from orchestration.base.settings import Settings
 from orchestration.base.text import counted
 from orchestration.base.variables import Variables
 from orchestration.cli.doctor_connections import examine_brought, examine_connections
+from orchestration.cli.doctor_notifications import examine_notifications
 from orchestration.metrics.glossary import read_metrics
 from orchestration.metrics.needs import Needs, in_words
 from orchestration.raw_zone.contents import judged_by_contents
@@ -45,6 +46,7 @@ def examine(settings: Settings) -> list[Finding]:
         *examine_connections(settings),
         *_raw_zone(settings),
         *_postgres(settings),
+        *examine_notifications(settings),
     ]
 
 

@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.settings import Settings
+from orchestration.base.yaml_file import read_yaml_mapping
 from orchestration.connectors.secrets import secret_line
 
 if TYPE_CHECKING:
@@ -87,7 +87,11 @@ def read_connections(
     path = settings.connections_file
     if not path.exists():
         return {}
-    document = _load(path)
+    document = read_yaml_mapping(
+        path,
+        "names to connections",
+        "See connections.example.yml, or `voronka connect add KIND`.",
+    )
     problems: list[str] = []
     found: dict[str, Connection] = {}
     for name, keys in document.items():
@@ -129,27 +133,6 @@ def clashes(
                 )
             others.append(connection)
     return list(problems.values())
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        reason = getattr(error, "problem", None) or "it is not UTF-8"
-        # The text of the file is not shown: it may hold a secret that does not belong there.
-        raise WrongUse(f"{path}{line}: {reason}.", "Correct the YAML.") from None
-    except OSError as error:
-        raise WrongUse(f"{path} cannot be read: {error.strerror}.", "Check its rights.") from error
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        raise WrongUse(
-            f"{path} is not a mapping from names to connections.",
-            "See connections.example.yml, or `voronka connect add KIND`.",
-        )
-    return document
 
 
 def _connection(
@@ -249,18 +232,3 @@ def _in_order(model: type[Connection]) -> Sequence[str]:
     listed = [*own, *rest, *(key for key in HttpConnection.model_fields if key in fields)]
     listed = [key for key in dict.fromkeys(listed) if key not in ("name", "kind")]
     return sorted(listed, key=lambda key: not _is_shown(fields[key]))
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice: YAML's own reader takes the last without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -8,6 +8,7 @@ from orchestration.base.settings import Settings
 from orchestration.defs import connections
 from orchestration.defs.checks import build_expectations
 from orchestration.defs.dashboard import build_dashboard
+from orchestration.defs.digest import build_digest
 from orchestration.defs.jobs import build_automation
 from orchestration.defs.metrics import build_metrics
 from orchestration.defs.models import build_models, build_outlook
@@ -30,6 +31,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     job, schedules, sensor = build_automation(settings, project.contract, refreshed)
     timezone = settings.variables.reporting_timezone
     more_jobs, more_schedules = connections.build_automation(connected, timezone)
+    messages = build_digest(settings, timezone)
     return dg.Definitions(
         assets=[
             *sources,
@@ -44,9 +46,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[
             build_expectations(settings, project.contract, project.suites, sorted(metrics.keys))
         ],
-        jobs=[job, *more_jobs],
-        schedules=[*schedules, *more_schedules],
-        sensors=[sensor],
+        jobs=[job, *more_jobs, *messages.jobs],
+        schedules=[*schedules, *more_schedules, messages.schedule],
+        sensors=[sensor, messages.sensor],
         resources={REFRESH_LOCK: build_refresh_lock(settings)},
         executor=dg.in_process_executor,
     )

@@ -1,0 +1,1 @@
+"""A word in the morning for who sells, and alerts for who keeps the warehouse."""
