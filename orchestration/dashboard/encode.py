@@ -18,7 +18,14 @@ DECIMALS = 4
 
 
 def encode(values: Sequence[Any]) -> Column:
-    """Values of any kind: a plain list or, where shorter, `{"r": [value, count, …]}`, its runs."""
+    """Values of any kind: a plain list or, where shorter, `{"r": [value, count, …]}`, its runs.
+
+    Texts that repeat are named once: `{"w": texts, "i": their places, encoded}`.
+    """
+    texts = {value: None for value in values if isinstance(value, str)}
+    if 0 < len(texts) * 2 < len(values):
+        places = {text: place for place, text in enumerate(sorted(texts))}
+        return {"w": sorted(texts), "i": encode([places.get(value) for value in values])}
     plain = [value if type(value) is int else _plain(value) for value in values]
     runs: list[Any] = []
     for value in plain:

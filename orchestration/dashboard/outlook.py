@@ -21,7 +21,7 @@ OPEN_DEALS = (
     *("amount", "expected_amount"),
 )
 OPEN_DEALS_SQL = (
-    "from (select *, 1 as outlook_deals, is_stale::int as stale_deals, "
+    "(select *, 1 as outlook_deals, is_stale::int as stale_deals, "
     "(amount is null)::int as deals_without_amount, "
     "(win_probability is null)::int as deals_without_probability from marts.deal_outlook)"
 )

@@ -15,11 +15,13 @@ from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.files import write_bytes
 from orchestration.base.settings import Settings
 from orchestration.dashboard.encode import dumps
-from orchestration.dashboard.extract import MAX_DAILY_ROWS, Extract
+from orchestration.dashboard.extract import Extract
 from orchestration.dashboard.page_cache import CARRIER
 from orchestration.metrics.catalogue import RUSSIAN, Catalogue
 
 PARTS = Path(__file__).resolve().parent
+# What a mail still carries, whatever the company's size.
+MAX_BYTES = 3_000_000
 _SCRIPT = "elements/echart/echart.min.js"
 
 
@@ -36,7 +38,7 @@ def write_dashboard(
     settings: Settings,
     output: Path | None = None,
     language: str = RUSSIAN,
-    max_rows: int = MAX_DAILY_ROWS,
+    max_bytes: int = MAX_BYTES,
 ) -> Dashboard:
     """Write the page of the published file, in place of an older one. Raises WrongUse."""
     source = settings.published_file
@@ -46,7 +48,8 @@ def write_dashboard(
         with duckdb.connect(str(source), True, settings.session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
             catalogue = Catalogue(_semantic_manifest(connection))
-            data = Extract(connection, max_rows).data(catalogue, settings.variables)
+            room = max_bytes - len(render({"about": {"publication_id": ""}}, language).encode())
+            data = Extract(connection, room).data(catalogue, settings.variables)
     except duckdb.Error as error:
         raise WrongUse(
             f"The dashboard cannot be read from {source}: {first_line(error)}",
@@ -63,17 +66,21 @@ def write_dashboard(
     return Dashboard(file, len(text), data["about"]["publication_id"])
 
 
-def render(data: dict[str, Any], language: str) -> str:
-    """The whole page; `language` is the one it opens in."""
+def render(data: dict[str, Any] | None, language: str) -> str:
+    """The whole page; `language` is the one it opens in.
+
+    Without data it is the page of a server, which asks that one and nobody else.
+    """
     page = _part("template.html")
     texts = json.loads(_part("texts.json"))
     for name, content in (
         ("language", language),
-        ("publication", data["about"]["publication_id"]),
+        ("asks", "" if data else " connect-src 'self';"),
+        ("publication", data["about"]["publication_id"] if data else ""),
         ("style", _part("dashboard.css")),
         ("echarts", echarts()),
         ("texts", dumps(texts)),
-        ("data", dumps(data)),
+        ("data", dumps(data) if data else ""),
         ("script", own_script()),
     ):
         page = page.replace(f"<!-- {name} -->", content, 1)
