@@ -37,6 +37,7 @@ class Cube:
 
     @property
     def is_dated(self) -> bool:
+        """Whether its rows are of days."""
         return "day" in self.keys
 
     def cut(self, keys: Sequence[str], columns: Sequence[str]) -> Cube:

@@ -102,7 +102,7 @@ class Extract:
             "outlook": sections.outlook(),
             "quality": sections.quality(),
             "undated": {
-                name: self._encoded(sections.cube(name), sections.cube(name).source)
+                name: self._encoded(sections.cubes[name], sections.cubes[name].source)
                 for name in _UNDATED
             },
         }
@@ -220,7 +220,7 @@ class Extract:
     def _read(self, name: str) -> tuple[Cube, str, str]:
         """A cube with the keys that it has, what it is read from, and which rows of that."""
         detail = self._detail(name)
-        whole = self._sections.cube(_CUBE_OF.get(name, name))
+        whole = self._sections.cubes[_CUBE_OF.get(name, name)]
         cube = whole.cut([key for key in whole.keys if key not in detail.without], whole.columns)
         since, days, source = self._since(name, detail.months), self._days_since(name), cube.source
         if name == "pipeline":
@@ -230,8 +230,7 @@ class Extract:
             source = f"(select * replace ({month} else date_day end as date_day) from {source})"
         # A month that the window cuts is left in where its first day is.
         where = (
-            f"date_day >= date '{since.replace(day=1)}' "
-            f"and date_day <= date '{self._sections.end}'"
+            f"date_day >= date '{since.replace(day=1)}' and date_day <= date '{self._sections.end}'"
         )
         return cube, source, where
 

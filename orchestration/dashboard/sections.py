@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import duckdb
+from numpy.typing import NDArray
 
 from orchestration.base.errors import shortened
 from orchestration.base.sql import quote
 from orchestration.base.variables import Variables
-from orchestration.dashboard.cubes import ADDED_UP, ADS, Cube, Positions, cubes
+from orchestration.dashboard.cubes import ADDED_UP, Cube, Positions, cubes
 from orchestration.dashboard.encode import encode
 from orchestration.dashboard.formulas import formula
 from orchestration.dashboard.outlook import outlook
@@ -56,8 +58,9 @@ DATED = {
     # Days apart: nobody reads the median of a day.
     "stated": Dated(
         "kpi_manager_period",
-        f"select case when period_grain <> 'day' and ({' or '.join(f'{it} is not null' for it in STATED)}) "
-        f"then period_grain end as period_grain, period_start, manager_id, {', '.join(STATED)}",
+        "select case when period_grain <> 'day' "
+        f"and coalesce({', '.join(STATED)}) is not null then period_grain end "
+        f"as period_grain, period_start, manager_id, {', '.join(STATED)}",
     ),
     "plans": Dated(
         "quota_attainment",
@@ -90,15 +93,11 @@ KNOWN_GRAIN = f"period_grain in {_GRAINS}"
 
 
 class Sections:
-    """Reads one published file, or what a viewer sees of it; tables that he does not see are hidden."""
+    """Reads one published file, or what a viewer sees of it: some tables may be hidden from him."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        found = self.rows(
-            "select table_schema || '.' || table_name from information_schema.tables "
-            "where table_catalog = current_database()"
-        )
-        self._visible = frozenset(name for (name,) in found)
+        self._seen: dict[str, bool] = {}
         self.all_cubes = cubes(connection)
         self.cubes = {
             name: cube
@@ -111,12 +110,21 @@ class Sections:
         self.end: date = self.as_of or last or date(2000, 1, 1)
         self.first: date = min(first or self.end, self.end)
 
-    def sees(self, *tables: str) -> bool:
-        """Whether all these tables, as marts.fct_deals, are there for the reader."""
-        return self._visible.issuperset(tables)
+    def on(self, connection: duckdb.DuckDBPyConnection) -> Sections:
+        """The same by another connection, which sees the same publication and as much of it."""
+        other = copy(self)
+        other._connection = connection
+        return other
 
-    def cube(self, name: str) -> Cube:
-        return self.cubes[name]
+    def sees(self, table: str) -> bool:
+        """Whether a table, as marts.fct_deals, is there for the reader."""
+        if table not in self._seen:
+            try:
+                self.rows(f"select 1 from {table} limit 1")
+                self._seen[table] = True
+            except duckdb.Error:
+                self._seen[table] = False
+        return self._seen[table]
 
     # Names and definitions
 
@@ -142,8 +150,11 @@ class Sections:
             "without_rate": self._without_rate(needs),
             "empty": sorted(self._empty()),
             "hidden": sorted(
-                {table for name in self.all_cubes.keys() - self.cubes.keys()
-                 for table in self.all_cubes[name].tables}
+                {
+                    table
+                    for name in self.all_cubes.keys() - self.cubes.keys()
+                    for table in self.all_cubes[name].tables
+                }
                 | {dated.mart for dated in DATED.values() if not self.sees(f"marts.{dated.mart}")}
             ),
         }
@@ -161,7 +172,9 @@ class Sections:
         if not self.sees("quality.unpriced_money"):
             return {}
         return {
-            gap: [[shortened(name, _LONGEST_CURRENCY), rows] for name, rows in it.currencies.items()]
+            gap: [
+                [shortened(name, _LONGEST_CURRENCY), rows] for name, rows in it.currencies.items()
+            ]
             for it in unpriced_money(self._connection)
             for _, gap in needs.lacks(it.figure)
         }
@@ -252,12 +265,14 @@ class Sections:
         return self.table(f"{DATED[name].sql(f'{KNOWN_GRAIN} and {where}')}")
 
     def cohorts(self) -> dict[str, Any]:
+        """Customers by the month of their first payment."""
         return self.table(
             "select cohort_month, months_since, customers, active, active_share, revenue, "
             "cumulative_revenue from marts.customer_cohorts order by all"
         )
 
     def presale(self) -> dict[str, Any]:
+        """The dearest deals that are about to be paid."""
         return self.table(
             "select deal_id, stage_id, manager_id, source_id, amount, days_in_stage as days, "
             "is_entry_uncertain as is_at_least from marts.open_deals where stage_kind = 'presale' "
@@ -265,19 +280,19 @@ class Sections:
         )
 
     def outlook(self) -> dict[str, Any]:
+        """What will come, and how good such words were."""
         return outlook(self.rows, self.table)
 
     def quality(self) -> dict[str, Any]:
         """What the figures rest on; of tables that the reader does not see, nothing."""
 
         def seen(table: str, sql: str) -> list[dict[str, Any]]:
-            return self.records(sql) if self.sees(table) else []
+            # Of the raw tables such a reader sees only which ones were loaded.
+            return self.records(sql) if self.sees(table) and is_whole else []
 
+        is_whole = self.sees("quality.checks")
         return {
-            "quarantine": [
-                {"table": found.table, "reason": found.reason, "rows": found.rows}
-                for found in quarantine_reasons(self._connection)
-            ],
+            "quarantine": self._quarantine(),
             "checks": seen(
                 "quality.checks",
                 "select check_name, kind, asset, severity, status, failing_rows, message "
@@ -308,9 +323,18 @@ class Sections:
             ),
         }
 
+    def _quarantine(self) -> list[dict[str, Any]]:
+        try:
+            reasons = quarantine_reasons(self._connection)
+        except duckdb.Error:
+            # Rows in quarantine are shown as they came, so only to who may see them so.
+            return []
+        return [{"table": it.table, "reason": it.reason, "rows": it.rows} for it in reasons]
+
     # Reading
 
     def one(self, sql: str) -> tuple[Any, ...]:
+        """A result's only row."""
         row = self._connection.execute(sql).fetchone()
         assert row is not None
         return row
@@ -318,6 +342,11 @@ class Sections:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A result by rows."""
         return self._connection.execute(sql).fetchall()
+
+    def numpy(self, sql: str) -> dict[str, NDArray[Any]]:
+        """A result by columns of numbers."""
+        found: dict[str, NDArray[Any]] = self._connection.execute(sql).fetchnumpy()
+        return found
 
     def records(self, sql: str) -> list[dict[str, Any]]:
         """A result as records; dates as texts."""
@@ -366,6 +395,3 @@ def parts_of(catalogue: Catalogue) -> dict[str, Any]:
 def _columns(found: Mapping[str, Cube]) -> set[str]:
     """What formulas may be made of: additive columns, and states that the page divides by."""
     return {name for key in ADDED_UP if key in found for name in found[key].columns} | {*_STATES}
-
-
-__all__ = ["ADS", "DATED", "Sections", "parts_of"]

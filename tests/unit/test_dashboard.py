@@ -10,14 +10,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.settings import Settings
 from orchestration.dashboard.encode import dumps, encode, encode_days, encode_figures
-from orchestration.dashboard.extract import Extract
 from orchestration.dashboard.formulas import Formula, formula
 from orchestration.dashboard.page import PARTS, echarts, own_script, render, write_dashboard
 from orchestration.metrics.catalogue import Catalogue
@@ -108,6 +106,8 @@ def test_columns_take_their_shortest_form() -> None:
     assert encode(["a", "b", "a"]) == ["a", "b", "a"]
     assert encode([5, 5, 5, 5, 7]) == {"r": [5, 4, 7, 1]}
     assert encode([date(2026, 9, 1), None]) == ["2026-09-01", None]
+    assert encode(["b", "a", "b", "a", None]) == {"w": ["a", "b"], "i": [1, 0, 1, 0, None]}
+    assert encode(["a", "a", "a", "b", "b"]) == {"w": ["a", "b"], "i": {"r": [0, 3, 1, 2]}}
     assert encode_figures(np.array([0.0, 0, 3, 0, 0, 0, 2.5, 0])) == {"s": [2, 3, 3, 2.5], "n": 8}
     assert encode_figures(np.array([1.0, 2, 3])) == [1, 2, 3]
     assert encode_figures(np.array([0.1 + 0.2, 1e-9])) == [0.3, 0]
@@ -136,10 +136,17 @@ def test_the_page_has_every_part_and_asks_for_nothing() -> None:
     page = render({"about": {"publication_id": "p-1"}}, "en")
     assert '<html lang="en">' in page
     assert '{"about":{"publication_id":"p-1"}}' in page
-    assert not re.search(r"<!-- (language|style|echarts|texts|data|script) -->", page)
+    assert not re.search(r"<!-- (language|asks|style|echarts|texts|data|script) -->", page)
     own = page.replace(echarts(), "").replace("http://www.w3.org/2000/svg", "")
     assert "://" not in own
     assert not re.search(r"<(link|img|script|iframe)[^>]+(href|src)=\"(?!data:)", own)
+
+
+def test_the_page_of_a_server_has_no_data_and_asks_that_server_alone() -> None:
+    page = render(None, "ru")
+    assert '<script type="application/json" id="data"></script>' in page
+    assert "default-src 'none'; connect-src 'self'; script-src" in page
+    assert "connect-src" not in render({"about": {"publication_id": "p-1"}}, "ru")
 
 
 def test_both_languages_say_the_same_things() -> None:
@@ -190,49 +197,6 @@ def test_the_pages_checks_are_the_diagnosis() -> None:
     for row in rows:
         expected.setdefault(row["situation"], []).append(row["metric"])
     assert json.loads(found[1]) == expected
-
-
-def tiny_marts(days: list[date], managers: int, sources: int) -> duckdb.DuckDBPyConnection:
-    """As much of a published file as decides how much history a page has."""
-    connection = duckdb.connect()
-    connection.execute("create schema marts; create schema quality")
-    connection.execute(
-        f"create table quality.publication as select date '{days[-1]}' as as_of_date"
-    )
-    connection.execute(
-        "create table marts.kpi_daily as select date_day, manager_id::varchar as manager_id, "
-        "source_id::varchar as source_id, 1 as calls "
-        f"from (select unnest({[str(day) for day in days]}::date[]) as date_day), "
-        f"range({managers}) as m (manager_id), range({sources}) as s (source_id)"
-    )
-    connection.execute("create table marts.open_deals (age_from_days integer, age_to_days integer)")
-    for name in ("manager", "source", "stage", "pipeline"):
-        connection.execute(f"create table marts.dim_{name} as select '0' as {name}_id")
-    return connection
-
-
-MONTHS = [date(2024 + at // 12, at % 12 + 1, 1) for at in range(36)]
-
-
-@pytest.mark.parametrize(
-    ("most", "start", "is_whole", "has_sources"),
-    [
-        (36 * 12, date(2024, 1, 1), True, True),
-        (36 * 12 - 1, date(2024, 12, 1), False, True),
-        (13 * 12, date(2025, 12, 1), False, True),
-        (7 * 12, date(2026, 6, 1), False, True),
-        (7 * 12 - 1, date(2024, 12, 1), False, False),
-        (40, date(2025, 12, 1), False, False),
-        (0, date(2026, 9, 1), False, False),
-    ],
-)
-def test_a_large_company_gets_less_history_then_no_sources(
-    most: int, start: date, is_whole: bool, has_sources: bool
-) -> None:
-    """Three years of months, three managers, four sources: 12 rows a month, 3 without sources."""
-    window = Extract(tiny_marts(MONTHS, managers=3, sources=4), most).window
-    assert (window.start, window.is_whole, window.has_sources) == (start, is_whole, has_sources)
-    assert window.end == date(2026, 12, 1)
 
 
 def test_without_a_publication_it_says_what_to_do(tmp_path: Path) -> None:

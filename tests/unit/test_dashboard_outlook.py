@@ -8,7 +8,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from orchestration.dashboard.extract import Extract
 from orchestration.dashboard.outlook import (
     MAX_BACKTEST_ROWS,
     MAX_BY_GAIN,
@@ -17,7 +16,7 @@ from orchestration.dashboard.outlook import (
     OPEN_DEALS_SQL,
     outlook,
 )
-from tests.unit.test_dashboard import tiny_marts
+from orchestration.dashboard.sections import Sections
 
 _STEP = "'Позвонить. Чаще на 9 п. п.' as next_step_ru, 'Call back. 9 pp more' as next_step_en"
 _REASONS = ", ".join(
@@ -62,7 +61,26 @@ FORECASTS = (
 )
 
 
-def marts(where: str = "true", backtest_days: int = 3) -> Extract:
+def tiny_marts(days: list[date], managers: int, sources: int) -> duckdb.DuckDBPyConnection:
+    """As much of a published file as every page begins with."""
+    connection = duckdb.connect()
+    connection.execute("create schema marts; create schema quality")
+    connection.execute(
+        f"create table quality.publication as select date '{days[-1]}' as as_of_date"
+    )
+    connection.execute(
+        "create table marts.kpi_daily as select date_day, manager_id::varchar as manager_id, "
+        "source_id::varchar as source_id, 1 as calls "
+        f"from (select unnest({[str(day) for day in days]}::date[]) as date_day), "
+        f"range({managers}) as m (manager_id), range({sources}) as s (source_id)"
+    )
+    connection.execute("create table marts.open_deals (age_from_days integer, age_to_days integer)")
+    for name in ("manager", "source", "stage", "pipeline"):
+        connection.execute(f"create table marts.dim_{name} as select '0' as {name}_id")
+    return connection
+
+
+def marts(where: str = "true", backtest_days: int = 3) -> Sections:
     connection = tiny_marts([date(2026, 9, 30)], managers=2, sources=1)
     connection.execute(
         "create or replace table marts.dim_manager as select '0' as manager_id "
@@ -76,25 +94,27 @@ def marts(where: str = "true", backtest_days: int = 3) -> Extract:
         ("forecast_backtest", FORECASTS),
     ):
         connection.execute(f"create table marts.{name} as select * from ({sql}) where {where}")
-    return Extract(connection, 100)
+    return Sections(connection)
 
 
 def columns(table: dict[str, Any]) -> dict[str, list[Any]]:
     """A table's columns as the page decodes them."""
-    found = {}
-    for name, column in table["columns"].items():
-        if isinstance(column, dict):
-            runs = column["r"]
-            column = [
-                value for at in range(0, len(runs), 2) for value in runs[at : at + 1] * runs[at + 1]
-            ]
-        found[name] = column
-    return found
+    return {name: decoded(column) for name, column in table["columns"].items()}
+
+
+def decoded(column: Any) -> list[Any]:
+    """A column's values."""
+    if isinstance(column, list):
+        return column
+    if "w" in column:
+        return [None if at is None else column["w"][at] for at in decoded(column["i"])]
+    runs = column["r"]
+    return [value for at in range(0, len(runs), 2) for value in runs[at : at + 1] * runs[at + 1]]
 
 
 def test_the_first_by_gain_and_the_first_of_each_manager_are_listed() -> None:
-    extract = marts()
-    deals = columns(outlook(extract.rows, extract.table)["deals"])
+    sections = marts()
+    deals = columns(outlook(sections.rows, sections.table)["deals"])
     by_manager = {at: deals["manager_id"].count(at) for at in (0, 1)}
     # Half of the second hundred go by turns to the manager whose deals gain nothing.
     assert by_manager == {0: MAX_BY_GAIN, 1: MAX_BY_MANAGER // 2}
@@ -108,16 +128,16 @@ def test_the_first_by_gain_and_the_first_of_each_manager_are_listed() -> None:
 
 
 def test_what_is_said_is_written_once_and_nothing_where_nothing_is() -> None:
-    extract = marts()
-    found = outlook(extract.rows, extract.table)
+    sections = marts()
+    found = outlook(sections.rows, sections.table)
     assert found["phrases"] == ["Позвонить. Чаще на 9 п. п.\nCall back. 9 pp more"]
     deals = columns(found["deals"])
     assert set(deals["step"]) == {0} and set(deals["reason_1"]) == {None}
 
 
 def test_the_companys_forecast_is_marked_and_unknown_parts_stay_unknown() -> None:
-    extract = marts()
-    forecast = columns(outlook(extract.rows, extract.table)["forecast"])
+    sections = marts()
+    forecast = columns(outlook(sections.rows, sections.table)["forecast"])
     rows = list(
         zip(forecast["is_company"], forecast["period_start"], forecast["manager_id"], strict=True)
     )
@@ -132,8 +152,8 @@ def test_the_companys_forecast_is_marked_and_unknown_parts_stay_unknown() -> Non
 
 def test_a_long_back_test_is_cut_at_a_month_end() -> None:
     days = MAX_BACKTEST_ROWS // 3 + 1
-    extract = marts(backtest_days=days)
-    found = outlook(extract.rows, extract.table)
+    sections = marts(backtest_days=days)
+    found = outlook(sections.rows, sections.table)
     assert found["backtest"]["rows"] == MAX_BACKTEST_ROWS
     assert min(columns(found["backtest"])["as_of_on"]) == "2026-02-01"
 
@@ -142,8 +162,8 @@ def test_a_long_back_test_is_cut_at_a_month_end() -> None:
     "table", ["deals", "forecast", "methods", "backtest", "calibration", "forecasts"]
 )
 def test_empty_marts_are_empty_tables(table: str) -> None:
-    extract = marts(where="false")
-    found = outlook(extract.rows, extract.table)
+    sections = marts(where="false")
+    found = outlook(sections.rows, sections.table)
     assert found["phrases"] == []
     assert found[table]["rows"] == 0 and not any(columns(found[table]).values())
 
@@ -152,7 +172,7 @@ def test_open_deals_add_up_by_manager() -> None:
     connection: duckdb.DuckDBPyConnection = duckdb.connect()
     connection.execute(f"create schema marts; create table marts.deal_outlook as {DEALS}")
     sums = ", ".join(f"sum({name})::double" for name in OPEN_DEALS)
-    found = connection.execute(f"select {sums} {OPEN_DEALS_SQL}").fetchone()
+    found = connection.execute(f"select {sums} from {OPEN_DEALS_SQL}").fetchone()
     deals = 4 * MAX_BY_GAIN
     amount = 2 * sum(1_000_000 - at for at in range(1, deals // 2 + 1))
     assert found == (deals, deals // 50, 0, 0, amount, pytest.approx(deals * 1000.4))

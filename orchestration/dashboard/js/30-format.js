@@ -80,6 +80,7 @@ const ROMAN = ["I", "II", "III", "IV"];
 function periodLabel(period) {
   const date = new Date(period.start);
   if (period.grain === "day") return dayLabel(period.start);
+  if (period.grain === "range" || period.clipped) return rangeLabel(period);
   if (period.grain === "month") return dateFormat(date, { month: "long", year: "numeric" });
   if (period.grain === "year") return String(date.getUTCFullYear());
   if (period.grain === "quarter") {
@@ -91,11 +92,20 @@ function periodLabel(period) {
   return `${dateFormat(date, part)} – ${dateFormat(end, part)} ${end.getUTCFullYear()}`.replace(/\./g, "");
 }
 
+function rangeLabel(period) {
+  const [first, last] = [dateOf(period.from), dateOf(period.to - 1)];
+  const [isYear, isMonth] = ["getUTCFullYear", "getUTCMonth"].map((part) => first[part]() === last[part]());
+  if (period.to - period.from === 1) return dayLabel(isoOf(first));
+  if (isYear && isMonth) return `${first.getUTCDate()}–${dayLabel(isoOf(last))}`;
+  return `${dateFormat(first, { day: "numeric", month: "short", ...(isYear ? {} : { year: "numeric" }) })} – ${dateFormat(last, { day: "numeric", month: "short", year: "numeric" })}`.replace(/\./g, "");
+}
+
 // On an axis: the year under the first label and under each January.
 function periodTick(period, at) {
   const date = new Date(period.start);
   const year = at === 0 || (date.getUTCMonth() === 0 && date.getUTCDate() <= 7) ? `\n${date.getUTCFullYear()}` : "";
   const mark = period.running ? `\n${t("running_short")}` : year;
+  if (period.clipped && !["day", "week"].includes(period.grain)) return dateFormat(date, { day: "numeric", month: "short" }).replace(".", "") + mark;
   if (period.grain === "year") return `${date.getUTCFullYear()}${period.running ? mark : ""}`;
   if (period.grain === "quarter") return (state.lang === "ru" ? `${ROMAN[Math.floor(date.getUTCMonth() / 3)]} кв.` : `Q${Math.floor(date.getUTCMonth() / 3) + 1}`) + mark;
   if (period.grain === "month") return dateFormat(date, { month: "short" }).replace(".", "") + mark;

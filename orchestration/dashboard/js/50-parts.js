@@ -57,6 +57,7 @@ const withoutRate = (gap) => {
 
 // The tables without which none of the figures can be known, in words; null where one can.
 function notLoaded(names, by = null) {
+  if (unseen(names, by)) return t("unseen");
   const lacks = names.map((name) => lackOf(name, by));
   if (!names.length || lacks.some((clauses) => !clauses.length)) return null;
   const all = new Map(lacks.flat().map((clause) => [clause.join(), clause]));
@@ -77,6 +78,7 @@ const empty = (text = t("nothing_here")) => h("p", { class: "empty" }, text);
 // Nothing to show: because nothing was loaded, or because there is nothing.
 function emptyOf(names, by = null) {
   const lack = notLoaded(names, by);
+  if (unseen(names, by)) return empty(t("unseen"));
   if (lack) return empty(`${t("not_loaded")}. ${t("needs", { tables: lack })}`);
   const isUnpriced = names.length && names.every((name) => unitOf(name) === "currency") && remarksOf(names.filter((name) => DATA.metrics[name].lacks), shown()).length;
   return empty(t(isUnpriced ? "unpriced_all" : "nothing_here"));
@@ -137,17 +139,18 @@ function kpi(name) {
   if (lack) {
     return h("article", { class: "kpi", "data-metric": name, "data-value": "", "data-lack": "" },
       titled(label(name), infoOf([name])),
-      h("div", { class: "figure lacking" }, t("not_loaded")),
-      h("footer", {}, t("needs", { tables: lack })));
+      h("div", { class: "figure lacking" }, t(unseen([name]) ? "unseen_short" : "not_loaded")),
+      h("footer", {}, unseen([name]) ? lack : t("needs", { tables: lack })));
   }
-  const notes = [...remarksOf([name], [period]), ...(!isGiven(value) && isLate(period) ? [t("later_unknown", { day: dayLabel(ABOUT.end) })] : [])];
+  const isWholeOnly = !isGiven(value) && period.grain === "range";
+  const notes = [...remarksOf([name], [period]), ...(isWholeOnly ? [t("whole_periods_only")] : []), ...(!isGiven(value) && isLate(period) ? [t("later_unknown", { day: dayLabel(ABOUT.end) })] : [])];
   if (ignored.length) notes.push(t("not_filtered", { filters: ignored.map((filter) => t(`filter_${filter}`)).join(", ") }));
   return h("article", { class: "kpi", "data-metric": name, "data-value": isGiven(value) ? value : "" },
     titled(label(name), infoOf([name])),
-    h("div", { class: "figure", title: inUnit(value, unit) }, inUnit(value, unit, true)),
+    h("div", { class: "figure", title: inUnit(value, unit) }, openable(inUnit(value, unit, true), isGiven(value) && specOf(name, period))),
     h("div", { class: "against" },
       changeOf(value, earlier, name),
-      isGiven(earlier) ? h("span", { class: "muted" }, `${before.cut ? t("same_days") : t("before")} ${inUnit(earlier, unit, true)}`) : h("span", { class: "muted" }, t("no_comparison"))),
+      isGiven(earlier) ? h("span", { class: "muted" }, `${before.cut ? t(state.compare === "year" ? "same_days_year" : "same_days") : t(state.compare === "year" ? "year_before" : "before")} ${inUnit(earlier, unit, true)}`) : state.compare === "none" ? null : h("span", { class: "muted" }, t("no_comparison"))),
     target && target.target && isGiven(value) ? planBar(target, unit, period.running, value) : null,
     spark(figures(name, history), history, unit, 220, 34),
     notes.length ? h("footer", {}, notes.join(" ")) : null);
@@ -195,8 +198,8 @@ function metricColumn(name, by, periods) {
   const lists = figures(name, [periods[periods.length - 1]], by);
   const unit = unitOf(name);
   const lack = notLoaded([name], by);
-  const about = lack ? `${t("not_loaded")}. ${t("needs", { tables: lack })}` : aboutOf(name);
-  return { key: name, label: label(name), about, lack, value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name }, inUnit(lists[row.at][0], unit, true)) };
+  const about = unseen([name], by) ? lack : lack ? `${t("not_loaded")}. ${t("needs", { tables: lack })}` : aboutOf(name);
+  return { key: name, label: label(name), about, lack, value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name }, openable(inUnit(lists[row.at][0], unit, true), isGiven(lists[row.at][0]) && specOf(name, periods[periods.length - 1], { [by]: LISTS[by][row.at].id }))) };
 }
 function sparkColumn(name, by, periods) {
   const lists = figures(name, periods, by);

@@ -19,18 +19,20 @@ function chartCard({ title, names = [], figuresOf = names, about, filters, note,
       [numbers.hidden, place.hidden] = [!isTable, isTable];
     },
   }, "☰");
-  drawn.push({ place, option: made.option });
+  drawn.push({ place, option: made.option, open: made.open });
   return card({ title, names, figuresOf, about, filters, note, wide, id, tools: h("div", { class: "tools" }, tools, button) }, place, numbers);
 }
 
 const plainTable = ({ head, rows }) =>
   h("table", {}, h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((text, at) => h(at ? "td" : "th", {}, text))))));
+    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((text, at) => h(at ? "td" : "th", {}, typeof text === "function" ? text() : text))))));
 
 function draw() {
   for (const item of drawn) {
     item.chart = echarts.init(item.place, null, { renderer: "svg", locale: "EN" });
-    item.chart.setOption({ ...base(), ...item.option });
+    // What opens nothing does not look as if it did.
+    item.chart.setOption({ ...base(), ...item.option, series: item.option.series.map((series) => ({ cursor: SOURCE.isLive && item.open ? "pointer" : "default", ...series })) });
+    if (SOURCE.isLive && item.open) item.chart.on("click", (point) => openRows(item.open(point.seriesIndex, point.dataIndex)));
   }
 }
 function forgetCharts() {
@@ -81,6 +83,7 @@ const chartWidth = (wide) => {
 // Series over periods. Each: name, values, unit, kind (bar or line), stack, color, dashed.
 function timeChart(periods, series, { unit, wide = false, max = null, tick = periodTick, name = periodLabel, stackName = null } = {}) {
   if (!periods.length || !series.some((item) => item.values.some((value) => isGiven(value) && value !== 0))) return null;
+  series = [...series, ...comparedSeries(series, periods)];
   const names = series.map((item) => item.name);
   // What has no figure stays in the legend and says why, so that nothing else is taken for it.
   const blank = new Map(series.filter((item) => !item.values.some(isGiven)).map((item) => [item.name, t(item.isLacking ? "not_loaded_short" : "no_figures")]));
@@ -121,11 +124,36 @@ function timeChart(periods, series, { unit, wide = false, max = null, tick = per
       };
     }),
   };
-  const tableRows = periods.map((period, at) => [name(period) + (period.running ? ` (${t("running")})` : ""), ...series.map((item) => inUnit(item.values[at], item.unit || unit))]);
-  return { option, table: { head: [t("period"), ...names.map(named)], rows: tableRows } };
+  const tableRows = periods.map((period, at) => [name(period) + (period.running ? ` (${t("running")})` : ""), ...series.map((item) => () => openable(inUnit(item.values[at], item.unit || unit), isGiven(item.values[at]) && item.open && item.open(at)))]);
+  return { option, open: (which, at) => series[which].open && series[which].open(at), table: { head: [t("period"), ...names.map(named)], rows: tableRows } };
 }
 
-const metricSeries = (name, periods, more = {}) => ({ name: label(name), values: figures(name, periods), unit: unitOf(name), isLacking: lackOf(name).length > 0, ...more });
+const metricSeries = (name, periods, more = {}) => ({ name: label(name), values: figures(name, periods), unit: unitOf(name), isLacking: lackOf(name).length > 0, metric: name, open: (at) => specOf(name, periods[at]), ...more });
+
+// The same metrics a year before or, for free dates, before them: as a thin line. A chart of the last
+// periods shows those before by itself.
+const MOST_COMPARED = 2;
+function comparedSeries(series, periods) {
+  if (state.compare === "none" || (state.compare === "before" && !state.from) || !series.every((item) => item.metric || item.dashed)) return [];
+  const span = periods.length ? periods[periods.length - 1].to - periods[0].from : 0;
+  const earlier = periods.map((period) => (state.compare === "year" ? comparable(period) : shiftedBack(period, span)));
+  const valuesOf = (item) => { const known = earlier.filter(Boolean); const found = figures(item.metric, known); return earlier.map((period) => (period ? found[known.indexOf(period)] : null)); };
+  const line = (name, values, open) => ({ name: `${t(state.compare === "year" ? "year_before" : "compare_before")}: ${name}`, values, open, kind: "line", dashed: true, color: css("--muted"), unit: series[0].unit });
+  const [stacked, apart] = [series.filter((item) => item.metric && item.stack), series.filter((item) => item.metric && !item.stack)];
+  if (stacked.length) {
+    const lists = stacked.map(valuesOf);
+    const values = earlier.map((_, at) => (lists.every((list) => isGiven(list[at])) ? lists.reduce((sum, list) => sum + list[at], 0) : null));
+    return values.some(isGiven) ? [line(t("compare_all"), values)] : [];
+  }
+  if (apart.length > MOST_COMPARED) return [];
+  return apart.map((item) => line(item.name, valuesOf(item), (at) => earlier[at] && specOf(item.metric, earlier[at]))).filter((item) => item.values.some(isGiven));
+}
+// The part of the dates before that stands where a period stands in these.
+function shiftedBack(period, span) {
+  const from = period.from - span;
+  const back = { ...period, start: isoOf(dateOf(from)), from, to: period.to - span, grain: "range", cut: true, running: false, clipped: true };
+  return back.from >= 0 && hasDays(back) ? back : null;
+}
 function planSeries(name, periods) {
   const planned = plan(name, periods);
   const fact = figures(name, periods);
@@ -160,13 +188,13 @@ function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = t
   };
   const extra = filled[0].details ? filled[0].details.map(([text]) => text) : [];
   return {
-    option, height: top + filled.length * rowHeight + (labels ? 6 : 26),
-    table: { head: ["", ...names, ...extra], rows: filled.map((row) => [row.name, ...row.values.map((value) => inUnit(value, unit)), ...(row.details || []).map(([, value]) => value)]) },
+    option, height: top + filled.length * rowHeight + (labels ? 6 : 26), open: (which, at) => filled[at].open && filled[at].open(which),
+    table: { head: ["", ...names, ...extra], rows: filled.map((row) => [row.name, ...row.values.map((value, at) => () => openable(inUnit(value, unit), isGiven(value) && row.open && row.open(at))), ...(row.details || []).map(([, value]) => value)]) },
   };
 }
 
 // A heat map; cells: [x, y, value]. Dark is much, in one hue, so that everybody can read it.
-function heatChart(columns, rows, cells, { unit, max = null, labels = false, tip }) {
+function heatChart(columns, rows, cells, { unit, max = null, labels = false, tip, open = null }) {
   const given = cells.filter((cell) => isGiven(cell[2]));
   if (!given.length) return null;
   const top = max ?? Math.max(...given.map((cell) => cell[2]));
@@ -185,7 +213,7 @@ function heatChart(columns, rows, cells, { unit, max = null, labels = false, tip
   };
   const found = new Map(given.map(([x, y, value]) => [`${x}|${y}`, value]));
   return {
-    option, height: 18 + 30 * rows.length + 26,
-    table: { head: ["", ...columns], rows: rows.map((row, y) => [row, ...columns.map((_, x) => inUnit(found.get(`${x}|${y}`) ?? null, unit))]) },
+    option, height: 18 + 30 * rows.length + 26, open: open && ((_, at) => open(given[at][0], given[at][1])),
+    table: { head: ["", ...columns], rows: rows.map((row, y) => [row, ...columns.map((_, x) => () => openable(inUnit(found.get(`${x}|${y}`) ?? null, unit), found.has(`${x}|${y}`) && open && open(x, y)))]) },
   };
 }

@@ -35,7 +35,7 @@ function overview() {
 function compared() {
   // A day against the day before would call every Saturday a fall: the week that ended is taken.
   const period = state.grain === "day" ? lastWeek() : current();
-  const before = period && comparable(period);
+  const before = period && comparable(period, "before");
   if (!before) return [];
   return HEADLINES.map((name) => ({ name, period, before, now: figures(name, [period])[0], earlier: figures(name, [before])[0] })).filter(({ now, earlier }) => isGiven(now) && isGiven(earlier) && earlier > 0);
 }
@@ -74,7 +74,7 @@ function attention(most = 6) {
 // How far the plans of the chosen period are met, by those who have one.
 function attainmentCard() {
   const period = [current()];
-  const names = [...new Set(PLANS.map((row) => row.metric))].filter((name) => DATA.metrics[name]);
+  const names = plannedNames(period[0]);
   const rows = names.map((name) => ({ name, planned: (plan(name, period) || [])[0] })).filter((row) => row.planned && row.planned.target && isGiven(figures(row.name, period)[0])).map(({ name, planned }) => {
     const share = planned.actual / planned.target;
     const expected = period[0].running && planned.due ? planned.actual / planned.due : share;

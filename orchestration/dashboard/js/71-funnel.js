@@ -11,7 +11,7 @@ function funnel() {
   const range = monthsText(months);
   return [
     section(t("funnel_period"), t("funnel_period_lead", { period: periodLabel(current()) }), grid(wayCard(), wayRatesCard())),
-    section(t("funnel_cohort"), t("funnel_cohort_lead", { range }),
+    section(t("funnel_cohort"), `${t("funnel_cohort_lead", { range })} ${leftOutNote("funnel", months[0])}`.trim(),
       pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((at) => [at, nameOf(DATA.pipelines[at])]), funnelPipeline, (at) => { funnelPipeline = at; show(); }) : null,
       pipelines.length ? [grid(stagesCard(months), lostHereCard(months)), grid(reasonsCard(), cohortsCard(months)), grid(funnelTable("manager", months), funnelTable("source", months))] : emptyOf(["reached"])),
   ];
@@ -53,7 +53,7 @@ function stagesCard(months) {
       [label("skipped"), number(item.skipped)],
     ],
   }));
-  return chartCard({ id: "stages", title: label("reached"), names: ["reached", "conversion_to_next", "skipped"], filters: ["manager", "source"] }, rowChart(rows, [{ name: label("reached") }], { unit: "count", rowHeight: 42 }));
+  return chartCard({ id: "stages", title: label("reached"), names: ["reached", "conversion_to_next", "skipped"], filters: cutsOf("funnel") }, rowChart(rows, [{ name: label("reached") }], { unit: "count", rowHeight: 42 }));
 }
 
 function lostHereCard(months) {
@@ -62,19 +62,19 @@ function lostHereCard(months) {
   const unknown = stages.length ? stages[0].reached - counted : 0;
   const rows = stages.filter((item) => item.stage.kind !== "won" || item.lost_here).map((item) => ({ name: nameOf(item.stage), values: [item.lost_here, item.still_here], text: number(item.lost_here + item.still_here) }));
   if (unknown) rows.push({ name: t("stage_unknown"), values: [0, unknown], text: number(unknown) });
-  return chartCard({ id: "lost_here", title: t("title_lost_here"), names: ["lost_here", "still_here"], filters: ["manager", "source"] },
+  return chartCard({ id: "lost_here", title: t("title_lost_here"), names: ["lost_here", "still_here"], filters: cutsOf("funnel") },
     rowChart(rows, [{ name: label("lost_here"), color: css("--bad-fill") }, { name: label("still_here"), color: css("--series-quiet") }], { unit: "count", rowHeight: 42 }));
 }
 
 function reasonsCard() {
-  const reasons = CUBES.lost.reasons || [];
   const found = [...cubeSums("lost", ["deals_lost", "lost_amount"], "reason", () => true, shownDays()).entries()].sort((a, b) => b[1].deals_lost - a[1].deals_lost);
+  const reasons = SOURCE.reasons();
   const total = found.reduce((sum, [, item]) => sum + item.deals_lost, 0);
   const rows = found.slice(0, 10).map(([at, item]) => ({
     name: reasons[at] === "unknown" ? t("no_reason") : reasons[at], values: [item.deals_lost], text: `${number(item.deals_lost)} · ${percent(item.deals_lost / total, 0)}`,
     details: [[label("lost_amount"), money(item.lost_amount)]],
   }));
-  return chartCard({ id: "reasons", title: t("title_reasons"), names: ["deals_lost", "lost_amount"], filters: ["manager"], note: t("reasons_note") }, rowChart(rows, [{ name: label("deals_lost"), color: css("--bad-fill") }], { unit: "count" }));
+  return chartCard({ id: "reasons", title: t("title_reasons"), names: ["deals_lost", "lost_amount"], filters: cutsOf("lost"), note: `${t("reasons_note")} ${leftOutNote("lost", shownDays()[0])}`.trim() }, rowChart(rows, [{ name: label("deals_lost"), color: css("--bad-fill") }], { unit: "count" }));
 }
 
 // What became of a pipeline's deals, by a key: won + lost + open = all. Open are also those whose
@@ -95,7 +95,7 @@ function cohortsCard(months) {
   const found = outcomes("day", months).sort((a, b) => a.at - b.at);
   const periods = found.map(({ at }) => periodAt(dateOf(at), "month"));
   const share = (key) => found.map((row) => row[key] / row.all);
-  return chartCard({ id: "cohorts", title: t("title_cohorts"), about: t("cohorts_about"), filters: ["manager", "source"] },
+  return chartCard({ id: "cohorts", title: t("title_cohorts"), about: t("cohorts_about"), filters: cutsOf("funnel") },
     timeChart(periods, [{ name: t("cohort_won"), values: share("won"), stack: "sum", color: color(2) }, { name: t("cohort_open"), values: share("open"), stack: "sum", color: css("--series-quiet") }], { unit: "ratio" }));
 }
 const firstStage = (months) => { const [first] = funnelStages(months); return first ? DATA.stages.indexOf(first.stage) : -1; };
@@ -103,7 +103,7 @@ const firstStage = (months) => { const [first] = funnelStages(months); return fi
 function funnelTable(by, months) {
   const rows = outcomes(by, months).filter(({ at }) => LISTS[by][at]).map((row) => ({ ...row, item: LISTS[by][row.at] }));
   const count = (key, text) => ({ key, label: text, value: (row) => row[key], cell: (row) => number(row[key]) });
-  return card({ id: `funnel_${by}`, title: t(`funnel_by_${by}`), filters: ["manager", "source"] }, table({
+  return card({ id: `funnel_${by}`, title: t(`funnel_by_${by}`), filters: cutsOf("funnel") }, table({
     id: `funnel_${by}`, rows, sort: ["all", false],
     columns: [
       { key: "name", label: t(by), text: true, value: (row) => nameOf(row.item), cell: (row) => nameOf(row.item) },

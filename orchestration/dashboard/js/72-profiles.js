@@ -1,7 +1,5 @@
 // Profiles: each manager's rates of a month against the team's, and what a step of the funnel costs.
 
-const PROFILES = records(DATA.profiles);
-const LOADS = records(DATA.loads);
 const MOST_GAPS = 3;
 
 // A profile is of a month: the one in which the chosen period ends, as far as the data reach.
@@ -10,7 +8,7 @@ const profileMonth = () => periodAt(dateOf(Math.min(current().to - 1, LAST_DAY))
 function profiles(role) {
   const month = profileMonth();
   const found = new Map();
-  for (const row of PROFILES) {
+  for (const row of SOURCE.rows("profiles", "month", [[month.from, month.to]])) {
     if (row.period_start !== month.start || !isChosen("manager", row.manager_id) || roleOf(DATA.managers[row.manager_id]) !== role) continue;
     if (lackOf(row.metric, "manager").length) continue;
     found.set(row.manager_id, [...(found.get(row.manager_id) || []), row]);
@@ -28,7 +26,7 @@ function profiles(role) {
 
 function profileCard(at, rows, month) {
   const manager = DATA.managers[at];
-  const load = LOADS.find((row) => row.manager_id === at && row.period_start === month.start);
+  const load = SOURCE.rows("loads", "month", [[month.from, month.to]]).find((row) => row.manager_id === at && row.period_start === month.start);
   const isAlone = rows.every((row) => row.team_managers < 2);
   const gaps = isAlone ? [] : dearestGaps(rows);
   const list = (row) => h("li", { "data-gap": row.metric }, `${label(row.metric)}: `, h("b", {}, gapText(row)), row.verdict ? "" : ` · ${t("by_chance")}`, row.is_small_sample ? ` · ${t("small_sample", { count: number(row.denominator) })}` : "");

@@ -2,11 +2,11 @@
 
 // A source keeps its colour whatever is chosen: the greatest have one each.
 let sourceRanks = null;
+taking(() => { sourceRanks = null; });
 function sourceColor(at) {
   if (!sourceRanks) {
-    const { keys, columns, rows } = CUBES.daily;
-    const totals = DATA.sources.map(() => 0);
-    for (let row = 0; row < rows; row++) totals[keys.source[row]] += columns.leads_created[row];
+    const totals = sums("leads_created", [{ from: -PAD, to: LAST_DAY + 1 }], "source", []).map((list) => list[0]);
+    if (SOURCE.isWanting()) return color(0);
     sourceRanks = totals.map((total, place) => [total, place]).sort((a, b) => b[0] - a[0]).map(([, place]) => place);
   }
   const rank = sourceRanks.indexOf(at);

@@ -56,5 +56,5 @@ function hoursCard() {
       return `<div class="tip-head">${days[y]}, ${range[x]}:00–${range[x] + 1}:00</div>${tipLine("", label("calls"), number(entry.calls))}${tipLine("", label("calls_answered"), number(entry.calls_answered))}${tipLine("", label("calls_missed"), number(entry.calls_missed))}`;
     },
   });
-  return chartCard({ id: "hours", wide: true, title: t("title_hours"), names: ["calls", "answer_rate", "calls_missed"], filters: ["manager"], note: t("whole_months", { range: monthsText(months) }) + (leftOut ? ` ${plural("hours_left_out", leftOut)}` : ""), tools: choice(t("title_hours"), options, heatShows, (chosen) => { heatShows = chosen; show(); }) }, made);
+  return chartCard({ id: "hours", wide: true, title: t("title_hours"), names: ["calls", "answer_rate", "calls_missed"], filters: cutsOf("hours"), note: `${t("whole_months", { range: monthsText(months) })} ${leftOutNote("hours", months[0])}`.trim() + (leftOut ? ` ${plural("hours_left_out", leftOut)}` : ""), tools: choice(t("title_hours"), options, heatShows, (chosen) => { heatShows = chosen; show(); }) }, made);
 }

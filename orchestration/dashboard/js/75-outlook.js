@@ -1,15 +1,18 @@
 // What will come: the forecast against the plan, and open deals by what their next step gains.
 
-const FORECAST = records(DATA.outlook.forecast);
-const LISTED_DEALS = records(DATA.outlook.deals);
+let [FORECAST, LISTED_DEALS, FORECAST_MONTHS, PHRASES] = [[], [], [], []];
 const [MOST_LISTED, MOST_PRINTED] = [100, 40];
 const FORECAST_PARTS = ["paid_so_far", "expected_won_unpaid", "expected_open", "expected_new", "expected_repeat"];
-const FORECAST_MONTHS = [...new Set(FORECAST.map((row) => row.period_start))].sort();
 // Of a month that is over nothing is left to be told: the managers' table opens with the next one.
-let forecastMonth = FORECAST_MONTHS.find((start) => periodAt(new Date(start), "month").running || dayOf(start) > LAST_DAY) || FORECAST_MONTHS[0];
+let forecastMonth = null;
+takingPart("outlook", (outlook) => {
+  [FORECAST, LISTED_DEALS, PHRASES] = [records(outlook.forecast), records(outlook.deals), outlook.phrases];
+  FORECAST_MONTHS = [...new Set(FORECAST.map((row) => row.period_start))].sort();
+  forecastMonth = FORECAST_MONTHS.find((start) => periodAt(new Date(start), "month").running || dayOf(start) > LAST_DAY) || FORECAST_MONTHS[0];
+});
 
 // What the marts say, in the page's language; a number and its unit stay on one line.
-const phrase = (at) => DATA.outlook.phrases[at].split("\n")[state.lang === "ru" ? 0 : 1].replace(/(\d) (п\.) (п\.)/g, "$1\u00a0$2\u00a0$3").replace(/(\d) (pp|дн\.|days)/g, "$1\u00a0$2");
+const phrase = (at) => PHRASES[at].split("\n")[state.lang === "ru" ? 0 : 1].replace(/(\d) (п\.) (п\.)/g, "$1\u00a0$2\u00a0$3").replace(/(\d) (pp|дн\.|days)/g, "$1\u00a0$2");
 const isTeam = () => Boolean(state.team && !state.manager);
 
 // The forecast of a month for who is chosen: a row of the mart; a team's is its managers' added up.
@@ -114,7 +117,7 @@ function forecastPeople() {
 const NO_CONTACT_TABLES = ["telephony.calls", "crm.activities", "crm.meetings"];
 
 function dealsAhead() {
-  const [sum] = cubeSums("outlook", Object.keys(CUBES.outlook.columns), () => 0).values();
+  const [sum] = cubeSums("outlook", columnsOf("outlook"), () => 0).values();
   const rows = LISTED_DEALS.filter((row) => isChosen("manager", row.manager_id) && isChosen("source", row.source_id)).slice(0, isPrinting ? MOST_PRINTED : MOST_LISTED);
   const isUnjudged = rows.length && rows.every((row) => row.method === "none");
   const notes = !sum ? [] : [

@@ -1,6 +1,8 @@
 // Pipeline: what is open, where it stands and for how long.
 
 let openPipeline = null;
+let PRESALE = [];
+takingPart("presale", (presale) => { PRESALE = records(presale); });
 
 function pipeline() {
   const periods = shown();

@@ -22,6 +22,8 @@ const situationLack = (situation) => [
 function unjudged(grain) {
   const ended = choices(grain).filter((period) => !period.running);
   if (ended.length < 2) return [t("unjudged_history", { grain: t(`two_${grain}s`) })];
+  const periods = shown();
+  if (periods.length && periods[0].from < sinceDay("diagnosis")) return [t("left_out_since", { day: dayLabel(leftOut("diagnosis").since) })];
   const byTables = new Map();
   const add = (text, clauses) => {
     const tables = tableNames([...new Map(clauses.map((clause) => [clause.join(), clause])).values()]);
@@ -46,7 +48,7 @@ function situations(grain) {
   const periods = shown();
   const [from, to] = periods.length ? [periods[0].from, periods[periods.length - 1].to] : [0, 0];
   const found = new Map();
-  for (const row of DIAGNOSIS) {
+  for (const row of SOURCE.rows("diagnosis", grain, [[from - 31, to]])) {
     const period = periodAt(new Date(row.period_start), grain);
     if (row.period_grain !== grain || period.to <= from || period.from >= to || !isChosen("manager", row.manager_id)) continue;
     if (situationLack(row.situation).length) continue;

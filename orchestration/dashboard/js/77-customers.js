@@ -1,5 +1,8 @@
 // Customers: who stays, who leaves, what they bring.
 
+let COHORTS = [];
+takingPart("cohorts", (cohorts) => { COHORTS = records(cohorts); });
+
 function customers() {
   const periods = shown();
   const line = (names, unit) => timeChart(periods, names.map((name) => metricSeries(name, periods, { kind: "line" })), { unit });
@@ -50,8 +53,7 @@ function cumulativeCard() {
 }
 
 function customersBySource() {
-  const cube = CUBES.customers;
-  const rows = Array.from({ length: cube.rows }, (_, row) => ({ at: cube.keys.source[row], ...Object.fromEntries(Object.keys(cube.columns).map((name) => [name, cube.columns[name][row]])) })).filter((row) => DATA.sources[row.at] && isChosen("source", row.at));
+  const rows = [...cubeSums("customers", columnsOf("customers"), "source")].map(([at, row]) => ({ at, ...row })).filter((row) => DATA.sources[row.at] && isChosen("source", row.at));
   const column = (key, text, read, write) => ({ key, label: text, value: read, cell: (row) => write(read(row)) });
   return card({ id: "customers_by_source", title: t("title_customers_by_source"), filters: ["source"], note: [t("all_history"), withoutRate("payments_unpriced")].filter(Boolean).join(" ") }, !rows.length ? emptyOf(["active"]) : table({
     id: "customers_by_source", rows, sort: ["customer_revenue", false],

@@ -1,9 +1,9 @@
 // Data: how good forecasts and probabilities would have been, on the company's own past.
 
-const METHODS_IN_USE = records(DATA.outlook.methods);
-const BACKTEST = records(DATA.outlook.backtest);
-const CALIBRATION = records(DATA.outlook.calibration);
-const PAST_FORECASTS = records(DATA.outlook.forecasts);
+let [METHODS_IN_USE, BACKTEST, CALIBRATION, PAST_FORECASTS] = [[], [], [], []];
+takingPart("outlook", (outlook) => {
+  [METHODS_IN_USE, BACKTEST, CALIBRATION, PAST_FORECASTS] = ["methods", "backtest", "calibration", "forecasts"].map((name) => records(outlook[name]));
+});
 const METHODS = ["model", "stage_rate", "company_rate"];
 // A share of fewer deals says little.
 const FEW_DEALS = 20;

@@ -1,7 +1,10 @@
 // Data: what the figures rest on.
 
+let QUALITY = NO_PARTS.quality;
+takingPart("quality", (part) => { QUALITY = part; });
+
 function quality() {
-  const { quarantine, checks, kinds, tables, found, drift } = DATA.quality;
+  const { quarantine, checks, kinds, tables, found, drift } = QUALITY;
   const kept = tables.reduce((sum, row) => sum + row.rows_kept, 0);
   const fact = (name, value, verdict = "") => h("div", { class: `fact ${verdict}` }, h("span", { class: "muted" }, name), h("b", {}, value));
   const bad = ABOUT.checks_failed;
@@ -21,7 +24,7 @@ function quality() {
       fact(t("checks_passed"), number(ABOUT.checks_passed), "good"),
       fact(t("checks_warned"), number(ABOUT.checks_warned), ABOUT.checks_warned ? "warn" : "good"),
       fact(t("checks_failed"), number(bad), bad ? "bad" : "good")),
-    ABOUT.is_whole ? null : h("p", { class: "lead" }, t("not_whole", { day: dayLabel(ABOUT.start) })),
+    leftOutCard(),
     notLoadedCard(),
     grid(
       card({ id: "checks", title: t("title_checks"), about: t("checks_about") },
@@ -38,6 +41,19 @@ function quality() {
     drift.length ? card({ id: "drift", wide: true, title: t("title_drift"), about: t("drift_about") }, table({ id: "drift", rows: drift, sort: ["table_name", true], columns: [column("table_name", t("table"), true), column("column_name", t("column"), true), column("data_type", t("type"), true), column("files", t("files_column"))] })) : null,
     backtest(),
   ];
+}
+
+// What a file has no room for.
+function leftOutCard() {
+  const parts = Object.entries(ABOUT.left_out || {});
+  if (!parts.length) return null;
+  const text = ({ since, days_since: days, without }) => [
+    since ? t("left_out_since", { day: dayLabel(since) }) : null,
+    days ? t("left_out_days", { day: dayLabel(days) }) : null,
+    without ? t("left_out_without", { keys: without.map((key) => t(`filter_${key}`)).join(", ") }) : null,
+  ].filter(Boolean).join(" ");
+  return card({ id: "left_out", wide: true, title: t("title_left_out"), about: t("left_out_about"), note: t("left_out_serve") },
+    h("ul", { class: "remarks" }, ABOUT.is_whole ? null : h("li", {}, t("not_whole", { day: dayLabel(ABOUT.start) })), parts.map(([name, item]) => h("li", {}, h("b", {}, t(`part_of_${name}`)), `: ${text(item)}`))));
 }
 
 // Months without a remark are shown as such; a date that is years away stands by itself.
