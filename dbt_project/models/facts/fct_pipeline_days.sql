@@ -2,6 +2,15 @@
 -- owner and source with an open deal at its end, or a deal that came or went; and one of
 -- the unknown members for every day, so that no day is missing.
 
+{{ config(materialized='touched_keys', meta={
+    'key': 'date_day',
+    'touched_by': {
+        'int_refresh__as_of': 'select date_day from dim_date where date_day between
+            (select min(as_of_date) from changes) and (select max(as_of_date) from changes)',
+        'int_pipeline__balances': days_of_changed_balances(),
+    },
+}) }}
+
 with balances as (
 
     select * from {{ ref('int_pipeline__balances') }}
@@ -35,24 +44,31 @@ days as (
 
 ),
 
+asked_days as (
+
+    select * from days
+    {{ where_touched('date_day') }}
+
+),
+
 cells as (
 
     select
-        days.date_day,
+        asked_days.date_day,
         balances.stage_id,
         balances.manager_id,
         balances.source_id,
         balances.open_deals,
         balances.open_amount,
         balances.open_deals_without_amount,
-        case when days.date_day = balances.moved_on then balances.entered else 0 end as entered,
-        case when days.date_day = balances.moved_on then balances.exited else 0 end as exited
+        case when asked_days.date_day = balances.moved_on then balances.entered else 0 end as entered,
+        case when asked_days.date_day = balances.moved_on then balances.exited else 0 end as exited
     from balances
-    inner join days
+    inner join asked_days
         on
-            days.date_day >= balances.moved_on
-            and days.date_day < coalesce(balances.next_moved_on, date '9999-12-31')
-            and (balances.open_deals != 0 or days.date_day = balances.moved_on)
+            asked_days.date_day >= balances.moved_on
+            and asked_days.date_day < coalesce(balances.next_moved_on, date '9999-12-31')
+            and (balances.open_deals != 0 or asked_days.date_day = balances.moved_on)
 
     union all
 
@@ -66,7 +82,7 @@ cells as (
         0 as open_deals_without_amount,
         0 as entered,
         0 as exited
-    from days
+    from asked_days
 
 ),
 

@@ -3,6 +3,8 @@
 -- open from the day it was entered until the day before it was left; an unknown stage
 -- counts as open.
 
+{{ config(materialized='tracked_table') }}
+
 with stays as (
 
     select * from {{ ref('fct_stage_entries') }}
