@@ -35,7 +35,7 @@ as_of as (
 
 ),
 
-days as (
+known_days as (
 
     select calendar_days.date_day
     from calendar_days
@@ -44,9 +44,9 @@ days as (
 
 ),
 
-asked_days as (
+days as (
 
-    select * from days
+    select * from known_days
     {{ where_touched('date_day') }}
 
 ),
@@ -54,21 +54,21 @@ asked_days as (
 cells as (
 
     select
-        asked_days.date_day,
+        days.date_day,
         balances.stage_id,
         balances.manager_id,
         balances.source_id,
         balances.open_deals,
         balances.open_amount,
         balances.open_deals_without_amount,
-        case when asked_days.date_day = balances.moved_on then balances.entered else 0 end as entered,
-        case when asked_days.date_day = balances.moved_on then balances.exited else 0 end as exited
+        case when days.date_day = balances.moved_on then balances.entered else 0 end as entered,
+        case when days.date_day = balances.moved_on then balances.exited else 0 end as exited
     from balances
-    inner join asked_days
+    inner join days
         on
-            asked_days.date_day >= balances.moved_on
-            and asked_days.date_day < coalesce(balances.next_moved_on, date '9999-12-31')
-            and (balances.open_deals != 0 or asked_days.date_day = balances.moved_on)
+            days.date_day >= balances.moved_on
+            and days.date_day < coalesce(balances.next_moved_on, date '9999-12-31')
+            and (balances.open_deals != 0 or days.date_day = balances.moved_on)
 
     union all
 
@@ -82,7 +82,7 @@ cells as (
         0 as open_deals_without_amount,
         0 as entered,
         0 as exited
-    from asked_days
+    from days
 
 ),
 
