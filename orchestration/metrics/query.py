@@ -141,6 +141,25 @@ class PublishedMetrics:
         ending += f" limit {request.limit}" if request.limit is not None else ""
         return f"select * from ({relation}){ending}"
 
+    def by_keys(
+        self, metrics: Sequence[str], keys: Sequence[str], where: Sequence[str] = ()
+    ) -> str:
+        """One select statement of metrics by keys, both as MetricFlow names them, times with grain.
+
+        Its columns are `keys`, then `metrics`. Raises WrongUse where it cannot be asked.
+        """
+        known = self.dimensions(metrics) if where else []
+        conditions = tuple(
+            written(
+                parse(self._connection, text),
+                lambda name: template(_in_condition(known, name), self.catalogue.entities),
+            )
+            for text in where
+        )
+        question = Question(tuple(metrics), tuple(keys), conditions)
+        columns = [*map(quote, keys), *(f"{self._figure(i)} as {quote(i)}" for i in metrics)]
+        return f"select {', '.join(columns)} from ({self.compiler.sql(question)})"
+
     def dimensions(self, names: Sequence[str]) -> list[str]:
         """What the metrics can be asked by, without time."""
         found = self.compiler.group_bys(names)

@@ -230,7 +230,7 @@ def show_rows(console: Console, rows: Rows, language: str) -> None:
     figure = _shown(metric.name, rows.figure, Answer((), [], {metric.name: metric}))
     shown = len(rows.answer.rows)
     text = f"{metric.labels[language]} ({metric.name}): {figure}"
-    text += f" = {'sum' if rows.is_sum else 'figure'} of {rows.count:,} rows of {rows.table}"
+    text += f" = {rows.rule} of {rows.count:,} rows of {rows.table}"
     text += f", {rows.counted}" + (f"; the first {shown:,}" if shown < rows.count else "")
     console.print(Text(visible(text)), soft_wrap=True)
 

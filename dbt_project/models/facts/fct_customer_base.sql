@@ -7,12 +7,6 @@ with spans as (
 
 ),
 
-contacts as (
-
-    select * from {{ ref('dim_contact') }}
-
-),
-
 days as (
 
     select * from {{ ref('dim_date') }}
@@ -25,23 +19,11 @@ as_of as (
 
 ),
 
-spans_by_source as (
-
-    select
-        contacts.source_id,
-        spans.active_from,
-        spans.active_until
-    from spans
-    inner join contacts
-        on spans.contact_id = contacts.contact_id
-
-),
-
 changes as (
 
-    select source_id, active_from as date_day, 1 as change from spans_by_source
+    select source_id, active_from as date_day, 1 as change from spans
     union all
-    select source_id, active_until as date_day, -1 as change from spans_by_source
+    select source_id, active_until as date_day, -1 as change from spans
 
 ),
 
@@ -58,7 +40,7 @@ daily_changes as (
 
 sources as (
 
-    select distinct source_id from spans_by_source
+    select distinct source_id from spans
 
 ),
 

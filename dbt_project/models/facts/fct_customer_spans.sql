@@ -7,6 +7,12 @@ with payments as (
 
 ),
 
+contacts as (
+
+    select * from {{ ref('dim_contact') }}
+
+),
+
 paid_days as (
 
     select distinct
@@ -45,7 +51,7 @@ numbered as (
 
 ),
 
-final as (
+spans as (
 
     select
         contact_id,
@@ -54,6 +60,20 @@ final as (
         {{ add_days('max(paid_on)', var('churn_days')) }} as active_until
     from numbered
     group by 1, 2
+
+),
+
+final as (
+
+    select
+        spans.contact_id,
+        spans.span_no,
+        contacts.source_id,
+        spans.active_from,
+        spans.active_until
+    from spans
+    inner join contacts
+        on spans.contact_id = contacts.contact_id
 
 )
 
