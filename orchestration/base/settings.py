@@ -78,6 +78,29 @@ class Settings(BaseSettings):
         default="voronka_personal", min_length=1, description="Role that sees personal data."
     )
 
+    serve_secret: SecretStr | None = Field(
+        default=None, description="Signs the tokens of `voronka serve`; 32 characters or more."
+    )
+    serve_identity_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        description="Header in which a proxy says who asks `voronka serve`.",
+    )
+    serve_proxy: str | None = Field(
+        default=None, description="Addresses of the proxy that is trusted with that header."
+    )
+    serve_seconds: float = Field(
+        default=2.0, gt=0, le=300, description="Seconds that a question to the server may take."
+    )
+    serve_rows: int = Field(
+        default=100_000, ge=1, le=1_000_000, description="Rows that one of its answers may have."
+    )
+    serve_memory: str = Field(
+        default="1GB",
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        description="What all of its questions together may hold.",
+    )
+
     llm_url: str | None = Field(
         default=None, description="An OpenAI-compatible endpoint, for `voronka evaluate-calls`."
     )
@@ -129,7 +152,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("raw_dir", "postgres_url", "dbt", "now", "page_url", "llm_url", "llm_model", "llm_key"),
-        "mcp_role",
+        *("mcp_role", "serve_secret", "serve_identity_header", "serve_proxy"),
         mode="before",
     )
     @classmethod
@@ -477,5 +500,5 @@ def _wrong_values(error: Exception) -> str:
 
 
 _SMALL_BUILD = 200_000_000
-_SECRETS = frozenset({"VORONKA_POSTGRES_URL"})
+_SECRETS = frozenset({"VORONKA_POSTGRES_URL", "VORONKA_SERVE_SECRET"})
 _REMEDY = "Correct the VORONKA_* environment variable or the option; README.md lists them."

@@ -24,6 +24,8 @@ from orchestration.cli.explain import explain
 from orchestration.cli.mcp import EPILOG as MCP_EPILOG
 from orchestration.cli.mcp import mcp
 from orchestration.cli.report import report_app
+from orchestration.cli.serve import EPILOG as SERVE_EPILOG
+from orchestration.cli.serve import TOKEN_EPILOG, serve, token
 from orchestration.metrics.choices import Comparison, Format, Grain, Group, Language
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ app.add_typer(report_app)
 app.command(epilog=EXPLAIN_EPILOG)(explain)
 app.command(epilog=MCP_EPILOG)(mcp)
 app.command(epilog=DIGEST_EPILOG)(digest)
+app.command(epilog=SERVE_EPILOG)(serve)
+app.command(epilog=TOKEN_EPILOG)(token)
 
 RawDir = Annotated[
     Path | None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -64,6 +65,7 @@ _TYPES = frozenset(
     ("BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "VARCHAR", "DATE", "TIMESTAMP", "INTERVAL")
 )
 _NUMBERS = frozenset(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UBIGINT", "HUGEINT"))
+_MARK = re.compile(r"__value_(\d+)__")
 _WHAT = {"SUBQUERY": "subquery", "WINDOW": "window", "STAR": "*", "PARAMETER": "parameter"}
 _REMEDY = (
     "Write for example \"manager__team = 'North' and metric_time >= '2026-07-01'\", with =, <>, <, "
@@ -73,6 +75,26 @@ _REMEDY = (
 
 Tree = Mapping[str, Any]
 Naming = Callable[[str], str]
+
+
+class Values:
+    """The values of conditions, taken out of their text: `__value_0__` stands for the first.
+
+    So questions that differ in values alone are one question to MetricFlow, which takes a tenth
+    of a second to plan what it has not been asked before.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def mark(self, value: str) -> str:
+        """What stands for a value in SQL until it is filled in."""
+        self._found.append(value)
+        return f"__value_{len(self._found) - 1}__"
+
+    def fill(self, sql: str) -> str:
+        """The text with its values; what a value holds is not looked at again."""
+        return _MARK.sub(lambda found: self._found[int(found[1])], sql)
 
 
 def parse(connection: duckdb.DuckDBPyConnection, condition: str) -> Tree:
@@ -101,8 +123,8 @@ def parse(connection: duckdb.DuckDBPyConnection, condition: str) -> Tree:
     return tree
 
 
-def written(tree: Tree, named: Naming) -> str:
-    """A condition in SQL, its dimensions as `named` gives them.
+def written(tree: Tree, named: Naming, values: Values) -> str:
+    """A condition in SQL, its dimensions as `named` gives them, its values as marks.
 
     Raises WrongUse for whatever is not among the parts that a condition may have.
     """
@@ -111,21 +133,22 @@ def written(tree: Tree, named: Naming) -> str:
         case "COLUMN_REF":
             return named(".".join(tree["column_names"]))
         case "CONSTANT":
-            return _value(tree["value"])
+            return values.mark(_value(tree["value"]))
         case "CONJUNCTION" if kind in _CONJUNCTIONS:
-            return f"({_CONJUNCTIONS[kind].join(_all(tree['children'], named))})"
+            return f"({_CONJUNCTIONS[kind].join(_all(tree['children'], named, values))})"
         case "COMPARISON" if kind in _COMPARISONS:
-            sides = _all((tree["left"], tree["right"]), named)
+            sides = _all((tree["left"], tree["right"]), named, values)
             return f"({f' {_COMPARISONS[kind]} '.join(sides)})"
         case "BETWEEN":
-            value, lower, upper = _all((tree["input"], tree["lower"], tree["upper"]), named)
+            parts = (tree["input"], tree["lower"], tree["upper"])
+            value, lower, upper = _all(parts, named, values)
             return f"({value} between {lower} and {upper})"
         case "OPERATOR":
-            return _operator(kind, _all(tree["children"], named))
+            return _operator(kind, _all(tree["children"], named, values))
         case "CAST" if tree["cast_type"]["id"] in _TYPES and not tree["try_cast"]:
-            return f"cast({written(tree['child'], named)} as {tree['cast_type']['id']})"
+            return f"cast({written(tree['child'], named, values)} as {tree['cast_type']['id']})"
         case "FUNCTION":
-            return _function(tree, named)
+            return _function(tree, named, values)
         case other:
             raise _refused(_WHAT.get(other, "such part"))
 
@@ -199,8 +222,8 @@ def _without_places(found: Any, depth: int = 0) -> Any:
     return found
 
 
-def _all(trees: Sequence[Tree], named: Naming) -> list[str]:
-    return [written(tree, named) for tree in trees]
+def _all(trees: Sequence[Tree], named: Naming, values: Values) -> list[str]:
+    return [written(tree, named, values) for tree in trees]
 
 
 def _operator(kind: str, operands: Sequence[str]) -> str:
@@ -222,18 +245,18 @@ def _operator(kind: str, operands: Sequence[str]) -> str:
             raise _refused("such operator")
 
 
-def _function(tree: Tree, named: Naming) -> str:
+def _function(tree: Tree, named: Naming, values: Values) -> str:
     name = str(tree["function_name"]).lower()
     is_plain = tree["schema"] in ("", "main") and not (
         tree["catalog"] or tree["filter"] or tree["distinct"] or tree["order_bys"]["orders"]
     )
     if is_plain and tree["is_operator"] and name in _OPERATORS:
-        operands = _all(tree["children"], named)
+        operands = _all(tree["children"], named, values)
         if len(operands) == 1:
             return f"({_OPERATORS[name]} {operands[0]})"
         return f"({f' {_OPERATORS[name]} '.join(operands)})"
     if is_plain and not tree["is_operator"] and name in _FUNCTIONS:
-        return f"{name}({', '.join(_all(tree['children'], named))})"
+        return f"{name}({', '.join(_all(tree['children'], named, values))})"
     raise _refused(f"{'operator' if tree['is_operator'] else 'function'} {shortened(name)}")
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 import re
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,9 +58,14 @@ def local_manifest(text: str) -> str:
 
 
 class Compiler:
-    """Compiles questions about one manifest (`local_manifest`), from its cache where it can."""
+    """Compiles questions about one manifest (`local_manifest`), from its cache where it can.
 
-    def __init__(self, manifest_text: str, cache: Path | None = None) -> None:
+    Of more questions than `most` the oldest are forgotten.
+    """
+
+    def __init__(
+        self, manifest_text: str, cache: Path | None = None, most: int | None = None
+    ) -> None:
         self._text = manifest_text
         self._cache = cache
         version = importlib.metadata.version("metricflow")
@@ -66,6 +74,11 @@ class Compiler:
         self._known: dict[str, str] = (
             known["questions"] if known.get("fingerprint") == self._fingerprint else {}
         )
+        self._group_bys: dict[tuple[str, ...], list[str]] = {}
+        self._most = most
+        # Seconds that each thread has spent planning, by its number; infinite while it plans. A
+        # question's time is its statement's: planning is done once, and cannot be interrupted.
+        self.planned: dict[int, float] = {}
         self._is_changed = False
         # Tables are made and marts compared in two threads.
         self._lock = threading.Lock()
@@ -73,9 +86,14 @@ class Compiler:
     def sql(self, question: Question) -> str:
         """One select statement. Raises WrongUse where the question cannot be answered."""
         key = json.dumps(asdict(question), ensure_ascii=False, sort_keys=True)
-        with self._lock:
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        with self._planning(), self._lock:
             if key not in self._known:
-                self._known[key] = self._compile(question)
+                compiled = self._compile(question)
+                _forget_oldest(self._known, self._most)
+                self._known[key] = compiled
                 self._is_changed = True
             return self._known[key]
 
@@ -93,8 +111,25 @@ class Compiler:
 
     def group_bys(self, metrics: Sequence[str]) -> list[str]:
         """What the metrics can be asked by, all of them together."""
-        found = self._engine.list_group_bys(metric_names=list(metrics))
-        return sorted({item.default_search_and_sort_attribute for item in found})
+        key = tuple(metrics)
+        known = self._group_bys.get(key)
+        if known is None:
+            with self._planning(), self._lock:
+                found = self._engine.list_group_bys(metric_names=list(metrics))
+                known = sorted({item.default_search_and_sort_attribute for item in found})
+                _forget_oldest(self._group_bys, self._most)
+                self._group_bys[key] = known
+        return list(known)
+
+    @contextmanager
+    def _planning(self) -> Iterator[None]:
+        thread, start = threading.get_ident(), time.monotonic()
+        before = self.planned.get(thread, 0.0)
+        self.planned[thread] = math.inf
+        try:
+            yield
+        finally:
+            self.planned[thread] = before + time.monotonic() - start
 
     def _compile(self, question: Question) -> str:
         from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
@@ -120,6 +155,12 @@ class Compiler:
 
         manifest = parse_manifest_from_dbt_generated_manifest(self._text)
         return MetricFlowEngine(SemanticManifestLookup(manifest), _dialect())
+
+
+def _forget_oldest(known: dict[Any, Any], most: int | None) -> None:
+    """Leave room for one more."""
+    if most is not None and len(known) >= most:
+        del known[next(iter(known))]
 
 
 def _dialect() -> Any:

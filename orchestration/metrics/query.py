@@ -28,7 +28,7 @@ from orchestration.metrics.catalogue import (
     Metric,
 )
 from orchestration.metrics.choices import Comparison, Grain
-from orchestration.metrics.conditions import DATE, moved, parse, template, written
+from orchestration.metrics.conditions import DATE, Values, moved, parse, template, written
 from orchestration.metrics.engine import METRIC_TIME, Compiler, Question
 from orchestration.metrics.needs import Needs, empty_tables
 
@@ -41,6 +41,8 @@ _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "lock_configuration": True,
 }
+# Compiled questions that one process remembers; people can think of any number.
+_COMPILED = 5_000
 # A figure, the one before it, and the change between them.
 _COMPARED = ("", "_previous", "_change")
 _ORDER = re.compile(r"\s*(-?)\s*(\w+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
@@ -63,13 +65,15 @@ class Request:
 class Answer:
     """Columns and rows; `metrics` says which columns are figures, and of which metric.
 
-    `not_loaded` names the empty raw tables of metrics that cannot be known.
+    `not_loaded` names the empty raw tables of metrics that cannot be known, `types` are DuckDB's of
+    the columns.
     """
 
     columns: tuple[str, ...]
     rows: list[tuple[object, ...]]
     metrics: dict[str, Metric]
     not_loaded: Mapping[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
 
 
 class PublishedMetrics:
@@ -86,12 +90,13 @@ class PublishedMetrics:
         row = connection.execute(f"select manifest from {SCHEMA}.{MANIFEST_TABLE}").fetchone()
         assert row is not None
         self.catalogue = Catalogue(row[0])
-        self.compiler = Compiler(row[0])
+        self.compiler = Compiler(row[0], most=_COMPILED)
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request. Raises WrongUse where there is none, and says why."""
         found = self.run(self.sql(request))
         columns = tuple(item[0] for item in found.description or ())
+        types = tuple(str(item[1]) for item in found.description or ())
         rows = found.fetchall()
         shown = {
             f"{name}{suffix}": self.catalogue.metrics[name]
@@ -101,7 +106,7 @@ class PublishedMetrics:
         needs = Needs(self.catalogue, empty_tables(self._connection))
         lacks = {name: needs.absence(name, request.by).text for name in request.metrics}
         not_loaded = {name: tables for name, tables in lacks.items() if tables}
-        return Answer(columns, rows, shown, not_loaded)
+        return Answer(columns, rows, shown, not_loaded, types)
 
     def sql(self, request: Request) -> str:
         """One select statement that answers the request on the published file."""
@@ -112,11 +117,12 @@ class PublishedMetrics:
         times = [f"{METRIC_TIME}__{request.grain}"] if request.grain else []
         trees = [parse(self._connection, text) for text in request.where]
         entities = self.catalogue.entities
+        values = Values()
 
         def now(name: str) -> str:
             return template(_in_condition(known, name), entities)
 
-        where = tuple(written(tree, now) for tree in trees)
+        where = tuple(written(tree, now, values) for tree in trees)
         question = Question(metrics, (*times, *by), where)
         columns = [*[PERIOD] * bool(times), *by]
         if request.compare:
@@ -127,7 +133,9 @@ class PublishedMetrics:
             def before(name: str) -> str:
                 return moved(_in_condition(known, name), grain, step, entities)
 
-            earlier = replace(question, where=tuple(written(tree, before) for tree in trees))
+            earlier = replace(
+                question, where=tuple(written(tree, before, values) for tree in trees)
+            )
             relation = self._compared(question, earlier, grain, step, asked)
             figures = [f"{name}{suffix}" for name in asked for suffix in _COMPARED]
         else:
@@ -139,7 +147,7 @@ class PublishedMetrics:
         order = [*requested.values(), *keys]
         ending = f" order by {', '.join(order)}" if order else ""
         ending += f" limit {request.limit}" if request.limit is not None else ""
-        return f"select * from ({relation}){ending}"
+        return values.fill(f"select * from ({relation}){ending}")
 
     def by_keys(
         self, metrics: Sequence[str], keys: Sequence[str], where: Sequence[str] = ()

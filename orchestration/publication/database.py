@@ -303,6 +303,7 @@ def _write_quality(
 
 
 def write_access(connection: duckdb.DuckDBPyConnection, models: Sequence[PublishedModel]) -> None:
+    """What each model says about who may see it, for those who serve the file."""
     connection.execute(
         f"create table {TABLE_ACCESS} (table_name varchar, shown_to varchar, "
         "personal_columns varchar[], manager_columns varchar[])"

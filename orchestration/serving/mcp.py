@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -26,10 +26,18 @@ from orchestration.metrics.choices import Comparison, Grain, Group, Language
 from orchestration.metrics.query import Request
 from orchestration.metrics.rows import RowsRequest
 from orchestration.serving import tools
-from orchestration.serving.session import Session, Warehouse
+from orchestration.serving.session import Session
 from orchestration.serving.viewer import Viewer
 
 ViewerOf = Callable[[HttpRequest | None], Viewer]
+
+
+class Sessions(Protocol):
+    """Where sessions come from: the warehouse, or a server's runner with its limits."""
+
+    def session(self, viewer: Viewer) -> AbstractContextManager[Session]:
+        """A session of a viewer."""
+
 
 INSTRUCTIONS = """\
 Figures of a sales department (leads, calls, meetings, deals, payments, plans), checked and by one
@@ -88,7 +96,7 @@ GrainOf = Annotated[
 LanguageOf = Annotated[Language, Field(description="Language of texts: the reader's.")]
 
 
-def mcp_server(settings: Settings, warehouse: Warehouse, viewer_of: ViewerOf) -> MCPServer[Any]:
+def mcp_server(settings: Settings, sessions: Sessions, viewer_of: ViewerOf) -> MCPServer[Any]:
     """The server with its tools. `viewer_of` gets the HTTP request, or None on standard input."""
     project_dir = settings.root
 
@@ -96,7 +104,7 @@ def mcp_server(settings: Settings, warehouse: Warehouse, viewer_of: ViewerOf) ->
     def session_of(context: Context[Any, Any]) -> Iterator[Session]:
         """The session of who asks; errors that he can mend are told in the tools' words."""
         try:
-            with warehouse.session(viewer_of(context.request_context.request)) as session:
+            with sessions.session(viewer_of(context.request_context.request)) as session:
                 yield session
         except VoronkaError as error:
             raise ToolError(in_words_of_tools(error)) from error

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -55,6 +55,8 @@ class Session:
     connection: duckdb.DuckDBPyConnection
     publication_id: str
     metrics: PublishedMetrics
+    # Tables that fail when they are read: they are not for this viewer.
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,22 @@ class _Access:
     managers: frozenset[str] = frozenset()
 
 
+class NothingPublished(WrongUse):
+    """There is no published file, or none that can be served."""
+
+
 class Warehouse:
     """The published file, followed: a question sees one publication from its begin to its end.
 
     Its methods may be called from several threads.
     """
 
-    def __init__(self, settings: Settings, *, memory: str = "1GB", threads: int = 2) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._options = {"memory_limit": memory, "threads": str(threads)}
+        self._options = {
+            "memory_limit": settings.serve_memory,
+            "threads": str(settings.threads),
+        }
         self._lock = threading.Lock()
         self._publication: _Publication | None = None
         self._members: tuple[object, Members] | None = None
@@ -90,7 +99,13 @@ class Warehouse:
         try:
             with publication.cursor(viewer) as connection:
                 metrics = PublishedMetrics(connection, publication.metrics)
-                yield Session(viewer, connection, publication.publication_id, metrics)
+                yield Session(
+                    viewer,
+                    connection,
+                    publication.publication_id,
+                    metrics,
+                    publication.hidden(viewer),
+                )
         except (duckdb.Error, WrongUse) as error:
             if _HIDDEN in str(error):
                 raise _not_allowed(error) from error
@@ -128,6 +143,13 @@ class Warehouse:
         finally:
             self._leave(publication)
 
+    def peek(self) -> str | None:
+        """The newest publication if it is open already; None costs nothing, either."""
+        publication = self._publication
+        if publication is None or publication.stamp != _stamp(self._settings.published_file):
+            return None
+        return publication.publication_id
+
     def close(self) -> None:
         """Close the file once the questions that are open have ended."""
         with self._lock:
@@ -141,7 +163,7 @@ class Warehouse:
         with self._lock:
             stamp = _stamp(file)
             if self._publication is None or self._publication.stamp != stamp:
-                opened = _Publication(file, stamp, self._options)
+                opened = _Publication(file, stamp, self._options, self._publication)
                 if self._publication is not None:
                     self._publication.retire()
                 self._publication = opened
@@ -173,34 +195,39 @@ class _Publication:
     file: Path
     stamp: _Stamp
     options: Mapping[str, str]
+    before: InitVar[_Publication | None] = None
     users: int = 0
     is_retired: bool = False
     publication_id: str = field(init=False)
     metrics: PublishedMetrics = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, before: _Publication | None) -> None:
         self._database = _open(self.file, self.options)
         try:
-            self.metrics = PublishedMetrics(self._database)
+            self.metrics = _metrics(self._database, before)
             row = self._database.execute(f"select publication_id from {PUBLICATION}").fetchone()
             assert row is not None
             self.publication_id = row[0]
         except duckdb.Error as error:
             self._database.close()
-            raise WrongUse(
-                "The published file is of an older version.", "Run `voronka refresh`."
+            raise NothingPublished(
+                "The published file is of an older version.", "Run `voronka refresh --full`."
             ) from error
         self._lock = threading.Lock()
-        # As many as there are roles.
-        self._catalogues: dict[_Scope, str] = {}
+        # As many as there are roles: a catalogue of views, and the tables that it hides.
+        self._catalogues: dict[_Scope, tuple[str, frozenset[str]]] = {}
         self._number = 0
 
     @contextmanager
     def cursor(self, viewer: Viewer) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that finds a viewer's views under the names of the tables."""
         with self._database.cursor() as connection:
-            connection.execute(f"use {quote(self._catalogue(viewer))}")
+            connection.execute(f"use {quote(self._catalogue(viewer)[0])}")
             yield connection
+
+    def hidden(self, viewer: Viewer) -> frozenset[str]:
+        """Tables that are not for a viewer."""
+        return self._catalogue(viewer)[1]
 
     def rows(self, sql: str) -> list[tuple[str, ...]]:
         """What a statement of ours finds in the whole file."""
@@ -217,24 +244,24 @@ class _Publication:
         if self.is_retired and not self.users:
             self._database.close()
 
-    def _catalogue(self, viewer: Viewer) -> str:
+    def _catalogue(self, viewer: Viewer) -> tuple[str, frozenset[str]]:
         """The catalogue with a viewer's views, those of all who see the same."""
         if viewer.is_personal and viewer.managers is None:
-            return FILE
+            return FILE, frozenset()
         scope = (viewer.managers, viewer.is_personal)
         with self._lock:
             if scope not in self._catalogues:
                 self._number += 1
                 name = f"viewer_{self._number}"
                 with self._database.cursor() as connection:
-                    _create_views(connection, name, viewer, self.metrics)
-                self._catalogues[scope] = name
+                    hidden = _create_views(connection, name, viewer, self.metrics)
+                self._catalogues[scope] = (name, hidden)
             return self._catalogues[scope]
 
 
 def _open(file: Path, options: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     if not file.is_file():
-        raise WrongUse("Nothing is published yet.", "Run `voronka refresh`.")
+        raise NothingPublished("Nothing is published yet.", "Run `voronka refresh`.")
     database = duckdb.connect(config={**options, "temp_directory": ""})
     try:
         database.execute("set global TimeZone = 'UTC'")
@@ -244,10 +271,18 @@ def _open(file: Path, options: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
         database.execute(f"use {quote(FILE)}")
     except duckdb.Error as error:
         database.close()
-        raise WrongUse(
+        raise NothingPublished(
             f"The published file cannot be read: {first_line(error)}", "Run `voronka refresh`."
         ) from error
     return database
+
+
+def _metrics(database: duckdb.DuckDBPyConnection, before: _Publication | None) -> PublishedMetrics:
+    """The file's metrics; what was compiled for the file before holds where it defines the same."""
+    opened = PublishedMetrics(database)
+    if before is not None and before.metrics.catalogue.manifest == opened.catalogue.manifest:
+        return PublishedMetrics(database, before.metrics)
+    return opened
 
 
 def _stamp(file: Path) -> _Stamp:
@@ -284,8 +319,11 @@ def _create_views(
     name: str,
     viewer: Viewer,
     metrics: PublishedMetrics,
-) -> None:
-    """A catalogue in memory with what a viewer may see of each table, under the table's name."""
+) -> frozenset[str]:
+    """A catalogue in memory with what a viewer may see of each table, under the table's name.
+
+    Gives the tables that are not for the viewer at all.
+    """
     connection.execute(f"use {quote(FILE)}")
     try:
         rules = {
@@ -296,7 +334,7 @@ def _create_views(
             ).fetchall()
         }
     except duckdb.CatalogException as error:
-        raise WrongUse(
+        raise NothingPublished(
             "The published file does not say what is personal in it.",
             "It is of an older version: run `voronka refresh --full`.",
         ) from error
@@ -312,6 +350,7 @@ def _create_views(
     definitions = {f"{SCHEMA}.{MANIFEST_TABLE}"} | {
         f"{it['node_relation']['schema_name']}.{it['node_relation']['alias']}" for it in spines
     }
+    hidden = set()
     connection.execute(f"attach ':memory:' as {quote(name)}")
     try:
         for schema in sorted({table.partition(".")[0] for table in columns}):
@@ -321,22 +360,26 @@ def _create_views(
                 shown = f"select * from {_relation(FILE, table)}"
             else:
                 shown = _visible(table, types, rules.get(table, _Access()), viewer)
+            if not shown:
+                hidden.add(table)
+                shown = _failing(table, types)
             connection.execute(f"create view {_relation(name, table)} as {shown}")
     except duckdb.Error:
         connection.execute(f"detach {quote(name)}")
         raise
+    return frozenset(hidden)
 
 
 def _visible(table: str, types: Mapping[str, str], access: _Access, viewer: Viewer) -> str:
-    """What a viewer sees of a table, as a select."""
+    """What a viewer sees of a table, as a select; empty where it is not for the viewer."""
     relation = _relation(FILE, table)
     is_limited = viewer.managers is not None
     if access.shown_to is ShownTo.PERSONAL and not viewer.is_personal:
-        return _nothing(table, types)
+        return ""
     if access.shown_to is ShownTo.UNLIMITED and is_limited:
         if table == _LOADED:
             return f"select {_LOADED_COLUMNS} from {relation}"
-        return _nothing(table, types)
+        return ""
     columns = [
         _masked(column, data_type)
         if column in access.personal and not viewer.is_personal
@@ -364,7 +407,7 @@ def _masked(column: str, data_type: str) -> str:
     return f"case when {name} is not null then {mask} end as {name}"
 
 
-def _nothing(table: str, types: Mapping[str, str]) -> str:
+def _failing(table: str, types: Mapping[str, str]) -> str:
     """A table that fails when it is read, so that nobody takes its silence for a zero.
 
     Every column comes from the failing expression: no condition can be answered without it.

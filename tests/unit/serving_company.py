@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from orchestration.base.sql import literal
 from orchestration.models.dbt import PublishedModel
 from orchestration.publication.database import write_access
 from orchestration.serving.session import SEED
+from tests.conftest import ROOT
 
 ROLES = """role_name,scope,value
 anna,manager,m1
@@ -62,17 +64,23 @@ create table quarantine.crm_deals as select 'broken' as deal_id, ['amount: type'
 """
 
 
-def publish(data: Path, publication_id: str, more: str = "") -> Settings:
-    """Settings of a data directory in which this company is published; the old file is replaced.
-
-    `more` is SQL on what is published.
-    """
+def unpublished(data: Path) -> Settings:
+    """Settings of a data directory where nothing is published yet."""
     root = data / "project"
     seed = root / SEED
     if not seed.exists():
         seed.parent.mkdir(parents=True)
         seed.write_text(ROLES)
-    settings = Settings(project_dir=root, data_dir=data)
+        shutil.copy(ROOT / "dbt_project.yml", root)
+    return Settings(project_dir=root, data_dir=data)
+
+
+def publish(data: Path, publication_id: str, more: str = "") -> Settings:
+    """Settings of a data directory in which this company is published; the old file is replaced.
+
+    `more` is SQL on what is published.
+    """
+    settings = unpublished(data)
     file = settings.published_file
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f"{publication_id}.tmp")
@@ -82,7 +90,8 @@ def publish(data: Path, publication_id: str, more: str = "") -> Settings:
         connection.execute(
             "create table quality.publication as select "
             f"{literal(publication_id)} as publication_id, '1' as project_version, "
-            "date '2026-02-28' as as_of_date, timestamptz '2026-03-01 04:00:00+00' as published_at, "
+            "date '2026-02-28' as as_of_date, "
+            "timestamptz '2026-03-01 04:00:00+00' as published_at, "
             "'/raw' as raw_dir, false as is_demo, 2::bigint as raw_files, 4::bigint as raw_rows, "
             "1::bigint as rows_quarantined, 9::bigint as checks_passed, "
             "1::bigint as checks_warned, 0::bigint as checks_failed"

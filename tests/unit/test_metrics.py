@@ -22,7 +22,7 @@ from orchestration.metrics.catalogue import (
     SUM,
     Catalogue,
 )
-from orchestration.metrics.conditions import moved, parse, template, written
+from orchestration.metrics.conditions import Values, moved, parse, template, written
 from orchestration.metrics.engine import Question, local_manifest
 from orchestration.metrics.exports import (
     Export,
@@ -119,7 +119,9 @@ TEAM, ENTITIES = "{{ Dimension('manager__team') }}", frozenset({"manager", "sour
 
 def rewritten(condition: str) -> str:
     with duckdb.connect() as connection:
-        return written(parse(connection, condition), lambda name: template(name, ENTITIES))
+        values = Values()
+        tree = parse(connection, condition)
+        return values.fill(written(tree, lambda name: template(name, ENTITIES), values))
 
 
 @pytest.mark.parametrize(
