@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestration.base.errors import VoronkaError, WrongUse
+from orchestration.base.interrupt import interrupt_on_terminate
 from orchestration.base.settings import Settings
 from orchestration.serving.identity import Identity, identity_of, is_loopback
 from orchestration.serving.limits import Limits, Runner
@@ -92,6 +93,7 @@ class Connection(HttpToolsProtocol):
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until somebody stops it. Raises WrongUse where it must not or cannot start."""
     identity = identity_of(settings, host)
+    interrupt_on_terminate()
     _set_up_log()
     warehouse = Warehouse(settings)
     limits = Limits(seconds=settings.serve_seconds, rows=settings.serve_rows)
