@@ -33,13 +33,11 @@ def send(address: Address, title: str, text: str, html: str, wait: float = _WAIT
 
     courier = apprise.Apprise(asset=service.asset)
     courier.add(service)
-    is_text = _own_format(service) == apprise.NotifyFormat.TEXT
+    body, body_format = html, apprise.NotifyFormat.HTML
+    if _own_format(service) == apprise.NotifyFormat.TEXT:
+        body, body_format = text, apprise.NotifyFormat.TEXT
     try:
-        result = courier.notify(
-            body=text if is_text else html,
-            title=title,
-            body_format=apprise.NotifyFormat.TEXT if is_text else apprise.NotifyFormat.HTML,
-        )
+        result = courier.notify(body=body, title=title, body_format=body_format)
     except Exception as error:  # noqa: BLE001 - of a plugin; others still get theirs
         return mask(first_line(error))
     if result:
