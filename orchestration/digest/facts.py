@@ -44,23 +44,6 @@ _MOST_SITUATIONS = 5
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A metric of a period: `value` is None where it is not known.
-
-    `missing` names raw tables without rows; `source` and `loaded_at` (UTC) the system that was
-    loaded before the period was over, the figure being of what was loaded so far. `target` is the
-    period's plan, None without one.
-    """
-
-    metric: Metric
-    value: Number | None
-    missing: str = ""
-    source: str = ""
-    loaded_at: datetime | None = None
-    target: Number | None = None
-
-
-@dataclass(frozen=True)
 class Plan:
     """A plan and how far it is reached; `people` have it. `fact` is of all, with a plan or not."""
 
@@ -71,6 +54,23 @@ class Plan:
     attainment: float | None
     pace: float | None
     fact: Number | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric of a period: `value` is None where it is not known.
+
+    `missing` names raw tables without rows; `source` and `loaded_at` (UTC) the system that was
+    loaded before the period was over, the figure being of what was loaded so far. `plan` is the
+    day's, None without one.
+    """
+
+    metric: Metric
+    value: Number | None
+    missing: str = ""
+    source: str = ""
+    loaded_at: datetime | None = None
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -274,14 +274,13 @@ class Reader:
     def _day_figures(self, names: Sequence[str], day: date, as_of: date | None) -> Sequence[Figure]:
         """Yesterday's, as far as it was loaded."""
         figures = self._figures(names, Grain.DAY, day)
-        targets = {
-            name: target for name, _, target, *_ in self._planned("day", day)
-        }  # fmt: skip
-        return [self._as_loaded(it, day, as_of, targets.get(it.metric.name)) for it in figures]
+        plans = {plan.metric.name: plan for plan in self._plans("day", day, ())}
+        return [
+            replace(self._as_loaded(it, day, as_of), plan=plans.get(it.metric.name))
+            for it in figures
+        ]
 
-    def _as_loaded(
-        self, figure: Figure, day: date, as_of: date | None, target: Number | None
-    ) -> Figure:
+    def _as_loaded(self, figure: Figure, day: date, as_of: date | None) -> Figure:
         """A figure of a day with what is known of its loads."""
         metric = figure.metric
         if figure.missing:
@@ -292,11 +291,11 @@ class Reader:
         if loaded_at is None:
             # Nothing is known of the loads: the warehouse's today has to do.
             is_known = as_of is not None and day <= as_of
-            return Figure(metric, figure.value if is_known else None, target=target)
+            return Figure(metric, figure.value if is_known else None)
         if loaded_at >= end:
-            return Figure(metric, figure.value, target=target)
+            return figure
         value = figure.value if loaded_at > begin else None
-        return Figure(metric, value, "", source, loaded_at, target)
+        return Figure(metric, value, "", source, loaded_at)
 
     def _loaded(self, clauses: Sequence[Clause]) -> tuple[str, datetime | None]:
         """The system that was loaded first of those that a figure needs, and until when."""

@@ -81,10 +81,20 @@ class Writer:
             key = "unknown_load" if loaded else "unknown"
             return words(key, label=label, source=figure.source, at=at)
         value = self._value(figure.metric, figure.value)
-        key = "figure" if figure.target is None else "of_plan"
-        target = "" if figure.target is None else self._value(figure.metric, figure.target)
-        text = words(key, label=label, value=value, target=target)
+        text = self._by_plan(figure, label, value)
         return text + (words("so_far", source=figure.source, at=at) if loaded else "")
+
+    def _by_plan(self, figure: Figure, label: str, value: str) -> str:
+        """A figure beside the day's plan; that of several is of those who have one."""
+        words, plan = self._words, figure.plan
+        if plan is None or plan.actual is None:
+            return words("figure", label=label, value=value)
+        target, actual = (self._value(plan.metric, it) for it in (plan.target, plan.actual))
+        if self._morning.manager_id or actual == value:
+            return words("of_plan", label=label, value=value, target=target)
+        return words(
+            "of_some", label=label, value=value, actual=actual, target=target, people=plan.people
+        )
 
     def _month(self, today: date) -> Block:
         morning, words = self._morning, self._words
@@ -176,7 +186,7 @@ class Writer:
         words, metric = self._words, self._metrics.get(cause.metric)
         key = f"metric_{cause.metric}"
         label = words.label(metric) if metric else words(key) if words.has(key) else cause.metric
-        unit = metric.unit if metric else "ratio"
+        unit = metric.unit if metric else "ratio" if words.has(key) else "count"
         now = "–" if cause.now is None else words.value(cause.now, unit)
         advice = cause.advice[words.language]
         if cause.before is None:
