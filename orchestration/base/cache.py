@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,20 @@ def build_fingerprint(settings: Settings) -> str:
 
     Incremental models carry a version; for other tables the rows are hashed.
     """
+    logs = [file.with_name(f"{file.name}.wal") for file in settings.build_files]
+    states = file_states([*settings.build_files, *logs])
+    versions = table_versions(settings.build_files, json.dumps(states))
+    return fingerprint_of(versions, duckdb.__version__, code_fingerprint())
+
+
+# Several steps of a refresh ask, and hashing the rows of a large build takes seconds.
+@lru_cache(maxsize=1)
+def table_versions(build_files: tuple[Path, ...], _states: str) -> dict[str, str]:
+    """Versions of the tables in files of these states, by table."""
     with duckdb.connect() as connection:
-        attach(connection, *settings.build_files)
+        attach(connection, *build_files)
         versions = {}
-        for file in settings.build_files:
+        for file in build_files:
             connection.execute(f"use {quote(file.stem)}")
             versioned = {name for (name,) in connection.execute(_VERSIONED).fetchall()}
             for schema, name in connection.execute(_RELATIONS).fetchall():
@@ -92,7 +102,7 @@ def build_fingerprint(settings: Settings) -> str:
                 else:
                     relation = f"{quote(schema)}.{quote(name)}"
                     versions[f"{schema}.{name}"] = _content(connection, relation)
-    return fingerprint_of(versions, duckdb.__version__, code_fingerprint())
+    return versions
 
 
 def zone_fingerprint(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from orchestration.base.cache import (
     fingerprint_of,
     is_built_by_these_tools,
     remove_build,
+    table_versions,
     zone_fingerprint,
 )
 from orchestration.base.settings import Settings
@@ -64,6 +65,14 @@ def test_a_new_table_is_a_new_build(settings):
     before = build_fingerprint(settings)
     change(settings, "create table marts.empty as select 1 as thing_id limit 0")
     assert build_fingerprint(settings) != before
+
+
+def test_rows_of_a_build_are_hashed_once(settings):
+    first = build_fingerprint(settings)
+    assert table_versions.cache_info().currsize == 1
+    hashed = table_versions.cache_info().misses
+    assert build_fingerprint(settings) == first
+    assert table_versions.cache_info().misses == hashed
 
 
 def test_an_entry_holds_for_one_fingerprint_and_unchanged_files(tmp_path):
