@@ -1,7 +1,5 @@
 """Messages in Dagster: a schedule for the morning and a sensor for alerts, both off by default."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import dagster as dg
