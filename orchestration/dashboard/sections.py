@@ -19,7 +19,8 @@ from orchestration.dashboard.encode import encode
 from orchestration.dashboard.formulas import formula
 from orchestration.dashboard.outlook import outlook
 from orchestration.expectations.acceptance import unpriced_money
-from orchestration.metrics.catalogue import GRAINS, LANGUAGES, Catalogue, inputs_of
+from orchestration.metrics import rows
+from orchestration.metrics.catalogue import GRAINS, LANGUAGES, Catalogue
 from orchestration.metrics.needs import MANAGER, Needs, empty_tables
 from orchestration.publication.published import quarantine_reasons
 
@@ -279,6 +280,15 @@ class Sections:
             f"order by amount desc nulls last, deal_id limit {MAX_PRESALE}"
         )
 
+    def column_names(self) -> dict[str, str]:
+        """Russian names of the marts' columns, as the schema marts_ru has them."""
+        found = self.rows(
+            "select named.column_name, mode(said.column_name) from duckdb_columns() as named "
+            "join duckdb_columns() as said using (database_name, table_name, column_index) "
+            "where named.schema_name = 'marts' and said.schema_name = 'marts_ru' group by all"
+        )
+        return dict(found)
+
     def outlook(self) -> dict[str, Any]:
         """What will come, and how good such words were."""
         return outlook(self.rows, self.table)
@@ -386,8 +396,8 @@ def parts_of(catalogue: Catalogue) -> dict[str, Any]:
     """By metric that has no rows of its own: how it comes from others, and from which."""
     found: dict[str, Any] = {}
     for metric in catalogue.public:
-        parts = inputs_of(catalogue.definition(metric.name))
-        if metric.type != "simple":
+        parts = rows.parts_of(catalogue, metric.name)
+        if parts != [metric.name]:
             found[metric.name] = {"formula": catalogue.formula(metric.name), "parts": parts}
     return found
 

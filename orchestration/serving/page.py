@@ -140,6 +140,7 @@ def _part(sections: Sections, name: str) -> dict[str, Any]:
         "presale": ("open_deals", sections.presale),
         "outlook": ("deal_outlook", sections.outlook),
         "quality": ("dim_manager", sections.quality),
+        "columns": ("dim_manager", sections.column_names),
     }
     if name not in parts:
         raise _unknown(name)

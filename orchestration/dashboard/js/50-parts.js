@@ -147,7 +147,7 @@ function kpi(name) {
   if (ignored.length) notes.push(t("not_filtered", { filters: ignored.map((filter) => t(`filter_${filter}`)).join(", ") }));
   return h("article", { class: "kpi", "data-metric": name, "data-value": isGiven(value) ? value : "" },
     titled(label(name), infoOf([name])),
-    h("div", { class: "figure", title: inUnit(value, unit) }, openable(inUnit(value, unit, true), isGiven(value) && specOf(name, period))),
+    h("div", { class: "figure", title: inUnit(value, unit) }, openable(inUnit(value, unit, true), isGiven(value) && specOf(name, period, {}, value))),
     h("div", { class: "against" },
       changeOf(value, earlier, name),
       isGiven(earlier) ? h("span", { class: "muted" }, `${before.cut ? t(state.compare === "year" ? "same_days_year" : "same_days") : t(state.compare === "year" ? "year_before" : "before")} ${inUnit(earlier, unit, true)}`) : state.compare === "none" ? null : h("span", { class: "muted" }, t("no_comparison"))),
@@ -190,7 +190,12 @@ function table({ columns, rows, sort, id }) {
     body.replaceChildren(...sorted.map((row) => h("tr", {}, columns.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.kind || (column.text ? "text" : null), "data-label": column.label, "data-column": column.key }, column.cell(row))))));
   }
   fill();
-  return h("div", { class: "scroll", tabindex: "0" }, h("table", { "data-table": id }, h("thead", {}, h("tr", {}, heads)), body));
+  const said = (column, row) => { const value = column.value && !column.text ? column.value(row) : null; return typeof value === "number" && Number.isFinite(value) ? value : textOf(column.cell(row)); };
+  const shownColumns = columns.filter((column) => column.kind !== "trend");
+  return [
+    h("div", { class: "scroll", tabindex: "0" }, h("table", { "data-table": id }, h("thead", {}, h("tr", {}, heads)), body)),
+    exportButtons(id, () => ({ head: shownColumns.map((column) => column.label), rows: rows.map((row) => shownColumns.map((column) => said(column, row))) })),
+  ];
 }
 
 // A metric as a column of a table whose rows are managers or sources.
@@ -199,7 +204,7 @@ function metricColumn(name, by, periods) {
   const unit = unitOf(name);
   const lack = notLoaded([name], by);
   const about = unseen([name], by) ? lack : lack ? `${t("not_loaded")}. ${t("needs", { tables: lack })}` : aboutOf(name);
-  return { key: name, label: label(name), about, lack, value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name }, openable(inUnit(lists[row.at][0], unit, true), isGiven(lists[row.at][0]) && specOf(name, periods[periods.length - 1], { [by]: LISTS[by][row.at].id }))) };
+  return { key: name, label: label(name), about, lack, value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name }, openable(inUnit(lists[row.at][0], unit, true), isGiven(lists[row.at][0]) && specOf(name, periods[periods.length - 1], { [by]: LISTS[by][row.at].id }, lists[row.at][0]))) };
 }
 function sparkColumn(name, by, periods) {
   const lists = figures(name, periods, by);

@@ -15,7 +15,7 @@ function chartCard({ title, names = [], figuresOf = names, about, filters, note,
     onclick: () => {
       const isTable = numbers.hidden;
       button.setAttribute("aria-pressed", String(isTable));
-      if (isTable) numbers.replaceChildren(plainTable(made.table));
+      if (isTable) numbers.replaceChildren(plainTable(made.table), exportButtons(id, () => ({ head: made.table.head, rows: made.table.rows.map((row) => row.map((cell) => (cell && cell.text !== undefined ? cell.value ?? cell.text : cell))) })));
       [numbers.hidden, place.hidden] = [!isTable, isTable];
     },
   }, "☰");
@@ -23,9 +23,11 @@ function chartCard({ title, names = [], figuresOf = names, about, filters, note,
   return card({ title, names, figuresOf, about, filters, note, wide, id, tools: h("div", { class: "tools" }, tools, button) }, place, numbers);
 }
 
+// A cell of a chart's table: its figure, and what it opens.
+const cellOf = (value, unit, spec = null) => ({ value: isGiven(value) ? value : null, text: inUnit(value, unit), spec: isGiven(value) ? spec : null });
 const plainTable = ({ head, rows }) =>
   h("table", {}, h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((text, at) => h(at ? "td" : "th", {}, typeof text === "function" ? text() : text))))));
+    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((text, at) => h(at ? "td" : "th", {}, text && text.text !== undefined ? openable(text.text, text.spec) : text))))));
 
 function draw() {
   for (const item of drawn) {
@@ -124,11 +126,14 @@ function timeChart(periods, series, { unit, wide = false, max = null, tick = per
       };
     }),
   };
-  const tableRows = periods.map((period, at) => [name(period) + (period.running ? ` (${t("running")})` : ""), ...series.map((item) => () => openable(inUnit(item.values[at], item.unit || unit), isGiven(item.values[at]) && item.open && item.open(at)))]);
+  const tableRows = periods.map((period, at) => [name(period) + (period.running ? ` (${t("running")})` : ""), ...series.map((item) => cellOf(item.values[at], item.unit || unit, item.open && item.open(at)))]);
   return { option, open: (which, at) => series[which].open && series[which].open(at), table: { head: [t("period"), ...names.map(named)], rows: tableRows } };
 }
 
-const metricSeries = (name, periods, more = {}) => ({ name: label(name), values: figures(name, periods), unit: unitOf(name), isLacking: lackOf(name).length > 0, metric: name, open: (at) => specOf(name, periods[at]), ...more });
+function metricSeries(name, periods, more = {}) {
+  const values = figures(name, periods);
+  return { name: label(name), values, unit: unitOf(name), isLacking: lackOf(name).length > 0, metric: name, open: (at) => specOf(name, periods[at], {}, values[at]), ...more };
+}
 
 // The same metrics a year before or, for free dates, before them: as a thin line. A chart of the last
 // periods shows those before by itself.
@@ -189,7 +194,7 @@ function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = t
   const extra = filled[0].details ? filled[0].details.map(([text]) => text) : [];
   return {
     option, height: top + filled.length * rowHeight + (labels ? 6 : 26), open: (which, at) => filled[at].open && filled[at].open(which),
-    table: { head: ["", ...names, ...extra], rows: filled.map((row) => [row.name, ...row.values.map((value, at) => () => openable(inUnit(value, unit), isGiven(value) && row.open && row.open(at))), ...(row.details || []).map(([, value]) => value)]) },
+    table: { head: ["", ...names, ...extra], rows: filled.map((row) => [row.name, ...row.values.map((value, at) => cellOf(value, unit, row.open && row.open(at))), ...(row.details || []).map(([, value]) => value)]) },
   };
 }
 
@@ -214,6 +219,6 @@ function heatChart(columns, rows, cells, { unit, max = null, labels = false, tip
   const found = new Map(given.map(([x, y, value]) => [`${x}|${y}`, value]));
   return {
     option, height: 18 + 30 * rows.length + 26, open: open && ((_, at) => open(given[at][0], given[at][1])),
-    table: { head: ["", ...columns], rows: rows.map((row, y) => [row, ...columns.map((_, x) => () => openable(inUnit(found.get(`${x}|${y}`) ?? null, unit), found.has(`${x}|${y}`) && open && open(x, y)))]) },
+    table: { head: ["", ...columns], rows: rows.map((row, y) => [row, ...columns.map((_, x) => cellOf(found.get(`${x}|${y}`) ?? null, unit, open && open(x, y)))]) },
   };
 }

@@ -36,10 +36,10 @@ function intervalChart(ticks, heads, { parts, marks, bounds, unit, wide = false,
     ],
   };
   return {
-    option, isCut,
+    option, isCut, open: (which, at) => all[which] && all[which].open && all[which].open(at),
     table: {
       head: ["", ...all.map((item) => named(item.name)), bounds.name],
-      rows: heads.map((head, at) => [head, ...all.map((item) => inUnit(item.values[at], unit)), between(bounds.values[at])]),
+      rows: heads.map((head, at) => [head, ...all.map((item) => cellOf(item.values[at], unit, item.open && item.open(at))), between(bounds.values[at])]),
     },
   };
 }

@@ -81,6 +81,7 @@ function attainmentCard() {
     const unit = unitOf(name);
     return {
       name: label(name), values: [share], text: percent(share, 0), color: css(expected >= 1 ? "--good-fill" : expected < 0.9 ? "--bad-fill" : "--series-1"),
+      open: () => specOf(name, period[0]),
       details: [[t("fact"), inUnit(planned.actual, unit)], [t("plan"), inUnit(planned.target, unit)], [t("with_plan_title"), plural("people", planned.people)]],
     };
   }).sort((a, b) => b.values[0] - a.values[0]);

@@ -17,6 +17,7 @@ function funnel() {
   ];
 }
 
+const monthsPeriod = ([from, to]) => daysFrom(from, to);
 const monthsText = ([from, to]) => {
   const [first, last] = [monthName(isoOf(dateOf(from))), monthName(isoOf(dateOf(to - 1)))];
   return first === last ? first : `${first} – ${last}`;
@@ -26,7 +27,7 @@ function wayCard() {
   const period = [current()];
   const values = WAY.map((name) => figures(name, period)[0]);
   const lacking = WAY.filter((name) => lackOf(name).length);
-  const rows = WAY.map((name, at) => ({ name: label(name), values: [values[at]], text: number(values[at]), details: [] }));
+  const rows = WAY.map((name, at) => ({ name: label(name), values: [values[at]], text: number(values[at]), details: [], open: () => specOf(name, current(), {}, values[at]) }));
   return chartCard({ id: "way", title: t("title_way"), names: WAY, filters: filtersOf("leads_created"), note: [t("way_note"), lacking.length ? t("not_loaded_of", { names: lacking.map(label).join(", "), tables: notLoaded(lacking) }) : ""].join(" ") }, rowChart(rows, [{ name: periodLabel(current()), color: color(0) }], { unit: "count", rowHeight: 42 }));
 }
 
@@ -47,7 +48,7 @@ function stagesCard(months) {
   const stages = funnelStages(months);
   const first = stages.length ? stages[0].reached : 0;
   const rows = stages.map((item) => ({
-    name: nameOf(item.stage), values: [item.reached], text: `${number(item.reached)} · ${percent(item.reached / first, 0)}`,
+    name: nameOf(item.stage), values: [item.reached], open: () => specOf("reached", monthsPeriod(months), { stage: item.stage.id }, item.reached), text: `${number(item.reached)} · ${percent(item.reached / first, 0)}`,
     details: [
       ...(item.stage.kind === "won" ? [] : [[label("conversion_to_next"), percent(item.reached ? item.advanced / item.reached : null)]]),
       [label("skipped"), number(item.skipped)],
@@ -60,7 +61,7 @@ function lostHereCard(months) {
   const stages = funnelStages(months);
   const counted = stages.reduce((sum, item) => sum + item.lost_here + item.won_here + item.still_here, 0);
   const unknown = stages.length ? stages[0].reached - counted : 0;
-  const rows = stages.filter((item) => item.stage.kind !== "won" || item.lost_here).map((item) => ({ name: nameOf(item.stage), values: [item.lost_here, item.still_here], text: number(item.lost_here + item.still_here) }));
+  const rows = stages.filter((item) => item.stage.kind !== "won" || item.lost_here).map((item) => ({ name: nameOf(item.stage), values: [item.lost_here, item.still_here], text: number(item.lost_here + item.still_here), open: (which) => { const name = ["lost_here", "still_here"][which]; return specOf(name, monthsPeriod(months), { stage: item.stage.id }, item[name]); } }));
   if (unknown) rows.push({ name: t("stage_unknown"), values: [0, unknown], text: number(unknown) });
   return chartCard({ id: "lost_here", title: t("title_lost_here"), names: ["lost_here", "still_here"], filters: cutsOf("funnel") },
     rowChart(rows, [{ name: label("lost_here"), color: css("--bad-fill") }, { name: label("still_here"), color: css("--series-quiet") }], { unit: "count", rowHeight: 42 }));
@@ -72,6 +73,7 @@ function reasonsCard() {
   const total = found.reduce((sum, [, item]) => sum + item.deals_lost, 0);
   const rows = found.slice(0, 10).map(([at, item]) => ({
     name: reasons[at] === "unknown" ? t("no_reason") : reasons[at], values: [item.deals_lost], text: `${number(item.deals_lost)} · ${percent(item.deals_lost / total, 0)}`,
+    open: () => specOf("deals_lost", daysFrom(...shownDays()), { deal__lost_reason: reasons[at] }, item.deals_lost),
     details: [[label("lost_amount"), money(item.lost_amount)]],
   }));
   return chartCard({ id: "reasons", title: t("title_reasons"), names: ["deals_lost", "lost_amount"], filters: cutsOf("lost"), note: `${t("reasons_note")} ${leftOutNote("lost", shownDays()[0])}`.trim() }, rowChart(rows, [{ name: label("deals_lost"), color: css("--bad-fill") }], { unit: "count" }));

@@ -43,7 +43,7 @@ function byPerson(name, rows, periods) {
   const lists = figures(name, periods, "manager");
   const total = (at) => lists[at].reduce((sum, value) => sum + (value || 0), 0);
   const best = [...rows].sort((a, b) => total(b.at) - total(a.at)).slice(0, 8).sort((a, b) => a.at - b.at);
-  const series = best.map((row) => ({ name: shortName(row.manager), values: lists[row.at], kind: "line" }));
+  const series = best.map((row) => ({ name: shortName(row.manager), values: lists[row.at], kind: "line", open: (at) => specOf(name, periods[at], { manager: row.manager.id }, lists[row.at][at]) }));
   return chartCard({ id: `people_${name}`, title: label(name), names: [name], by: "manager", filters: filtersOf(name), note: rows.length > 8 ? t("eight_shown") : null }, timeChart(periods, series, { unit: unitOf(name) }));
 }
 
@@ -58,7 +58,7 @@ function planTable(rows, names) {
       { key: "name", label: t("manager"), text: true, value: (item) => nameOf(item.row.manager), cell: (item) => shortName(item.row.manager) },
       { key: "metric", label: t("metric"), text: true, value: (item) => label(item.name), cell: (item) => label(item.name) },
       { key: "target", label: t("plan"), value: (item) => item.planned.target, cell: (item) => inUnit(item.planned.target, unitOf(item.name), true) },
-      { key: "actual", label: t("fact"), value: (item) => item.planned.actual, cell: (item) => inUnit(item.planned.actual, unitOf(item.name), true) },
+      { key: "actual", label: t("fact"), value: (item) => item.planned.actual, cell: (item) => openable(inUnit(item.planned.actual, unitOf(item.name), true), specOf(item.name, current(), { manager: item.row.manager.id })) },
       { key: "share", label: label("attainment"), about: aboutOf("attainment"), value: share, cell: (item) => h("span", { class: "meter" }, h("span", { class: "bar" }, h("i", { class: share(item) >= 1 ? "good" : share(item) < 0.9 ? "bad" : "", style: `width:${Math.min(100, 100 * share(item))}%` })), percent(share(item), 0)) },
     ],
   }) : notLoaded(names, "manager") || lackOf("attainment").length ? emptyOf(lackOf("attainment").length ? ["attainment"] : names, "manager") : empty(t("no_plans")));

@@ -39,7 +39,7 @@ function profileCard(at, rows, month) {
       h("thead", {}, h("tr", {}, ["rate", "own", "team_median", "cases", "verdict"].map((key, column) => h("th", { scope: "col", class: column === 0 || column === 4 ? "text" : null }, t(`profile_${key}`))))),
       h("tbody", {}, rows.map((row) => h("tr", { "data-rate": row.metric, "data-value": row.value, "data-median": row.team_median },
         h("th", { scope: "row", class: "text" }, label(row.metric), info(aboutOf(row.metric))),
-        h("td", {}, percent(row.value)), h("td", {}, row.team_managers < 2 ? nothing : percent(row.team_median)), h("td", {}, number(row.denominator)),
+        h("td", {}, openable(percent(row.value), specOf(row.metric, month, { manager: manager.id, source: null }))), h("td", {}, row.team_managers < 2 ? nothing : percent(row.team_median)), h("td", {}, number(row.denominator)),
         h("td", { class: "text" }, verdictMark(row))))))));
 }
 

@@ -21,13 +21,13 @@ function sources() {
   if (!ABOUT.has_sources) return [empty(t("no_sources"))];
   if (!rows.length) return [emptyOf(names)];
   const byVolume = [...rows].sort((a, b) => lists[0][b.at].reduce((x, y) => x + (y || 0), 0) - lists[0][a.at].reduce((x, y) => x + (y || 0), 0));
-  const bySource = (name, kind, count = 7) => byVolume.slice(0, count).map((row) => ({ name: nameOf(row.source), values: figures(name, periods, "source")[row.at], kind, stack: kind ? undefined : "sum", color: sourceColor(row.at) }));
+  const bySource = (name, kind, count = 7) => byVolume.slice(0, count).map((row) => ({ name: nameOf(row.source), values: figures(name, periods, "source")[row.at], kind, stack: kind ? undefined : "sum", color: sourceColor(row.at), open: (at) => specOf(name, periods[at], { source: row.source.id }) }));
   const last = [current()];
   const bars = (name, good) => {
     const values = figures(name, last, "source");
     const list = rows.filter((row) => isGiven(values[row.at][0])).sort((a, b) => (values[b.at][0] - values[a.at][0]) * (good ? 1 : -1));
     return chartCard({ id: `sources_${name}`, title: `${label(name)} · ${periodLabel(current())}`, names: [name], filters: filtersOf(name) },
-      rowChart(list.map((row) => ({ name: nameOf(row.source), values: [values[row.at][0]], color: sourceColor(row.at) })), [{ name: label(name) }], { unit: unitOf(name) }));
+      rowChart(list.map((row) => ({ name: nameOf(row.source), values: [values[row.at][0]], color: sourceColor(row.at), open: () => specOf(name, current(), { source: row.source.id }, values[row.at][0]) })), [{ name: label(name) }], { unit: unitOf(name) }));
   };
   return [
     kpis("leads_created", "target_lead_rate", "ad_spend", "cpl", "cac", "romi"),

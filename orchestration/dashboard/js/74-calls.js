@@ -14,7 +14,7 @@ function calls() {
     grid(
       chartCard({ id: "calls_answered", title: label("calls"), names: ["calls", "calls_answered"], filters: filtersOf("calls") }, timeChart(periods, [
         metricSeries("calls_answered", periods, { stack: "sum" }),
-        { name: t("not_answered"), values: figures("calls", periods).map((all, at) => (isGiven(all) ? all - figures("calls_answered", periods)[at] : null)), stack: "sum", color: css("--series-quiet") },
+        { name: t("not_answered"), open: (at) => specOf("calls", periods[at], { call__is_answered: false }), values: figures("calls", periods).map((all, at) => (isGiven(all) ? all - figures("calls_answered", periods)[at] : null)), stack: "sum", color: css("--series-quiet") },
       ], { unit: "count", stackName: label("calls") })),
       chartCard({ id: "missed", title: t("title_missed"), names: outcomes.map(([name]) => name), filters: filtersOf("missed_calls") },
         timeChart(periods, outcomes.map(([name, shade]) => metricSeries(name, periods, { stack: "sum", color: shade })), { unit: "count", stackName: label("missed_calls") })),
@@ -51,6 +51,7 @@ function hoursCard() {
   const isRate = heatShows === "answer_rate";
   const made = heatChart(range.map((hour) => `${hour}:00`), days, cells, {
     unit: isRate ? "ratio" : "count", max: isRate ? 1 : null, labels: innerWidth > 760,
+    open: (x, y) => specOf(heatShows, daysFrom(months[0], Math.min(months[1], LAST_DAY + 1)), { call__hour_of_day: range[x], date__weekday: y + 1 }),
     tip: ([x, y]) => {
       const entry = found.get(`${range[x]}|${y + 1}`);
       return `<div class="tip-head">${days[y]}, ${range[x]}:00–${range[x] + 1}:00</div>${tipLine("", label("calls"), number(entry.calls))}${tipLine("", label("calls_answered"), number(entry.calls_answered))}${tipLine("", label("calls_missed"), number(entry.calls_missed))}`;

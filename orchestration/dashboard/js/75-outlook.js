@@ -25,7 +25,7 @@ function forecastOf(start) {
   const forecast = sum("forecast");
   return {
     ...Object.fromEntries(FORECAST_PARTS.map((name) => [name, sum(name)])),
-    forecast, target, attainment_forecast: target && isGiven(forecast) ? forecast / target : null, forecast_low: null, forecast_high: null,
+    period_start: start, forecast, target, attainment_forecast: target && isGiven(forecast) ? forecast / target : null, forecast_low: null, forecast_high: null,
   };
 }
 
@@ -81,7 +81,7 @@ const intervalText = (row) => (isGiven(row.forecast_low) && row.forecast_high > 
 function forecastTable(rows) {
   const line = (key, text, show, isMain = false) => h("tr", { "data-part": key, class: isMain ? "sum" : null },
     h("th", { scope: "row", class: "text" }, text), rows.map((row, at) => h("td", { "data-month": FORECAST_MONTHS[at] }, row ? show(row) : nothing)));
-  const amount = (key) => (row) => h("span", { "data-value": isGiven(row[key]) ? row[key] : "", title: money(row[key]) }, money(row[key], true));
+  const amount = (key) => (row) => h("span", { "data-value": isGiven(row[key]) ? row[key] : "", title: money(row[key]) }, openable(money(row[key], true), isGiven(row[key]) && forecastSpec(key, row)));
   return h("div", { class: "scroll", tabindex: "0" }, h("table", { "data-table": "forecast" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "text" }, t("forecast")), FORECAST_MONTHS.map((start) => h("th", { scope: "col" }, monthTick(start))))),
     h("tbody", {},
@@ -90,6 +90,21 @@ function forecastTable(rows) {
       line("interval", t("interval"), (row) => h("span", { "data-value": isGiven(row.forecast_low) ? `${row.forecast_low}|${row.forecast_high}` : "" }, intervalText(row))),
       line("target", t("plan"), amount("target")),
       line("attainment_forecast", t("forecast_of_plan"), (row) => h("span", { "data-value": isGiven(row.attainment_forecast) ? row.attainment_forecast : "" }, percent(row.attainment_forecast, 0))))));
+}
+
+// What has been paid has rows; what is expected is computed, and says of what.
+function forecastSpec(key, row) {
+  if (!SOURCE.isLive) return null;
+  const month = periodAt(new Date(row.period_start), "month");
+  const who = state.manager ? { manager: state.manager } : state.team ? { team: state.team } : {};
+  const paid = { metric: "revenue", period: month, where: who, value: row.paid_so_far };
+  if (key === "paid_so_far") return paid;
+  const parts = FORECAST_PARTS.filter((name) => key === "forecast" || name === key);
+  return {
+    title: `${key === "forecast" ? t("forecast_sum") : key === "target" ? t("plan") : t(`part_${key}`)} · ${monthName(row.period_start)}`,
+    about: key === "target" ? aboutOf("target") : key === "forecast" ? t("forecast_about") : null,
+    parts: parts.map((name) => [t(`part_${name}`), t(`part_${name}_about`), money(row[name]), name === "paid_so_far" ? paid : null]),
+  };
 }
 
 // Whose money it will be. The rows add up to the company's or the team's; intervals do not.

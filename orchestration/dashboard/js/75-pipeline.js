@@ -24,10 +24,10 @@ function pipeline() {
     h("h2", {}, t("title_where")),
     pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((place) => [place, nameOf(DATA.pipelines[place])]), openPipeline, (place) => { openPipeline = place; show(); }) : null,
     chartCard({ id: "open_by_stage", wide: true, title: t("title_open_by_stage"), names: ["open_amount"], filters: filtersOf("open_amount"), note: t("at_period_end"), height: 320 },
-      timeChart(periods, passed.map(({ stage, at }, place) => ({ name: nameOf(stage), values: history[at], stack: "sum", color: color(place) })), { unit: "currency", wide: true, stackName: label("open_amount") })),
+      timeChart(periods, passed.map(({ stage, at }, place) => ({ name: nameOf(stage), values: history[at], stack: "sum", color: color(place), open: (when) => specOf("open_amount", periods[when], { stage: stage.id }, history[at][when]) })), { unit: "currency", wide: true, stackName: label("open_amount") })),
     grid(
       chartCard({ id: "stage_amount", title: `${label("open_amount")} · ${asOfText()}`, names: ["open_amount", "open_deals"], figuresOf: ["open_amount"], filters: filtersOf("open_amount") },
-        rowChart(ofPipeline.filter(({ at }) => deals[at][0]).map(({ stage, at }) => ({ name: nameOf(stage), values: [amounts[at][0]], text: `${money(amounts[at][0], true)} · ${number(deals[at][0])}`, color: stage.kind === "presale" ? color(2) : color(0), details: [[label("open_deals"), number(deals[at][0])]] })), [{ name: label("open_amount") }], { unit: "currency" })),
+        rowChart(ofPipeline.filter(({ at }) => deals[at][0]).map(({ stage, at }) => ({ name: nameOf(stage), values: [amounts[at][0]], text: `${money(amounts[at][0], true)} · ${number(deals[at][0])}`, color: stage.kind === "presale" ? color(2) : color(0), details: [[label("open_deals"), number(deals[at][0])]], open: () => specOf("open_amount", current(), { stage: stage.id }, amounts[at][0]) })), [{ name: label("open_amount") }], { unit: "currency" })),
       ageingCard(),
     ),
     presaleCard(),

@@ -76,7 +76,7 @@ function caseCard(item) {
   const pair = [previousOf(item.period), item.period];
   const mainFigures = (CHIEF[item.situation] || []).map((name) => {
     const [before, now] = withoutFilters(() => figures(name, pair, "manager")[item.at]);
-    return h("div", {}, h("span", { class: "muted" }, label(name)), h("b", {}, inUnit(now, unitOf(name))), h("span", {}, changeOf(now, before, name), h("span", { class: "muted" }, ` ${t("before")} ${inUnit(before, unitOf(name))}`)));
+    return h("div", {}, h("span", { class: "muted" }, label(name)), h("b", {}, openable(inUnit(now, unitOf(name)), specOf(name, item.period, { manager: item.manager.id, source: null }, now))), h("span", {}, changeOf(now, before, name), h("span", { class: "muted" }, ` ${t("before")} ${inUnit(before, unitOf(name))}`)));
   });
   const advice = item.causes.map((row) => row[`advice_${state.lang}`]);
   return h("section", { class: "card case", "data-case": `${item.period.start}|${item.manager.id}|${item.situation}` },
@@ -88,7 +88,7 @@ function caseCard(item) {
       h("thead", {}, h("tr", {}, ["check", "was", "now", "verdict"].map((key, at) => h("th", { scope: "col", class: at === 0 || at === 3 ? "text" : null }, t(key))))),
       h("tbody", {}, item.checks.map((row) => h("tr", { class: row.verdict },
         h("th", { scope: "row", class: "text" }, label(row.metric), info(aboutOf(row.metric))),
-        h("td", {}, inUnit(row.previous_value, unitOf(row.metric))), h("td", {}, inUnit(row.current_value, unitOf(row.metric))),
+        ["previous_value", "current_value"].map((key, at) => h("td", {}, openable(inUnit(row[key], unitOf(row.metric)), isGiven(row[key]) && specOf(row.metric, pair[at], { manager: item.manager.id, source: null })))),
         h("td", { class: "text" }, h("span", { class: `verdict ${row.verdict}` }, wordFor("verdict", row.verdict)))))))));
 }
 

@@ -31,6 +31,7 @@ function cohortMap() {
   const cells = rows.filter((row) => row.months_since > 0).map((row) => [row.months_since - 1, months.indexOf(row.cohort_month), row.active_share]);
   const made = last < 1 ? null : heatChart(Array.from({ length: last }, (_, at) => t("months_later", { months: at + 1 })), months.map((month) => `${monthTick(month)} (${number(sizes.get(month))})`), cells, {
     unit: "ratio", labels: innerWidth > 500 || last < 7,
+    open: (x, y) => { const row = rows.find((item) => item.cohort_month === months[y] && item.months_since === x + 1); let month = periodAt(new Date(months[y]), "month"); for (let step = 0; step <= x; step++) month = periodAt(dateOf(month.to), "month"); return row && specOf("active", month, { payment__cohort_month: months[y], manager: null, team: null, source: null }, row.active); },
     tip: ([x, y, value]) => {
       const row = rows.find((item) => item.cohort_month === months[y] && item.months_since === x + 1);
       return `<div class="tip-head">${escaped(monthName(months[y]))}, ${t("months_later", { months: x + 1 })}</div>${tipLine("", t("paid_again"), `${number(row.active)} ${t("of")} ${number(row.customers)} (${percent(value)})`)}${tipLine("", label("revenue"), money(row.revenue))}`;
