@@ -85,7 +85,8 @@ class PublishedMetrics:
         """`other` reads the same file: its definitions and compiled questions are shared."""
         self._connection = connection
         if other is not None:
-            self.catalogue, self.compiler = other.catalogue, other.compiler
+            self.catalogue: Catalogue = other.catalogue
+            self.compiler: Compiler = other.compiler
             return
         row = connection.execute(f"select manifest from {SCHEMA}.{MANIFEST_TABLE}").fetchone()
         assert row is not None
@@ -157,16 +158,18 @@ class PublishedMetrics:
         Its columns are `keys`, then `metrics`. Raises WrongUse where it cannot be asked.
         """
         known = self.dimensions(metrics) if where else []
+        values = Values()
         conditions = tuple(
             written(
                 parse(self._connection, text),
                 lambda name: template(_in_condition(known, name), self.catalogue.entities),
+                values,
             )
             for text in where
         )
         question = Question(tuple(metrics), tuple(keys), conditions)
         columns = [*map(quote, keys), *(f"{self._figure(i)} as {quote(i)}" for i in metrics)]
-        return f"select {', '.join(columns)} from ({self.compiler.sql(question)})"
+        return values.fill(f"select {', '.join(columns)} from ({self.compiler.sql(question)})")
 
     def dimensions(self, names: Sequence[str]) -> list[str]:
         """What the metrics can be asked by, without time."""
