@@ -80,6 +80,9 @@ class ModelOutcome:
     message: str = ""
 
 
+_FAULT = "This is a fault of the program; data/build/refresh.log has its trace."
+
+
 @dataclass
 class Failure:
     """Why a refresh ended early, for people: see VoronkaError."""
@@ -112,10 +115,15 @@ class Failure:
             return cls(first_line(error), remedy, [], EXIT_STOPPED)
         return cls(
             f"{type(error).__name__}: {error}",
-            "This is a fault of the program; data/build/refresh.log has its trace.",
+            _FAULT,
             [],
             EXIT_STOPPED,
         )
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it is one of the program: then `message` has words that are not ours."""
+        return self.remedy == _FAULT
 
     @classmethod
     def of_killed(cls, who: str, where: str) -> Failure:

@@ -23,15 +23,17 @@ from orchestration.digest.message import Block, Line, Message, Span, line, name
 from orchestration.digest.words import Words
 
 FAILED, RECOVERED, LATE = "failed", "recovered", "late"
+_MOST_CHECKS = 10
 QUARANTINED, UNPRICED, DRIFT, CHECKS = "quarantined", "unpriced", "drift", "checks"
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a refresh did not come to a good end."""
+    """Why a refresh did not come to a good end; `checks` are those that stopped it, by name."""
 
     message: str
     remedy: str
+    checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def look(settings: Settings, loads: Loads, today: date, calendar: Calendar) -> L
     lists = record.is_published and not record.is_abridged
     return Look(
         True,
-        _trouble(record, failure),
+        trouble_of(record, failure),
         record.run_id,
         quarantined,
         unpriced,
@@ -110,9 +112,10 @@ def _judge_refresh(known: dict[str, Any], now: Look, alerts: list[Alert]) -> Non
         return
     before = known.get(FAILED)
     if now.trouble is not None:
-        if before is None or before["message"] != now.trouble.message:
+        same = {"message": now.trouble.message, "checks": list(now.trouble.checks)}
+        if before is None or any(before.get(key) != value for key, value in same.items()):
             alerts.append(Alert(FAILED, now.run_id, now.trouble))
-            known[FAILED] = {"message": now.trouble.message, "run": now.run_id}
+            known[FAILED] = {**same, "run": now.run_id}
     elif before is not None:
         alerts.append(Alert(RECOVERED, before["run"], Trouble(before["message"], "")))
         del known[FAILED]
@@ -179,13 +182,8 @@ def write_alert(alert: Alert, words: Words, page: Page) -> Message:
     """An alert in words."""
     lines: list[Line] = []
     if alert.trouble is not None:
-        message = name(alert.trouble.message, 500)
-        if alert.kind == RECOVERED:
-            lines.append(line(words("alert_recovered_line", message=message)))
-        else:
-            lines.append(line(message))
-            if alert.trouble.remedy:
-                lines.append(line(words("remedy", remedy=name(alert.trouble.remedy, 500))))
+        key = "alert_recovered_line" if alert.kind == RECOVERED else ""
+        lines += trouble_lines(alert.trouble, words, key)
     for table, it in alert.late.items():
         text = words("alert_late_line", table=table, day=words.day(it.last_on), due=it.due)
         lines.append(line(text))
@@ -235,16 +233,31 @@ def _drift(settings: Settings) -> tuple[str, ...] | None:
     return tuple(text for (text,) in found)
 
 
-def _trouble(record: Record, failure: Failure | None) -> Trouble | None:
-    """What went wrong: the refresh itself, else what lacks the publication."""
+def trouble_of(record: Record, failure: Failure | None) -> Trouble | None:
+    """What went wrong, without values of the data: the refresh, else what lacks the publication.
+
+    What a check found is not in it, nor the words of an error that is not ours.
+    """
     if failure is not None:
-        return Trouble(failure.message, failure.remedy)
+        message = failure.message.partition(":")[0] if failure.is_fault else failure.message
+        stopping = tuple(f"{it.name} ({it.asset})" for it in record.blocking)
+        return Trouble(message, failure.remedy, stopping)
     for target in record.failed_targets:
         assert target.failure is not None
         return Trouble(f"{target.name}: {target.failure.message}", target.failure.remedy)
     if record.dashboard_failure:
         return Trouble(record.dashboard_failure, "voronka dashboard")
     return None
+
+
+def trouble_lines(trouble: Trouble, words: Words, key: str = "") -> list[Line]:
+    """A trouble in words; `key` is the text that its message stands in."""
+    message = name(trouble.message, 500)
+    lines = [line(words(key, message=message) if key else message)]
+    lines += [line(name(it, 200)) for it in trouble.checks[:_MOST_CHECKS]]
+    if trouble.remedy:
+        lines.append(line(words("remedy", remedy=name(trouble.remedy, 500))))
+    return lines
 
 
 def _counts(settings: Settings) -> tuple[dict[str, int] | None, dict[str, int] | None]:

@@ -17,7 +17,7 @@ from orchestration.base.lock import ending, running_refresh
 from orchestration.base.settings import Settings
 from orchestration.connectors.report import last_report
 from orchestration.connectors.run import connections
-from orchestration.digest.alerts import warning_checks
+from orchestration.digest.alerts import trouble_lines, trouble_of, warning_checks
 from orchestration.digest.freshness import Calendar, Loads
 from orchestration.digest.links import Page
 from orchestration.digest.message import Block, Line, Message, Span, line, name
@@ -46,7 +46,7 @@ def engineer_message(
         Block(words("refresh"), _refresh(settings, words, zone)),
         _checks(settings, words),
         Block(words("loads"), _loads(settings, loads, calendar, today, words)),
-        Block(words("quarantine"), _quarantine(published, words)),
+        _quarantine(published, words),
     ]
     return Message(
         words("title_engineer", day=words.weekday(today)),
@@ -104,16 +104,12 @@ def _refresh(settings: Settings, words: Words, zone: tzinfo) -> tuple[Line, ...]
     record, failure = ending(settings)
     if not record.run_id:
         return (line(words("refresh_never")),)
-    failures = [failure] if failure else [it.failure for it in record.failed_targets if it.failure]
-    if not failures:
-        ended = datetime.fromisoformat(record.saved_at or record.started_at)
-        at = ended if ended.tzinfo else ended.replace(tzinfo=UTC)
-        return (line(words("refresh_good", at=words.moment(at.astimezone(zone)))),)
-    found = failures[0]
-    said = [line(words("refresh_failed", message=name(found.message, 500)))]
-    if found.remedy:
-        said.append(line(words("remedy", remedy=name(found.remedy, 500))))
-    return tuple(said)
+    trouble = trouble_of(record, failure)
+    if trouble is not None:
+        return tuple(trouble_lines(trouble, words, "refresh_failed"))
+    ended = datetime.fromisoformat(record.saved_at or record.started_at)
+    at = ended if ended.tzinfo else ended.replace(tzinfo=UTC)
+    return (line(words("refresh_good", at=words.moment(at.astimezone(zone)))),)
 
 
 def _checks(settings: Settings, words: Words) -> Block:
@@ -163,17 +159,26 @@ def _failed_connections(settings: Settings) -> list[tuple[str, str]]:
     ]
 
 
-def _quarantine(published: Mapping[str, Any], words: Words) -> tuple[Line, ...]:
+def _quarantine(published: Mapping[str, Any], words: Words) -> Block:
     if not published:
-        return ()
-    number = words.number
+        return Block("", ())
+    number, tables, money = words.number, published["tables"], published["money"]
     lines = [
         line(words("quarantine_table", table=table, rows=number(rows, 0), read=number(read, 0)))
-        for table, rows, read in published["tables"][:_MOST]
+        for table, rows, read in tables[:_MOST]
     ]
     lines += [
-        line(words("unpriced_table", table=table, currency=name(currency, 20),
-                   rows=number(rows, 0), read=number(read, 0)))
-        for table, currency, rows, read in published["money"][:_MOST]
-    ]  # fmt: skip
-    return tuple(lines) or (line(words("quarantine_none")),)
+        line(
+            words(
+                "unpriced_table",
+                table=table,
+                currency=name(currency, 20),
+                rows=number(rows, 0),
+                read=number(read, 0),
+            )
+        )
+        for table, currency, rows, read in money[:_MOST]
+    ]
+    more = max(0, len(tables) - _MOST) + max(0, len(money) - _MOST)
+    lines = lines or [line(words("quarantine_none"))]
+    return Block(words("quarantine"), tuple(lines), more)

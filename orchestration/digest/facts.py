@@ -40,7 +40,6 @@ _DIAGNOSED = ("meetings_set", "set_meetings_held", "set_meetings_paid")
 _DEALS = "open_deals"
 _PLAN = "target"
 MOST_TALKS = 3
-_MOST_SITUATIONS = 5
 
 
 @dataclass(frozen=True)
@@ -379,7 +378,7 @@ class Reader:
             Situation(grain, diagnosed[grain], key, people[key], situation, tuple(causes))
             for (grain, key, situation), causes in found.items()
         ]
-        return tuple(sorted(listed, key=lambda it: not it.causes)[:_MOST_SITUATIONS])
+        return tuple(sorted(listed, key=lambda it: not it.causes))
 
     def _weaknesses(self, month: date | None) -> tuple[Weakness, ...]:
         """The costliest one of each manager who is still there, the costliest first."""

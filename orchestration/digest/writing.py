@@ -24,6 +24,7 @@ from orchestration.metrics.catalogue import Catalogue, Metric
 
 # What lies behind the plan by more than this is marked, as on the page.
 _BEHIND = 0.9
+_MOST_SITUATIONS = 5
 
 
 class Writer:
@@ -46,7 +47,7 @@ class Writer:
         blocks = [
             Block(words("yesterday", day=words.day(morning.day)), self._yesterday()),
             self._month(today),
-            Block(words("attention"), self._attention()),
+            self._attention(),
             Block(words(f"talk_{role}"), self._talks()),
         ]
         if late:
@@ -162,17 +163,21 @@ class Writer:
             line(words("forecast", month=month, forecast=value, interval=interval, target=target))
         ]
 
-    def _attention(self) -> tuple[Line, ...]:
+    def _attention(self) -> Block:
+        found = self._morning.situations
+        lines = tuple(self._situation(it) for it in found[:_MOST_SITUATIONS])
+        more = max(0, len(found) - _MOST_SITUATIONS)
+        return Block(self._words("attention"), lines or (self._nothing_fell(),), more)
+
+    def _nothing_fell(self) -> Line:
         morning, words = self._morning, self._words
         if morning.diagnosis_missing:
-            return (line(words("attention_unknown", tables=morning.diagnosis_missing)),)
+            return line(words("attention_unknown", tables=morning.diagnosis_missing))
         if not morning.diagnosed:
-            return (line(words("attention_no_day")),)
-        if not morning.situations:
-            periods = ", ".join(self._period(*it) for it in morning.diagnosed.items())
-            key = "attention_none_own" if morning.manager_id else "attention_none"
-            return (line(words(key, periods=periods)),)
-        return tuple(self._situation(it) for it in morning.situations)
+            return line(words("attention_no_day"))
+        periods = ", ".join(self._period(*it) for it in morning.diagnosed.items())
+        key = "attention_none_own" if morning.manager_id else "attention_none"
+        return line(words(key, periods=periods))
 
     def _situation(self, found: Situation) -> Line:
         words = self._words

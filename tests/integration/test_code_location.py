@@ -84,19 +84,23 @@ def test_every_dbt_test_and_expectation_is_an_asset_check(definitions, settings)
     assert tests <= names
 
 
-def test_schedules_and_sensor_are_off_and_in_the_companys_time(definitions):
+def test_schedules_and_sensors_are_off_and_in_the_companys_time(definitions):
     import dagster as dg
 
     schedules = {schedule.name: schedule for schedule in definitions.schedules}
     assert {name: schedule.cron_schedule for name, schedule in schedules.items()} == {
         "refresh_in_working_hours": "0 9-18 * * 1-5",
         "full_refresh_at_night": "30 3 * * *",
+        "digest_in_the_morning": "30 8-11 * * *",
     }
     for schedule in schedules.values():
         assert schedule.execution_timezone == "Europe/Moscow"
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-    (sensor,) = definitions.sensors
-    assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+    assert {sensor.name for sensor in definitions.sensors} == {
+        "new_raw_files", "alerts_after_refresh",
+    }  # fmt: skip
+    for sensor in definitions.sensors:
+        assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
 
 
 def test_the_sensor_asks_for_a_refresh_once_for_each_set_of_files(tmp_path):

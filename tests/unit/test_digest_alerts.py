@@ -178,6 +178,32 @@ def test_a_failed_refresh_a_lacking_target_and_a_missing_page_are_troubles(setti
     assert seen(settings).trouble == Trouble("The page is not there.", "voronka dashboard")
 
 
+def test_what_stopped_a_refresh_is_named_and_no_value_of_the_data(settings):
+    checks = [
+        CheckOutcome("amount_is_positive", "gx", "marts.fct_deals", "error", "fail", 3, "+7 900"),
+        CheckOutcome("kind_is_known", "gx", "crm.stages", "warn", "warn", 2, "Anna"),
+    ]
+    stopped = Failure("1 blocking check failed.", "Correct it.", ["+7 900"], 1)
+    remember(settings, failure=stopped, checks=checks)
+    expected = ("amount_is_positive (marts.fct_deals)",)
+    assert seen(settings).trouble == Trouble("1 blocking check failed.", "Correct it.", expected)
+    message = write_alert(
+        Alert("failed", "7", seen(settings).trouble), Words("en", "RUB"), Page("", "en")
+    )
+    assert message.text == (
+        "1 blocking check failed.\namount_is_positive (marts.fct_deals)\nWhat to do: Correct it."
+    )
+    # The words of an error that is not ours may hold a value.
+    remember(settings, failure=Failure.of(ValueError("Could not convert '+7 900' to a number")))
+    trouble = seen(settings).trouble
+    assert trouble.message == "ValueError" and "fault of the program" in trouble.remedy
+
+
+def test_another_check_that_stops_is_another_failure():
+    one, other = (Look(True, Trouble("1 check.", "", (name,)), "r") for name in ("a", "b"))
+    assert kinds(one, one, other, GOOD) == [["failed"], [], ["failed"], ["recovered"]]
+
+
 def test_who_stopped_a_refresh_knows_of_it(settings):
     remember(settings, failure=Failure.of(KeyboardInterrupt()))
     assert not seen(settings).is_judged
