@@ -21,6 +21,8 @@ COOKIE = "voronka"
 _AUDIENCE = "voronka"
 _ALGORITHM = "HS256"
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+# What proxies add: then whoever asks may sit anywhere.
+_OF_PROXIES = (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
 # RFC 7518 asks for a key as long as the hash.
 _SHORTEST_SECRET = 32
 _LONGEST_DAYS = 366
@@ -64,6 +66,11 @@ class AtTheMachine:
             raise WrongPlace(
                 "This server answers to localhost alone.",
                 "Open it as http://localhost, or start it with tokens.",
+            )
+        if any(name in _OF_PROXIES for name, _ in headers):
+            raise WrongPlace(
+                "This request comes through a proxy, and nothing says who asks.",
+                "Start the server with tokens or the proxy's header; docs/serving.md shows both.",
             )
         return None
 

@@ -23,7 +23,7 @@ from rich.console import Console
 from orchestration.base.cache import fingerprint_of
 from orchestration.base.errors import EXIT_GOOD
 from orchestration.base.files import read_json
-from tests.benchmark import limit, machine, overhead, profiles, reads
+from tests.benchmark import limit, machine, overhead, profiles, reads, serving
 from tests.benchmark.processes import ROOT
 from tests.benchmark.refreshes import Figures, Warehouse, middle
 from tests.benchmark.report import RESULTS, show
@@ -31,7 +31,7 @@ from tests.benchmark.zone import generator
 from tests.benchmark.zone.generator import NEXT_DAYS, SCALES, Company
 from tests.integration.dashboard_queries import dashboard_queries
 
-PARTS = ("overhead", "full", "limit", "day", "reads")
+PARTS = ("overhead", "full", "limit", "day", "reads", "serve")
 # Long enough for a few hundred questions of sixteen readers that pause.
 READ_SECONDS = 20.0
 
@@ -152,6 +152,29 @@ class Benchmark:
             "refreshing": {name: reads.summary(found, queries) for name, found in busy.items()},
         }
 
+    def serve(self) -> Figures:
+        """The server's answers, idle and while a refresh runs beside it."""
+        start, end = serving.last_days(self.warehouse.published_file, 90)
+        asked = serving.questions(start, end)
+        names = list(asked)
+        with serving.running(self.warehouse) as port:
+            idle = {}
+            for case in serving.CASES:
+                idle[case.name] = serving.measure(port, asked, case, READ_SECONDS)
+                say(f"serve, idle, {case.name}: {_middle_of_answers(idle[case.name])}")
+            idle[serving.NEW.name] = serving.measure_new(port, end, 90, READ_SECONDS)
+            say(f"serve, {serving.NEW.name}: {_middle_of_answers(idle[serving.NEW.name])}")
+            busy = {}
+            with RunningRefreshes(self.warehouse) as refreshes:
+                for case in serving.CASES:
+                    busy[case.name] = serving.measure(port, asked, case, READ_SECONDS)
+                    say(f"serve, refreshing, {case.name}: {_middle_of_answers(busy[case.name])}")
+        return {
+            "refreshes_meanwhile": refreshes.begun,
+            "idle": {name: serving.summary(found, names) for name, found in idle.items()},
+            "refreshing": {name: serving.summary(found, names) for name, found in busy.items()},
+        }
+
     def day(self) -> Figures:
         """Days on top of the history, each followed by a refresh that finds nothing new."""
         shutil.rmtree(self.warehouse.raw_dir, ignore_errors=True)
@@ -240,6 +263,11 @@ def _middle_of(found: list[reads.Latency], queries: dict[str, str]) -> str:
     return f"p50 {marts['p50']:.1f} ms, p95 {marts['p95']:.1f} ms of {len(found)}"
 
 
+def _middle_of_answers(found: list[reads.Latency]) -> str:
+    of_all = reads.percentiles([seconds for _, seconds in found])
+    return f"p50 {of_all['p50']:.1f} ms, p95 {of_all['p95']:.1f} ms of {len(found)}"
+
+
 def say(text: str) -> None:
     """Tell how far it is."""
     console.print(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/] {text}")
@@ -291,6 +319,7 @@ def main() -> None:
         "limit": benchmark.limit,
         "day": benchmark.day,
         "reads": benchmark.reads,
+        "serve": benchmark.serve,
     }
     for name, measure in parts.items():
         if name in arguments.only:

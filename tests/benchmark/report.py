@@ -156,6 +156,14 @@ def _fixed_rows(results: Sequence[Result]) -> Iterator[Row]:
                 yield row(label, "ms", ["reads", "idle", *path], main=is_main)
                 label = "— while a refresh runs"
                 yield row(label, "ms", ["reads", "refreshing", *path], main=is_main)
+    for case in _names(results, "serve", "idle"):
+        for percent in ("p50", "p95"):
+            path = [case, "all", percent]
+            is_main = percent == "p95" and case in (SINGLE, PACED)
+            label = f"over HTTP, {percent}, {case}"
+            yield row(label, "ms", ["serve", "idle", *path], main=is_main)
+            label = "— while a refresh runs"
+            yield row(label, "ms", ["serve", "refreshing", *path], main=is_main)
     yield row("**the job on an empty zone**", "s", ["overhead", "seconds"], main=True)
     yield row("the first time", "s", ["overhead", "first_seconds"])
     yield row("again, with nothing new", "s", ["overhead", "nothing_seconds"])
@@ -177,6 +185,8 @@ def targets(results: Sequence[Result]) -> list[Target]:
     idle = pick(last, "reads", "idle", PACED, "marts", "p95")
     single = pick(last, "reads", "idle", SINGLE, "marts", "p95")
     busy = pick(last, "reads", "refreshing", PACED, "marts", "p95")
+    served = pick(last, "serve", "idle", PACED, "all", "p95")
+    served_busy = pick(last, "serve", "refreshing", PACED, "all", "p95")
     peak = pick(last, "full", "peak_bytes")
     day = quotient(pick(last, "day", "day", "seconds"), pick(last, "full", "seconds"))
     alone = quotient(
@@ -190,6 +200,8 @@ def targets(results: Sequence[Result]) -> list[Target]:
         Target("marts' p95, 1 reader", 50, "ms", single),
         Target("marts' p95, 16 readers", 50, "ms", idle),
         Target("the same while a refresh runs, of idle", 1.5, "times", quotient(busy, idle)),
+        Target("the server's p95, 16 readers", 30, "ms", served),
+        Target("its p95 while a refresh runs", 45, "ms", served_busy),
     ]
 
 

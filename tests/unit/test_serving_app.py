@@ -18,8 +18,8 @@ from starlette.testclient import TestClient
 from orchestration.base.settings import Settings
 from orchestration.serving.identity import AtTheMachine, ByProxy, ByToken, Identity, identity_of
 from orchestration.serving.limits import Limits, Runner
-from orchestration.serving.site import build
 from orchestration.serving.session import Warehouse
+from orchestration.serving.site import build
 from tests.unit.serving_company import publish, unpublished
 
 SECRET = "a secret of the tests that is long enough to sign with"
@@ -316,6 +316,15 @@ def test_at_the_machine_only_requests_that_mean_it_are_answered(client):
         found = client().get("/api/publication", headers={"Origin": origin})
         assert found.status_code == 421, origin
         assert "access-control-allow-origin" not in found.headers
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"])
+def test_an_open_server_behind_a_proxy_answers_nobody(client, header):
+    found = client().get("/api/publication", headers={header: "203.0.113.7"})
+    assert (found.status_code, found.json()["detail"][:36]) == (
+        421,
+        "This request comes through a proxy, ",
+    )
 
 
 def claims(**changed: Any) -> dict[str, Any]:
