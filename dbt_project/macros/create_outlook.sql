@@ -13,7 +13,10 @@
     {%- set deal = 'observed_on date, deal_id varchar, pipeline_id varchar' -%}
     {%- set methods = 'model double, stage_rate double, week_end_rate double, company_rate double' -%}
     {{ return({
-        'fingerprints': 'observed_on date, fingerprint varchar',
+        'fingerprints': 'said varchar, observed_on date, fingerprint varchar',
+        'curves': 'observed_on date, deal_id varchar, given_closing double, '
+            'won_0 double, won_1 double, won_2 double, won_3 double, won_4 double, won_5 double, '
+            'won_6 double, won_7 double',
         'predictions': deal ~ ', ' ~ methods,
         'judged': deal ~ ', ' ~ methods ~ ', is_won double, closed_on date',
         'scores': deal ~ ', stage_id varchar, method varchar, win_probability double, '

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
+from scipy.stats import beta, rankdata
 
-from orchestration.outlook.history import History
-from orchestration.outlook.model import Model
+from orchestration.outlook.curve import Curve
+from orchestration.outlook.history import History, codes
 from orchestration.outlook.rates import rates_at, week_end_rates
 
 MODEL, STAGE_RATE, COMPANY_RATE, NONE = "model", "stage_rate", "company_rate", "none"
@@ -25,21 +25,21 @@ _KEYS = ["observed_on", "deal_id", "pipeline_id"]
 PREDICTIONS = [*_KEYS, MODEL, STAGE_RATE, "week_end_rate"]
 
 
-def predict(history: History, day: int, model: Model | None) -> pd.DataFrame:
+def predict(history: History, day: int, of_model: Curve | None) -> pd.DataFrame:
     """What every method said of the deals that were open at the end of a day.
 
-    Empty where the company had closed too few deals; NaN where a method had nothing to say.
+    `of_model` are the model's chances of these deals. Empty where the company had closed too few
+    deals; NaN where a method had nothing to say.
     """
     observed, rates = history.at(day), rates_at(history, day)
-    if not rates.is_known or observed.empty:
-        empty = pd.DataFrame(columns=[*PREDICTIONS, COMPANY_RATE])
-        return empty.astype(dict.fromkeys(empty.columns.difference(_KEYS), float))
+    if not rates.is_known:
+        observed, of_model = observed.iloc[:0], None
     by_rate = rates.of(observed)
-    said = pd.concat([observed[["observed_on", "deal_id", "pipeline_id"]], by_rate], axis=1)
+    said = pd.concat([observed[_KEYS], by_rate], axis=1)
     said["week_end_rate"] = week_end_rates(history, day, observed, by_rate.pipeline_rate)
     for name in (STAGE_RATE, "week_end_rate"):
         said[name] = said[name].where(by_rate.is_pipeline_known)
-    said[MODEL] = np.nan if model is None else model.curve(observed).given_closing
+    said[MODEL] = np.nan if of_model is None else of_model.given_closing
     return said[[*PREDICTIONS, COMPANY_RATE]]
 
 
@@ -52,21 +52,21 @@ class Judged:
     @staticmethod
     def of(predictions: pd.DataFrame, history: History, day: int) -> Judged:
         """The predictions that can be judged at the end of a day."""
-        known = history.outcomes(day)[["is_won", "closed_on"]]
         earlier = predictions[predictions.observed_on < day]
-        rows = earlier.join(known, on="deal_id", how="inner")
-        rows = rows[rows.closed_on > rows.observed_on]
-        return Judged(rows.assign(is_won=rows.is_won.astype(float)).reset_index(drop=True))
+        outcomes = history.outcomes(day)
+        deals = codes(earlier.deal_id)
+        rows = earlier.assign(is_won=outcomes.is_won[deals], closed_on=outcomes.closed_on[deals])
+        return Judged(rows[rows.closed_on > rows.observed_on].reset_index(drop=True))
 
-    def methods(self) -> dict[str, str]:
-        """By pipeline: whether its model has earned it. Others are not named."""
-        found = {}
-        for pipeline, rows in self.rows.groupby("pipeline_id"):
+    def pipelines_of_the_model(self) -> list[str]:
+        """The pipelines whose model has earned it."""
+        found = []
+        for pipeline, rows in self.rows.groupby("pipeline_id", observed=True):
             both = rows[rows[MODEL].notna() & rows[STAGE_RATE].notna()]
             if both.deal_id.nunique() < MIN_JUDGED_DEALS:
                 continue
             if all(_is_better(both, rate) for rate in (STAGE_RATE, "week_end_rate")):
-                found[str(pipeline)] = MODEL
+                found.append(str(pipeline))
         return found
 
     def intervals(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,27 +78,33 @@ class Judged:
         start = np.searchsorted(said, probability) - count // 2
         start = _nearest_window(said, probability, start.clip(0, len(said) - count), count)
         wins = won[start + count] - won[start]
-        low = beta.ppf(INTERVAL[0], wins + 0.5, count - wins + 0.5)
-        high = beta.ppf(INTERVAL[1], wins + 0.5, count - wins + 0.5)
-        return np.minimum(low, probability), np.maximum(high, probability)
+        each = np.arange(count + 1)
+        low, high = (beta.ppf(q, each + 0.5, count - each + 0.5) for q in INTERVAL)
+        wins = wins.astype(int)
+        return np.minimum(low[wins], probability), np.maximum(high[wins], probability)
 
     def scores(self) -> pd.DataFrame:
         """`marts.outlook_backtest`: by month end, pipeline and method."""
         found = []
-        for (day, pipeline), rows in self.rows.groupby(["observed_on", "pipeline_id"]):
+        for (day, pipeline), rows in self.rows.groupby(
+            ["observed_on", "pipeline_id"], observed=True
+        ):
             for method in METHODS:
-                said = rows[rows[method].notna()]
-                if not said.empty:
-                    found.append((day, pipeline, method, *_score(said[method], said.is_won)))
+                said = rows[method].to_numpy()
+                is_said = ~np.isnan(said)
+                if is_said.any():
+                    score = _score(said[is_said], rows.is_won.to_numpy()[is_said])
+                    found.append((day, pipeline, method, *score))
         names = ["deals", "won", "brier", "log_loss", "auc", "mean_predicted", "win_rate"]
         return pd.DataFrame(found, columns=["as_of_on", "pipeline_id", "method", *names])
 
 
 def rate_intervals(won: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """80 % intervals of rates that rest on so many deals; a rate of 0 or 1 without any is sure."""
+    pairs, places = np.unique(np.column_stack([won, lost]), axis=0, return_inverse=True)
+    low, high = (beta.ppf(q, *np.maximum(pairs, _TINY).T)[places.ravel()] for q in INTERVAL)
     rate = won / (won + lost)
     is_sure = (won <= 0) | (lost <= 0)
-    low, high = (beta.ppf(q, np.maximum(won, _TINY), np.maximum(lost, _TINY)) for q in INTERVAL)
     return (
         np.where(is_sure, rate, np.minimum(low, rate)),
         np.where(is_sure, rate, np.maximum(high, rate)),
@@ -128,20 +134,22 @@ def _is_better(rows: pd.DataFrame, rate: str) -> bool:
     """By 2 %, and by a standard error of the paired difference, whose deals hang together."""
     by_model, by_rate = ((rows[name] - rows.is_won) ** 2 for name in (MODEL, rate))
     gain = by_rate - by_model
-    around = (gain - gain.mean()).groupby(rows.deal_id).sum()
+    around = np.bincount(pd.factorize(rows.deal_id)[0], weights=gain - gain.mean())
     error = float(np.sqrt((around**2).sum()) / len(gain))
     return bool(by_model.mean() <= (1 - MIN_GAIN) * by_rate.mean() and gain.mean() > error)
 
 
-def _score(said: pd.Series, is_won: pd.Series) -> tuple[float | None, ...]:
-    from sklearn.metrics import roc_auc_score
-
+def _score(said: np.ndarray, is_won: np.ndarray) -> tuple[float | None, ...]:
     bounded = said.clip(_TINY, 1 - _TINY)
     loss = -(is_won * np.log(bounded) + (1 - is_won) * np.log(1 - bounded)).mean()
-    auc = roc_auc_score(is_won, said) if is_won.nunique() == 2 else None
+    won, lost = is_won.sum(), (1 - is_won).sum()
+    auc = None
+    if won and lost:
+        # The chance that a won deal stands above a lost one, by ranks (Mann-Whitney).
+        auc = (rankdata(said)[is_won == 1].sum() - won * (won + 1) / 2) / (won * lost)
     return (
         len(said),
-        int(is_won.sum()),
+        int(won),
         ((said - is_won) ** 2).mean(),
         loss,
         auc,

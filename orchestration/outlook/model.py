@@ -8,7 +8,7 @@ given closing, and when.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -22,102 +22,60 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from orchestration.outlook.history import CATEGORIES, History
+from orchestration.outlook.curve import EDGES, Curve
+from orchestration.outlook.history import CATEGORIES, codes
+from orchestration.outlook.training import MIN_CLOSED, Training
 
-# Ends of the spans ahead, in days.
-EDGES = np.array([7, 14, 28, 56, 91, 182, 364, 728])
 # Days whose effect bends: a week of silence weighs early, not late.
 BENDING = ("age_days", "days_in_stage", "days_since_contact")
-# Enough for the regression; more takes longer and says the same.
-MAX_OBSERVATIONS = 20_000
-MAX_FOR_TIMING = 6_000
 # A category seen less often says nothing by itself.
 MIN_FREQUENCY = 20
 # Strength of the coefficients' prior, per deal that was watched.
 STRENGTH = 0.1
-MIN_CLOSED = 50
-MIN_OF_A_KIND = 10
 # What speaks for winning in one pipeline may say nothing in another: those with enough closed deals
 # have slopes of their own, held back towards the common ones.
 MIN_FOR_OWN_SLOPES = 100
 MAX_OWN_SLOPES = 4
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Chances of deals: `won[i, k]` by the end of span k; `given_closing[i]` ever, if it closes."""
-
-    given_closing: np.ndarray
-    won: np.ndarray
-
-    def won_within(self, days: float) -> np.ndarray:
-        """Chance to be won within so many days; 0 for none."""
-        return interpolated(self.won, days)
-
-    def median_days(self) -> np.ndarray:
-        """Days until half of the winning is done."""
-        edges = np.concatenate([[0], EDGES])
-        curves = np.column_stack([np.zeros(len(self.won)), self.won])
-        half = curves[:, -1:] / 2
-        after = np.argmax(curves >= half, axis=1).clip(1)
-        rows = np.arange(len(curves))
-        low, high = curves[rows, after - 1], curves[rows, after]
-        share = np.divide(half[:, 0] - low, high - low, out=np.zeros(len(low)), where=high > low)
-        return np.asarray(edges[after - 1] + share * (edges[after] - edges[after - 1]))
-
-
-def interpolated(won: np.ndarray, days: float) -> np.ndarray:
-    """Cumulative chances at a day between the spans' ends."""
-    if days <= 0:
-        return np.zeros(len(won))
-    edges = np.concatenate([[0], EDGES])
-    curves = np.column_stack([np.zeros(len(won)), won])
-    after = min(int(np.searchsorted(edges, days)), len(EDGES))
-    share = min(1.0, (days - edges[after - 1]) / (edges[after] - edges[after - 1]))
-    return np.asarray(curves[:, after - 1] + share * (curves[:, after] - curves[:, after - 1]))
-
-
 class Model:
     """A model that was trained on what was known at the end of a day."""
 
-    def __init__(self, history: History, day: int) -> None:
-        """Train. Raises ValueError where too few deals were closed by then."""
-        watched = history.observations[
-            history.observations.is_week_end & (history.observations.observed_on < day)
-        ]
-        known = history.outcomes(day)
-        watched = watched.join(known[["is_won", "closed_on"]], on="deal_id")
-        closed = watched[watched.closed_on.notna()]
-        won = closed.is_won.astype(bool)
-        counts = closed.deal_id[won].nunique(), closed.deal_id[~won].nunique()
-        if sum(counts) < MIN_CLOSED or min(counts) < MIN_OF_A_KIND:
-            raise ValueError("too few deals were closed")
-        closed = closed.iloc[-MAX_OBSERVATIONS:]
-        self._encoder = _encoder(history.numbers).fit(closed)
+    def __init__(self, training: Training) -> None:
+        """Train. Raises ValueError where no deal was watched for long enough."""
+        self._training = training
+        closed = training.observed(training.closed)
+        self._encoder = _encoder(training.history.numbers)
+        encoded = np.asarray(self._encoder.fit_transform(closed), dtype=float)
         self._own_slopes = _pipelines_apart(closed)
-        recent = watched.iloc[-MAX_OBSERVATIONS:]
-        self.stage_medians = recent.groupby("stage_id")[history.numbers].median()
-        self._win = self._fit_winning(closed)
-        self._close, self._last_seen = self._fit_closing(watched, day)
+        self._win = self._fit_winning(training, self._by_pipeline(closed, encoded))
+        self._close, self._last_seen = self._fit_closing(training)
 
-    def _fit_winning(self, closed: pd.DataFrame) -> LogisticRegression:
-        spans = _span_of(closed.closed_on - closed.observed_on)
+    @cached_property
+    def stage_medians(self) -> pd.DataFrame:
+        """By stage, the median of each number among the last observations."""
+        recent = self._training.observed(self._training.recent)
+        return recent.groupby("stage_id", observed=True)[self._training.history.numbers].median()
+
+    def _fit_winning(self, training: Training, encoded: np.ndarray) -> LogisticRegression:
+        rows = training.closed
+        spans = _span_of(training.days_to_close(rows))
         return _regression(
-            np.hstack([self._by_pipeline(closed, self.encoded(closed)), _winning_terms(spans)]),
-            closed.is_won.astype(bool).to_numpy(),
-            closed.deal_id.nunique() / len(closed),
+            np.hstack([encoded, _winning_terms(spans)]),
+            training.is_won(rows) == 1,
+            training.deals(rows) / len(rows),
         )
 
-    def _fit_closing(self, watched: pd.DataFrame, day: int) -> tuple[LogisticRegression, int]:
+    def _fit_closing(self, training: Training) -> tuple[LogisticRegression, int]:
         """On a sample of observations, each once for every span that it lived to see.
 
         Returns the last span that enough of them saw, too.
         """
-        step = -(-len(watched) // MAX_FOR_TIMING)
-        some = watched.iloc[::step]
-        is_closed = some.closed_on.notna().to_numpy()
-        until = np.where(is_closed, some.closed_on, day) - some.observed_on.to_numpy()
-        encoded, starts = self.encoded(some), np.concatenate([[0], EDGES[:-1]])
+        some, until = training.timed, training.days_to_close(training.timed)
+        is_closed = ~np.isnan(until)
+        until = np.where(is_closed, until, training.day - training.history.days[some])
+        encoded = self.encoded(training.observed(some))
+        starts = np.concatenate([[0], EDGES[:-1]])
         rows, targets, last_seen = [], [], 0
         for span, (start, end) in enumerate(zip(starts[:-1], EDGES[:-1], strict=True)):
             closes = is_closed & (until > start) & (until <= end)
@@ -131,7 +89,7 @@ class Model:
         if not targets or not (np.concatenate(targets).sum() > 0):
             raise ValueError("no deal was watched for long enough")
         target = np.concatenate(targets)
-        weight = some.deal_id.nunique() / len(target)
+        weight = training.deals(some) / len(target)
         return _regression(np.vstack(rows), target, weight), last_seen
 
     def curve(self, observed: pd.DataFrame) -> Curve:
@@ -167,7 +125,7 @@ class Model:
 
 def _pipelines_apart(closed: pd.DataFrame) -> list[str]:
     """The pipelines with slopes of their own, the largest first; none where there is only one."""
-    deals = closed.groupby("pipeline_id").deal_id.nunique().sort_index()
+    deals = closed.groupby("pipeline_id", observed=True).deal_id.nunique().sort_index()
     deals = deals.sort_values(ascending=False, kind="stable")
     many = deals[deals >= MIN_FOR_OWN_SLOPES].index[:MAX_OWN_SLOPES]
     return [str(name) for name in many] if len(deals) > 1 else []
@@ -176,10 +134,9 @@ def _pipelines_apart(closed: pd.DataFrame) -> list[str]:
 def _encoder(numbers: list[str]) -> ColumnTransformer:
     """Numbers on a logarithmic scale, the bending ones as splines; categories by indicators."""
     plain = [name for name in numbers if name not in BENDING]
-    logarithm = FunctionTransformer(_logarithms, feature_names_out="one-to-one")
     return ColumnTransformer(
         [
-            ("plain", make_pipeline(logarithm, StandardScaler()), plain),
+            ("plain", make_pipeline(FunctionTransformer(_logarithms), StandardScaler()), plain),
             (
                 "bending",
                 make_pipeline(
@@ -196,10 +153,14 @@ def _encoder(numbers: list[str]) -> ColumnTransformer:
             ),
             (
                 "category",
-                OneHotEncoder(
-                    handle_unknown="infrequent_if_exist",
-                    min_frequency=MIN_FREQUENCY,
-                    sparse_output=False,
+                make_pipeline(
+                    # Numbers are encoded many times faster than texts.
+                    FunctionTransformer(_category_codes),
+                    OneHotEncoder(
+                        handle_unknown="infrequent_if_exist",
+                        min_frequency=MIN_FREQUENCY,
+                        sparse_output=False,
+                    ),
                 ),
                 list(CATEGORIES),
             ),
@@ -208,12 +169,17 @@ def _encoder(numbers: list[str]) -> ColumnTransformer:
 
 
 def _logarithms(values: pd.DataFrame) -> np.ndarray:
+    numbers = values.to_numpy(dtype=float)
     # Nothing yet is as long as can be.
-    return np.asarray(np.log1p(values.fillna(365).clip(lower=0).to_numpy(dtype=float)))
+    return np.asarray(np.log1p(np.maximum(np.where(np.isnan(numbers), 365.0, numbers), 0.0)))
 
 
 def _missing(values: pd.DataFrame) -> np.ndarray:
     return np.asarray(values.isna().to_numpy(dtype=float))
+
+
+def _category_codes(values: pd.DataFrame) -> np.ndarray:
+    return np.column_stack([codes(values[name]) for name in values.columns])
 
 
 def _regression(rows: np.ndarray, target: np.ndarray, weight: float) -> LogisticRegression:
@@ -226,8 +192,8 @@ def _split(fitted: LogisticRegression, width: int) -> tuple[np.ndarray, np.ndarr
     return fitted.coef_[0, :width], fitted.coef_[0, width:], float(fitted.intercept_[0])
 
 
-def _span_of(days: pd.Series) -> np.ndarray:
-    places = np.searchsorted(EDGES, days.to_numpy(dtype=float))
+def _span_of(days: np.ndarray) -> np.ndarray:
+    places = np.searchsorted(EDGES, days)
     return np.asarray(places.clip(max=len(EDGES) - 1))
 
 

@@ -9,8 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from orchestration.base.interrupt import stop_if_asked
 from orchestration.outlook.backtest import MODEL, Judged, predict
+from orchestration.outlook.curve import Curve
 from orchestration.outlook.model import Model
-from orchestration.outlook.said import Said
+from orchestration.outlook.said import CURVES, PREDICTIONS, REASONS, SCORES, Said
 from orchestration.outlook.scoring import DIGITS, reasons, score
 
 
@@ -25,46 +26,67 @@ class Rounds:
 
     def run(self) -> int:
         """Say what is not said yet; how many models were trained for it."""
-        self._said.forget_others()
         # One thread: sums in the same order give the same values.
         with threadpool_limits(1):
             self._run()
-        self._said.remember()
         return sum(model is not None for model in self._models.values())
 
     def _run(self) -> None:
-        history, said = self._history, self._said
-        month_ends = history.month_ends()
-        for day in month_ends:
-            if day not in said.days:
-                said.add("predictions", predict(history, day, self._model(day)))
-        predictions = said.predictions()
-        for day in history.forecast_days():
-            if day not in said.days:
-                before = [end for end in month_ends if end <= day]
-                model = self._model(before[-1]) if before else None
-                said.add("scores", self._scored(day, model, predictions))
-        model = self._model(history.as_of)
-        scored = self._scored(history.as_of, model, predictions)
-        said.add("scores", scored)
-        told = pd.DataFrame()
-        if model is not None and (scored.method == MODEL).any():
-            told = reasons(history, scored, model, self._phrases)
-        said.replace("reasons", told)
-        judged = Judged.of(predictions, history, history.as_of)
-        said.replace("judged", judged.rows)
-        said.replace("backtest", judged.scores().round(DIGITS))
+        said, history = self._said, self._history
+        to_curve, to_predict, to_score = (self._missing(it) for it in (CURVES, PREDICTIONS, SCORES))
+        curves = {day: curve for day in to_curve if (curve := self._curve(day)) is not None}
+        read = {*to_predict, *to_score}.difference(to_curve)
+        all_curves = curves | (said.curves(read) if read else {})
 
-    def _scored(self, day: int, model: Model | None, predictions: pd.DataFrame) -> pd.DataFrame:
-        judged = Judged.of(predictions, self._history, day)
-        return score(self._history, day, model, judged, self._said.lags.get(day, 0))
+        predicted = [predict(history, day, all_curves.get(day)) for day in to_predict]
+        predictions = pd.concat([said.predictions(), *predicted], ignore_index=True)
+        predictions = predictions.sort_values(["observed_on", "deal_id"], ignore_index=True)
+        scored = {}
+        for day in to_score:
+            judged, lag = Judged.of(predictions, history, day), said.lags.get(day, 0)
+            scored[day] = score(history, day, all_curves.get(day), judged, lag)
+        judged = Judged.of(predictions, history, history.as_of)
+        with said.writing():
+            said.add_curves(curves)
+            said.add(PREDICTIONS, predicted)
+            said.add(SCORES, list(scored.values()))
+            said.replace("judged", judged.rows)
+            said.replace("backtest", judged.scores().round(DIGITS))
+            if not said.holds(REASONS, history.as_of):
+                said.replace(REASONS, self._reasons(judged, all_curves, scored))
+
+    def _missing(self, said: str) -> list[int]:
+        return [day for day in self._said.days(said) if not self._said.holds(said, day)]
+
+    def _curve(self, day: int) -> Curve | None:
+        """What the model of a day, or of the month end before it, says of the deals of the day."""
+        learned_on = self._said.model_day(day)
+        model = None if learned_on is None else self._model(learned_on)
+        observed = self._history.at(day)
+        return None if model is None or observed.empty else model.curve(observed)
+
+    def _reasons(
+        self, judged: Judged, curves: Mapping[int, Curve], scored: Mapping[int, pd.DataFrame]
+    ) -> pd.DataFrame:
+        """What moves the deals that the model speaks of today."""
+        today = self._history.as_of
+        rows = scored.get(today)
+        if rows is None:
+            curve = curves.get(today) or self._said.curves([today]).get(today)
+            rows = score(self._history, today, curve, judged, self._said.lags.get(today, 0))
+        if not (rows.method == MODEL).any():
+            return pd.DataFrame()
+        model = self._model(today)
+        assert model is not None
+        return reasons(self._history, rows, model, self._phrases)
 
     def _model(self, day: int) -> Model | None:
         """What was learned by the end of a day; None where that was too little."""
         if day not in self._models:
             stop_if_asked()
+            training = self._said.trainings[day]
             try:
-                self._models[day] = Model(self._history, day)
+                self._models[day] = None if training is None else Model(training)
             except ValueError:
                 self._models[day] = None
         return self._models[day]

@@ -18,8 +18,9 @@ from orchestration.outlook.backtest import (
     Judged,
     rate_intervals,
 )
-from orchestration.outlook.history import History
-from orchestration.outlook.model import Curve, Model
+from orchestration.outlook.curve import Curve
+from orchestration.outlook.history import History, codes, places
+from orchestration.outlook.model import Model
 from orchestration.outlook.rates import rates_at
 
 _FIRST = date(1970, 1, 1)
@@ -33,9 +34,9 @@ _ONE_DAY = re.compile(r"\b1 days\b")
 
 
 def score(
-    history: History, day: int, model: Model | None, judged: Judged, lag_days: int
+    history: History, day: int, of_model: Curve | None, judged: Judged, lag_days: int
 ) -> pd.DataFrame:
-    """One row per deal that was open at the end of a day.
+    """One row per deal that was open at the end of a day. `of_model`: the model's chances of them.
 
     `method`, `win_probability` with `_low` and `_high`, `closes_this_month_probability`,
     `closes_next_month_probability`, `median_days` until it is won, and `paid_in_0` … `paid_in_2`:
@@ -46,8 +47,9 @@ def score(
     if observed.empty:
         return said.assign(method=[])
     by_rate = rates.of(observed)
-    methods = judged.methods() if model is not None else {}
-    is_model = said.pipeline_id.map(lambda it: methods.get(it) == MODEL).to_numpy()
+    is_model = np.zeros(len(said), dtype=bool)
+    if of_model is not None:
+        is_model = said.pipeline_id.isin(judged.pipelines_of_the_model()).to_numpy()
     is_pipeline = by_rate.is_pipeline_known.to_numpy()
     said["method"] = np.select(
         [is_model, is_pipeline, np.full(len(said), rates.is_known)],
@@ -60,8 +62,7 @@ def score(
     probability, median = rate, curve.median_days()
     within: Callable[[float], np.ndarray] = curve.won_within
     if is_model.any():
-        assert model is not None
-        of_model = model.curve(observed)
+        assert of_model is not None
         probability = np.where(is_model, of_model.given_closing, rate)
         model_low, model_high = judged.intervals(of_model.given_closing)
         low, high = np.where(is_model, model_low, low), np.where(is_model, model_high, high)
@@ -106,18 +107,18 @@ def reasons(
             other = observed[differs].assign(**{name: usual[differs]})
             weights[differs, place] = given[differs] - model.curve(other).given_closing
     order = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :REASONS]
-    rows = []
-    for row, places in enumerate(order):
+    values, rows = observed[names].to_numpy(), []
+    for row, (deal, ranked) in enumerate(zip(observed.deal_id, order, strict=True)):
         found: list[str | None] = []
-        for place in places:
+        for place in ranked:
             weight, name = weights[row, place], names[place]
             if round(abs(weight), 4) < MIN_REASON:
                 found += [None, None, None]
                 continue
-            value = observed[name].iloc[row]
+            value = values[row, place]
             found.append(name)
             found += [_told(phrases[name], language, value, weight) for language in ("ru", "en")]
-        rows.append((observed.deal_id.iloc[row], *found))
+        rows.append((deal, *found))
     columns = [f"reason_{n + 1}{end}" for n in range(REASONS) for end in ("", "_ru", "_en")]
     return pd.DataFrame(rows, columns=["deal_id", *columns])
 
@@ -128,46 +129,41 @@ class _RateCurve:
     def __init__(
         self, history: History, day: int, observed: pd.DataFrame, rate: np.ndarray
     ) -> None:
-        seen = history.observations[
-            history.observations.is_week_end & (history.observations.observed_on < day)
-        ]
-        known = history.outcomes(day)
-        won = known[known.is_won.astype(bool)]
-        seen = seen[["deal_id", "observed_on", "pipeline_id", "stage_id"]].join(
-            won.closed_on, on="deal_id", how="inner"
-        )
-        seen = seen[seen.closed_on > seen.observed_on]
-        seen["days"] = seen.closed_on - seen.observed_on
-        by_stage = dict(iter(seen.groupby(["pipeline_id", "stage_id"])))
-        by_pipeline = dict(iter(seen.groupby("pipeline_id")))
+        seen, outcomes = history.week_ends_before(day), history.outcomes(day)
+        deals = history.deals[seen]
+        days = outcomes.closed_on[deals] - history.days[seen]
+        is_later_won = (outcomes.is_won[deals] == 1) & (days > 0)
+        deals, days, seen = deals[is_later_won], days[is_later_won], seen[is_later_won]
+        at, pipelines = history.places[seen], codes(history.observations.pipeline_id)[seen]
         self._rate = rate
         self._places, self._days, self._is_stage = [], [], []
-        for key, places in observed.groupby(["pipeline_id", "stage_id"]).indices.items():
-            found = by_stage.get(key)
-            is_stage = found is not None and found.deal_id.nunique() >= MIN_WON_FOR_MEDIAN
+        observed_at = places(observed)
+        for place in np.unique(observed_at):
+            where = np.flatnonzero(observed_at == place)
+            found = at == place
+            is_stage = len(np.unique(deals[found])) >= MIN_WON_FOR_MEDIAN
             if not is_stage:
-                found = by_pipeline.get(key[0])
-                if found is None or found.deal_id.nunique() < MIN_WON_FOR_MEDIAN:
-                    found = seen
-            assert found is not None
-            self._places.append(places)
-            self._days.append(np.sort(found.days.to_numpy()))
+                found = pipelines == observed.pipeline_id.cat.codes.iloc[where[0]]
+                if len(np.unique(deals[found])) < MIN_WON_FOR_MEDIAN:
+                    found = np.full(len(deals), True)
+            self._places.append(where)
+            self._days.append(np.sort(days[found]))
             self._is_stage.append(is_stage)
 
     def won_within(self, days: float) -> np.ndarray:
         """Chance to be won within so many days; NaN where no won deal was ever watched."""
         chances = np.full(len(self._rate), np.nan)
-        for places, seen in zip(self._places, self._days, strict=True):
+        for where, seen in zip(self._places, self._days, strict=True):
             share = np.searchsorted(seen, days, side="right") / len(seen) if len(seen) else np.nan
-            chances[places] = share
+            chances[where] = share
         return np.asarray(chances * self._rate)
 
     def median_days(self) -> np.ndarray:
         """Median days until winning; NaN where too few won deals were at the stage."""
         medians = np.full(len(self._rate), np.nan)
-        for places, seen, is_stage in zip(self._places, self._days, self._is_stage, strict=True):
+        for where, seen, is_stage in zip(self._places, self._days, self._is_stage, strict=True):
             if is_stage:
-                medians[places] = np.median(seen)
+                medians[where] = np.median(seen)
         return medians
 
 
