@@ -6,13 +6,18 @@ Needs a Chromium or Chrome on this machine; nothing is downloaded.
 from __future__ import annotations
 
 import json
+import re
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
+from orchestration.dashboard.page import PARTS
 from orchestration.metrics.catalogue import Catalogue
 from tests import needs
 from tests.conftest import query, voronka
@@ -24,10 +29,13 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+ROLES = ("lead_generator", "hunter", "farmer", "other")
 # The charts of each screen, in their order.
 CHARTS = {
     "overview": ("revenue", "meetings", "leads", "rates", "attainment", "pipeline_amount"),
-    "funnel": ("way", "way_rates", "stages", "lost_here", "reasons", "cohorts"),
+    "funnel": (
+        *("way", "way_rates", "touches", "offers", "stages", "lost_here", "reasons", "cohorts"),
+    ),
     "people": (
         *("people_set_meetings_held", "people_target_lead_rate", "people_held_to_paid_rate"),
         *("people_calls_60s", "people_meeting_show_rate"),
@@ -36,7 +44,7 @@ CHARTS = {
         *("target_by_source", "leads_by_source", "sources_cpl", "sources_romi"),
         *("spend_by_source", "revenue_by_source"),
     ),
-    "calls": ("hours", "calls_answered", "missed", "waiting", "quality", "speed"),
+    "calls": (*("hours", "calls_answered", "missed", "waiting", "quality", "call_kinds", "speed"),),
     "pipeline": ("forecast", "open_by_stage", "stage_amount", "ageing"),
     "diagnosis": (),
     "customers": (
@@ -68,6 +76,29 @@ SERIES = """id => {
         .getOption();
     return Object.fromEntries(option.series.map(series =>
         [series.name, series.data.map(item => item?.value ?? item)]));
+}"""
+
+# What the charts of a printed screen draw as lines, and the small lines beside figures: colors. The
+# dashes of a line are filled in a PDF.
+LINES = """() => {
+    dispatchEvent(new Event("beforeprint"));
+    const [canvas] = [document.createElement("canvas").getContext("2d")];
+    const hex = color => { canvas.fillStyle = color; return canvas.fillStyle; };
+    const lines = [...document.querySelectorAll("[data-chart]")].flatMap(place =>
+        echarts.getInstanceByDom(place).getOption().series
+            .filter(one => one.type === "line" && !Array.isArray(one.lineStyle.type)
+                && one.data.filter(item => (item?.value ?? item) !== null).length > 1)
+            .map(one => hex(one.color)));
+    const hollow = [...document.querySelectorAll("[data-chart]")].flatMap(place =>
+        echarts.getInstanceByDom(place).getOption().series.filter(one => one.type === "line")
+            .flatMap(one => one.data.filter(item => item?.symbol === "emptyCircle")
+                .map(() => hex(one.color))));
+    const small = [...document.querySelectorAll(".spark path")]
+        .filter(one => one.getClientRects().length)
+        .map(one => hex(getComputedStyle(one).stroke));
+    const found = [lines.length, [...lines, ...hollow, ...small]];
+    dispatchEvent(new Event("afterprint"));
+    return found;
 }"""
 
 
@@ -168,6 +199,23 @@ def agree(shown: dict[str, float | None], mart: dict[str, Any], least: int) -> N
         value = mart[name]
         expected = None if value is None else pytest.approx(float(value), rel=1e-6)
         assert shown[name] == expected, name
+
+
+def strokes(pdf: bytes) -> Counter[str]:
+    """How many lines a PDF draws in each color: paths that are stroked; bars are filled."""
+    found: Counter[str] = Counter()
+    for stream in re.finditer(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        try:
+            text = zlib.decompress(stream[1])
+        except zlib.error:
+            continue
+        color = ""
+        for part in re.finditer(rb"((?:[\d.]+ ){3})RG|^(?:[^\n]* [lc]\n)+S$", text, re.MULTILINE):
+            if part[1]:
+                color = "#" + "".join(f"{round(255 * float(v)):02x}" for v in part[1].split())
+            else:
+                found[color] += 1
+    return found
 
 
 @pytest.mark.parametrize(
@@ -271,10 +319,30 @@ def test_the_funnel_is_the_marts(browser: Browser, demo_publication: Path) -> No
         )
         return [value for (value,) in found]
 
-    browser.open("funnel", grain="month", period="2026-09-01", lang="en")
-    assert browser.series("stages") == {"Reached the stage": reached()}
-    browser.open("funnel", grain="month", period="2026-09-01", lang="en", source="website")
-    assert browser.series("stages") == {"Reached the stage": reached("source_id = 'website'")}
+    def to_next(where: str = "true") -> list[list[float]]:
+        """Each stage but the last one by its place, and the share of its deals that went on."""
+        found = query(
+            demo_publication,
+            "select sum(advanced) / sum(reached) from marts.funnel_conversion "
+            f"where pipeline_id = 'sales' and {where} group by stage_id, stage_no "
+            "order by stage_no",
+        )
+        return [[at, pytest.approx(share)] for at, (share,) in enumerate(found[:-1])]
+
+    for where, chosen in (("true", {}), ("source_id = 'website'", {"source": "website"})):
+        browser.open("funnel", grain="month", period="2026-09-01", lang="en", **chosen)
+        assert browser.series("stages") == {
+            "Reached the stage": reached(where),
+            "Conversion to the next stage": to_next(where),
+        }
+    ((target, show, won),) = query(
+        demo_publication,
+        "select target_lead_rate, set_meetings_held / meetings_set, deals_won / deals_created "
+        "from marts.kpi_source_period where period_grain = 'month' "
+        "and period_start = '2026-09-01' and source_id = 'website'",
+    )
+    steps = [[at, pytest.approx(share)] for at, share in ((0, target), (2, show), (4, won))]
+    assert browser.series("way")["Conversions"] == steps
     browser.open("funnel", grain="month", period="2026-09-01", lang="en", manager="m-06")
     lost = query(
         demo_publication,
@@ -333,6 +401,7 @@ def test_profiles_are_the_marts(
     roles = "main > .choice button:nth-child({})"
     at = ("lead_generator", "hunter", "farmer").index(role)
     page.click(roles.format(at + 1))
+    assert f"role={role}" in page.url
     shown = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll("[data-rate]")].map(
             row => [`${row.closest("[data-profile]").dataset.profile} ${row.dataset.rate}`, [
@@ -389,6 +458,140 @@ def test_the_diagnosis_tells_the_demos_stories(browser: Browser, demo_publicatio
             assert advice in text
 
 
+MONTH = "period_grain = 'month' and period_start = '2026-09-01'"
+# By screen and table: the marts' figures of each row.
+BY_ROW = {
+    ("people", "actions"): (
+        "select manager_id, sales_actions, first_calls, followup_calls, emails_sent, "
+        "messages_sent, social_touches, proposals_sent, presentations, demos_held, visits_held "
+        f"from marts.kpi_manager_period where role = 'hunter' and {MONTH} and sales_actions > 0"
+    ),
+    ("customers", "satisfaction"): (
+        "select manager_id, csat, surveys from marts.kpi_manager_period "
+        f"where {MONTH} and surveys > 0"
+    ),
+    ("calls", "waiting_by_source"): (
+        "with waits as (select source_id, sum(answer_wait_seconds) / nullif(sum(answer_waits), 0) "
+        "as avg_answer_wait_seconds, sum(missed_wait_seconds) / nullif(sum(missed_waits), 0) "
+        "as avg_missed_wait_seconds from marts.call_waiting "
+        "where date_trunc('month', date_day) = '2026-09-01' group by all), "
+        "missed as (select source_id, sum(missed_calls) as missed_calls, "
+        "sum(missed_calls_lost) as missed_calls_lost, sum(recovery_seconds) / 60 "
+        "/ nullif(sum(recovered_by_agent + recovered_by_client), 0) as avg_recovery_minutes "
+        "from marts.missed_call_recovery where date_trunc('month', date_day) = '2026-09-01' "
+        "group by all), speed as (select source_id, sum(leads_answered_in_5min) "
+        "/ sum(leads_created) as responded_in_5min_rate from marts.speed_to_lead "
+        "where month_start = '2026-09-01' group by all having sum(leads_created) > 0) "
+        "select source_id, * exclude (source_id) from waits left join missed using (source_id) "
+        "left join speed using (source_id) where avg_answer_wait_seconds is not null"
+    ),
+}
+
+
+@pytest.mark.parametrize(("screen", "table"), list(BY_ROW))
+def test_what_people_did_and_customers_felt_is_the_marts(
+    browser: Browser, demo_publication: Path, screen: str, table: str
+) -> None:
+    browser.open(screen, grain="month", period="2026-09-01", lang="en", role="hunter")
+    shown = browser.page.eval_on_selector_all(
+        f'[data-table="{table}"] tbody tr',
+        "all => all.map(row => [row.dataset.row, Object.fromEntries([...row"
+        '.querySelectorAll("[data-value]")].map(o => [o.dataset.metric, o.dataset.value]))])',
+    )
+    by_row = {
+        row: {name: float(value) if value else None for name, value in figures.items()}
+        for row, figures in shown
+    }
+    with duckdb.connect(str(demo_publication), read_only=True) as connection:
+        found = connection.execute(BY_ROW[screen, table])
+        names = [name for name, *_ in found.description][1:]
+        rows = found.fetchall()
+    assert len(rows) > 3
+    for row, *values in rows:
+        of_marts = dict(zip(names, values, strict=True))
+        for name in ("missed_calls", "missed_calls_lost"):
+            if name in of_marts:
+                of_marts[name] = of_marts[name] or 0
+        agree(by_row[row], of_marts, len(names))
+
+
+def test_actions_are_drawn_as_the_marts_have_them(browser: Browser, demo_publication: Path) -> None:
+    charts = {
+        "touches": ("emails_sent", "messages_sent", "social_touches"),
+        "offers": ("proposals_sent", "presentations", "demos_held", "visits_held"),
+        "call_kinds": ("first_calls", "followup_calls"),
+    }
+    for chart, names in charts.items():
+        browser.open(
+            "calls" if chart == "call_kinds" else "funnel",
+            **{"grain": "month", "period": "2026-09-01", "manager": "m-06"},
+        )
+        months = query(
+            demo_publication,
+            f"select {', '.join(names)} from marts.kpi_manager_period where manager_id = 'm-06' "
+            "and period_grain = 'month' order by period_start",
+        )
+        by_name = [list(values) for values in zip(*months, strict=True)]
+        assert list(browser.series(chart).values()) == by_name
+
+
+def test_each_screen_says_which_filters_do_not_act(browser: Browser) -> None:
+    def deaf() -> dict[str, str]:
+        found = browser.page.eval_on_selector_all(
+            "[data-deaf]", "all => all.map(o => [o.dataset.deaf, o.textContent])"
+        )
+        return dict(found)
+
+    said = {}
+    for screen in CHARTS:
+        browser.open(screen, grain="month", period="2026-09-01", lang="en")
+        said[screen] = deaf()
+        # A card says the same once the filter is chosen.
+        browser.open(screen, grain="month", period="2026-09-01", lang="en", source="website")
+        mute = browser.page.query_selector_all("main footer:text('Not filtered')")
+        assert not mute or "source" in said[screen], screen
+    assert said["quality"] == {
+        "all": "The period and the filters do not act on this screen: "
+        "it is about the whole publication."
+    }
+    assert said["diagnosis"] == {"source": "“Source” does not act on this screen."}
+    assert said["overview"] == {"source": "“Source” does not act on “Plan attainment”."}
+    assert set(said["customers"]) == {"period", "manager", "source"}
+    assert "“Forecast against plan”" in said["pipeline"]["period"]
+
+
+def test_what_needs_attention_leads_to_the_person_and_the_period(browser: Browser) -> None:
+    browser.open("overview", grain="month", period="2026-09-01", lang="en")
+    link = '.attention a:has-text("Галиев Тимур")'
+    assert "July 2026" in browser.page.inner_text(link)
+    browser.page.click(link)
+    assert browser.page.get_attribute("main", "data-screen") == "diagnosis"
+    assert browser.page.input_value("#choose-manager") == "m-03"
+    assert browser.page.input_value("#choose-period") == "2026-07-01"
+    assert browser.page.get_attribute("[data-case]", "data-case") == (
+        "2026-07-01|m-03|meetings_without_payments"
+    )
+
+
+def test_checks_speak_the_language_of_the_page(browser: Browser, demo_publication: Path) -> None:
+    remarks = query(
+        demo_publication,
+        "select check_name, failing_rows from quality.checks where status <> 'pass' order by all",
+    )
+    texts = json.loads((PARTS / "texts.json").read_text(encoding="utf-8"))
+    for language in ("ru", "en"):
+        browser.open("quality", lang=language)
+        shown = browser.page.eval_on_selector_all(
+            "[data-check]", "all => all.map(o => [o.dataset.check, o.innerText])"
+        )
+        assert sorted(name for name, _ in shown) == [name for name, _ in remarks]
+        for name, text in shown:
+            assert texts[language][f"check_{name}"] in text
+            assert str(dict(remarks)[name]) in text
+        reasons = browser.page.inner_text('[data-card="reasons"]')
+        assert texts[language]["rule_range"] in reasons and ": range" not in reasons
+
+
 def test_plans_are_the_quotas(browser: Browser, demo_publication: Path) -> None:
     browser.open("overview", grain="month", period="2026-09-01", lang="en")
     found = query(
@@ -397,7 +600,21 @@ def test_plans_are_the_quotas(browser: Browser, demo_publication: Path) -> None:
         "and period = 'month' and period_start = '2026-09-01'",
     )
     (values,) = browser.series("attainment").values()
-    assert values[-1] == pytest.approx(found[0][0])
+    # The worst first.
+    assert values[0] == pytest.approx(found[0][0]) and values == sorted(values)
+    browser.open("people", grain="month", period="2026-09-01", lang="en", role="lead_generator")
+    shares = query(
+        demo_publication,
+        "select actual / target from marts.quota_attainment as q "
+        "join marts.dim_manager as m using (manager_id) where m.role = 'lead_generator' "
+        "and period = 'month' and period_start = '2026-09-01' order by 1",
+    )
+    shown = list(zip(browser.column("plans", 2), browser.column("plans", 5), strict=True))
+    # Plans of days make one of a month, too.
+    ours = [share for metric, share in shown if metric != "Conversations"]
+    assert ours == [f"{float(share):.0%}" for (share,) in shares] and len(ours) > 4
+    of_all = [int(share.removesuffix("%")) for _, share in shown]
+    assert of_all == sorted(of_all) and len(of_all) > len(ours)
 
 
 def test_numbers_and_names_follow_the_language(browser: Browser, demo_publication: Path) -> None:
@@ -518,6 +735,22 @@ def test_every_screen_fits_and_is_filled(browser: Browser, width: int, language:
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
+def test_tables_fit_their_cards_on_a_desk(browser: Browser, language: str) -> None:
+    """Nobody scrolls a table sideways on a screen that is 1400 pixels wide."""
+    browser.page.set_viewport_size({"width": 1400, "height": 900})
+    for screen in CHARTS:
+        for role in ROLES if screen == "people" else ("",):
+            browser.open(screen, grain="month", period="2026-09-01", lang=language, role=role)
+            wide = browser.page.eval_on_selector_all(
+                ".scroll",
+                "all => all.filter(one => one.scrollWidth > one.clientWidth)"
+                ".map(one => one.closest('[data-card], .card').dataset.card)",
+            )
+            assert wide == [], (screen, role)
+    browser.page.set_viewport_size({"width": 1360, "height": 900})
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
 def test_a_printed_screen_is_whole(browser: Browser, language: str) -> None:
     """A4 between its margins is 702 pixels wide, and nobody can scroll or wait there."""
     browser.page.set_viewport_size({"width": 702, "height": 1000})
@@ -541,6 +774,24 @@ def test_a_printed_screen_is_whole(browser: Browser, language: str) -> None:
         browser.page.evaluate("dispatchEvent(new Event('afterprint'))")
     browser.page.emulate_media(media="screen", reduced_motion="reduce")
     browser.page.set_viewport_size({"width": 1360, "height": 900})
+
+
+def test_charts_print_with_their_lines(browser: Browser) -> None:
+    """The PDF of each screen has every line of its charts, each as one stroke of its color."""
+    printed = 0
+    # What paper leaves out is not counted.
+    browser.page.emulate_media(media="print")
+    for screen in CHARTS:
+        browser.open(screen, grain="month", period="2026-09-01", lang="ru", theme="dark")
+        lines, colors = browser.page.evaluate(LINES)
+        found = strokes(browser.page.pdf(prefer_css_page_size=True))
+        expected = Counter(colors)
+        # A line near the end of a sheet may be in the next one, too, beyond its edge.
+        assert {color for color in expected if found[color] < expected[color]} == set(), screen
+        printed += lines
+    assert printed > 30
+    browser.page.emulate_media(media="screen")
+    browser.open("overview", grain="month", period="2026-09-01", lang="ru", theme="auto")
 
 
 def test_the_command_writes_where_it_is_told(demo_publication: Path, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_forecast_is_the_mart(
         assert drawn[name] == [number(row[at]) for row in rows], name
     assert drawn["План" if language == "ru" else "Plan"] == [number(row[6]) for row in rows]
     spans = [[at, row[7], row[8]] for at, row in enumerate(rows) if row[8] and row[8] > row[7]]
-    assert drawn.get("Интервал 80 %" if language == "ru" else "80% interval", []) == [
+    assert drawn.get("Интервал 80\u00a0%" if language == "ru" else "80% interval", []) == [
         *([] if is_team else [[at, number(low), number(high)] for at, low, high in spans])
     ]
     table = '[data-table="forecast"] tr[data-part="{}"] [data-value]'

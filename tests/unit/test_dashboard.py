@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from orchestration.base.errors import WrongUse
 from orchestration.base.settings import Settings
 from orchestration.dashboard.encode import dumps, encode, encode_days, encode_figures
 from orchestration.dashboard.formulas import Formula, formula
 from orchestration.dashboard.page import PARTS, echarts, own_script, render, write_dashboard
+from orchestration.expectations.acceptance import ACCEPTANCES
 from orchestration.metrics.catalogue import Catalogue
 from orchestration.metrics.glossary import read_metrics
 from orchestration.metrics.needs import MANAGER, Needs
+from orchestration.metrics.step import CHECK as AGREEMENT
 from tests.conftest import ROOT
 
 # The file that Apache released as echarts 6.0.0, dist/echarts.min.js.
@@ -170,6 +173,30 @@ def test_every_table_of_the_contract_has_a_name_for_people() -> None:
     }
     for table in {*named, "crm.managers"}:
         assert f"table_{table.replace('.', '_')}" in texts["ru"]
+
+
+def test_every_check_has_words_for_people() -> None:
+    """Expectations, dbt's tests and what stops a publication: the data screen says each of them."""
+    expectations = [
+        item["meta"]["name"]
+        for file in (ROOT / "expectations").glob("*/*.yml")
+        for item in yaml.safe_load(file.read_text(encoding="utf-8"))["expectations"]
+    ]
+    project = ROOT / "dbt_project"
+    ours = [
+        file.stem
+        for folder in ("tests/singular", "macros/generic_tests")
+        for file in (project / folder).glob("*.sql")
+    ]
+    generic = ["accepted_values", "not_null", "unique", "relationships"]
+    stopping = [it.check for it in ACCEPTANCES]
+    names = {*expectations, *ours, *generic, *stopping, AGREEMENT}
+    assert len(names) > 45
+    texts = json.loads((PARTS / "texts.json").read_text(encoding="utf-8"))
+    for language in ("ru", "en"):
+        assert {name for name in texts[language] if name.startswith("check_")} == {
+            f"check_{name}" for name in names
+        }
 
 
 def test_what_a_sum_of_money_lacks_has_words_and_is_counted() -> None:

@@ -22,11 +22,12 @@ function info(texts) {
 }
 const infoOf = (names) => info(names.length === 1 ? aboutOf(names[0]) : names.map((name) => [label(name), aboutOf(name)]));
 
-// A heading whose mark never stands alone on a line.
-function titled(text, mark) {
+// A text whose mark never stands alone on a line.
+const titled = (text, mark) => h("h3", {}, ...marked(text, mark));
+function marked(text, mark) {
   const words = text.split(" ");
   const last = words.pop();
-  return h("h3", {}, words.length ? `${words.join(" ")} ` : "", h("span", { class: "nowrap" }, last, mark));
+  return [words.length ? `${words.join(" ")} ` : "", h("span", { class: "nowrap" }, last, mark)];
 }
 
 // What the figures of a card do not hold in the shown periods, in words.
@@ -64,8 +65,35 @@ function notLoaded(names, by = null) {
   return tableNames([...all.values()]);
 }
 
+// Which filters the cards of the screen follow, the period among them: its top says which do not act.
+let reached = [];
+const forgetReach = () => { reached = []; };
+const follows = (title, filters, isOfPeriod = true) => { reached.push({ title: title.split(" · ")[0].replace(`, ${dayLabel(ABOUT.end)}`, ""), filters: isOfPeriod ? [...filters, "period"] : filters }); };
+const mostNamed = () => (innerWidth <= 760 && !isPrinting ? 2 : 4);
+
+// In words, by filter: of those without a word all cards follow it.
+function reach() {
+  const most = mostNamed();
+  const titles = (test) => [...new Set(reached.filter(test).map((item) => item.title))];
+  const about = (name) => {
+    const doesAct = (item) => item.filters.includes(name);
+    const [deaf, others] = [titles((item) => !doesAct(item)), titles(doesAct)];
+    if (!deaf.length) return null;
+    const filter = t(name === "manager" ? "reach_manager" : `filter_${name}`);
+    // The shorter list says the same.
+    const isOnly = others.length < deaf.length && others.length <= most;
+    const list = isOnly ? others : deaf;
+    const named = list.slice(0, most).map((title) => t("quoted", { text: title })).join(", ");
+    const more = list.length > most ? ` ${t("and_more", { count: number(list.length - most) })}` : "";
+    return h("span", { "data-deaf": name, title: deaf.join(", ") }, others.length ? t(isOnly ? "reach_only" : "reach_partly", { filter, cards: named + more }) : t("reach_none", { filter }));
+  };
+  const lines = ["period", "manager", ...(ABOUT.has_sources ? ["source"] : [])].map(about).filter(Boolean);
+  return lines.length ? h("p", { class: "reach" }, lines) : null;
+}
+
 // A card with a title; the foot says which chosen filter it cannot follow, and what it lacks.
-function card({ title, names = [], figuresOf = names, about, filters, note, wide = false, tools = null, id = null }, ...children) {
+function card({ title, names = [], figuresOf = names, about, filters, note, wide = false, tools = null, id = null, anytime = false }, ...children) {
+  if (filters) follows(title, filters, !anytime);
   const ignored = filters ? activeFilters().filter((name) => !filters.includes(name)) : [];
   const notes = [note, ...remarksOf(figuresOf, shown()), ignored.length ? t("not_filtered", { filters: ignored.map((name) => t(`filter_${name}`)).join(", ") }) : null].filter(Boolean);
   return h("section", { class: `card${wide ? " wide" : ""}`, "data-card": id },
@@ -136,6 +164,7 @@ function kpi(name) {
   const target = planned && planned[0];
   const ignored = activeFilters().filter((filter) => !filtersOf(name).includes(filter));
   const lack = notLoaded([name]);
+  follows(label(name), filtersOf(name));
   if (lack) {
     return h("article", { class: "kpi", "data-metric": name, "data-value": "", "data-lack": "" },
       titled(label(name), infoOf([name])),
@@ -187,13 +216,13 @@ function table({ columns, rows, sort, id }) {
       return (typeof x === "string" ? x.localeCompare(y, locale()) : x - y) * (isUp ? 1 : -1);
     });
     columns.forEach((column, at) => heads[at].setAttribute("aria-sort", column.key === key ? (isUp ? "ascending" : "descending") : "none"));
-    body.replaceChildren(...sorted.map((row) => h("tr", {}, columns.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.kind || (column.text ? "text" : null), "data-label": column.label, "data-column": column.key }, column.cell(row))))));
+    body.replaceChildren(...sorted.map((row) => h("tr", { "data-row": (row.manager || row.source || {}).id }, columns.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.kind || (column.text ? "text" : null), "data-label": column.label, "data-column": column.key }, column.cell(row))))));
   }
   fill();
   const said = (column, row) => { const value = column.value && !column.text ? column.value(row) : null; return typeof value === "number" && Number.isFinite(value) ? value : textOf(column.cell(row)); };
   const shownColumns = columns.filter((column) => column.kind !== "trend");
   return [
-    h("div", { class: "scroll", tabindex: "0" }, h("table", { "data-table": id }, h("thead", {}, h("tr", {}, heads)), body)),
+    h("div", { class: "scroll", tabindex: "0" }, h("table", { "data-table": id, class: columns.length > 10 ? "dense" : null }, h("thead", {}, h("tr", {}, heads)), body)),
     exportButtons(id, () => ({ head: shownColumns.map((column) => column.label), rows: rows.map((row) => shownColumns.map((column) => said(column, row))) })),
   ];
 }
@@ -204,7 +233,7 @@ function metricColumn(name, by, periods) {
   const unit = unitOf(name);
   const lack = notLoaded([name], by);
   const about = unseen([name], by) ? lack : lack ? `${t("not_loaded")}. ${t("needs", { tables: lack })}` : aboutOf(name);
-  return { key: name, label: label(name), about, lack, value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name }, openable(inUnit(lists[row.at][0], unit, true), isGiven(lists[row.at][0]) && specOf(name, periods[periods.length - 1], { [by]: LISTS[by][row.at].id }, lists[row.at][0]))) };
+  return { key: name, label: label(name), about, lack, value: (row) => lists[row.at][0], cell: (row) => h("span", { "data-metric": name, "data-value": lists[row.at][0] ?? "" }, openable(inUnit(lists[row.at][0], unit, true), isGiven(lists[row.at][0]) && specOf(name, periods[periods.length - 1], { [by]: LISTS[by][row.at].id }, lists[row.at][0]))) };
 }
 function sparkColumn(name, by, periods) {
   const lists = figures(name, periods, by);

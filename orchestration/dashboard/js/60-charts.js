@@ -2,13 +2,15 @@
 
 let drawn = [];
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// Below its legend a chart has at least this room; on paper no more, so that three rows fit a sheet.
+const plotHeight = () => (isPrinting ? 165 : 200);
 const color = (at) => css(`--series-${(at % 8) + 1}`);
 
 // A card with a chart in it, and the same figures as a table.
-function chartCard({ title, names = [], figuresOf = names, about, filters, note, wide, height = 280, tools, id, by = null }, made) {
+function chartCard({ title, names = [], figuresOf = names, about, filters, note, wide, height = 280, tools, id, by = null, anytime = false }, made) {
   const lack = notLoaded(figuresOf, by);
-  if (!made || lack) return card({ title, names, figuresOf, about, filters, note, wide, tools, id }, emptyOf(figuresOf, by));
-  const place = h("div", { class: "chart", style: `height:${made.height || height}px`, role: "img", "aria-label": title, "data-chart": id });
+  if (!made || lack) return card({ title, names, figuresOf, about, filters, note, wide, tools, id, anytime }, emptyOf(figuresOf, by));
+  const place = h("div", { class: "chart", style: `height:${made.height || heightOf(made, height)}px`, role: "img", "aria-label": title, "data-chart": id });
   const numbers = h("div", { class: "numbers scroll", hidden: true });
   const button = h("button", {
     class: "as-table", type: "button", title: t("as_table"), "aria-label": `${t("as_table")}: ${title}`, "aria-pressed": "false",
@@ -20,7 +22,12 @@ function chartCard({ title, names = [], figuresOf = names, about, filters, note,
     },
   }, "☰");
   drawn.push({ place, option: made.option, open: made.open });
-  return card({ title, names, figuresOf, about, filters, note, wide, id, tools: h("div", { class: "tools" }, tools, button) }, place, numbers);
+  return card({ title, names, figuresOf, about, filters, note, wide, id, anytime, tools: h("div", { class: "tools" }, tools, button) }, place, numbers);
+}
+
+function heightOf({ option }, height) {
+  const least = plotHeight() + (option.grid.top || 0);
+  return isPrinting ? least : Math.max(height, least);
 }
 
 // A cell of a chart's table: its figure, and what it opens.
@@ -167,12 +174,14 @@ function planSeries(name, periods) {
   return isAll ? [{ name: `${t("plan")}: ${label(name)}`, values: planned.map((entry) => (entry ? entry.target : null)), kind: "line", dashed: true, color: css("--ink"), unit: unitOf(name) }] : [];
 }
 
-// Horizontal bars, the first on top. Rows: name, parts (values of the series), text, note.
-function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = true } = {}) {
+// Horizontal bars, the first on top. Rows: name, values (one of each series), text, details, and
+// step: a share and the words that stand between this bar and the next one, if `steps` names them.
+function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = true, steps = null } = {}) {
   const filled = rows.filter((row) => row.values.some((value) => isGiven(value) && value !== 0));
   if (!filled.length) return null;
   const names = series.map((item) => item.name);
   const isStacked = series.length > 1;
+  const isNarrow = isPrinting || innerWidth <= 760;
   // Bars of one series are named by the card's title.
   const top = isStacked ? belowLegend(names, chartWidth(wide)) : 2;
   const option = {
@@ -180,16 +189,16 @@ function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = t
     grid: { left: 4, right: labels ? 86 : 16, top, bottom: 0, containLabel: true },
     tooltip: tooltip((points) => {
       const row = filled[points[0].dataIndex];
-      return `<div class="tip-head">${escaped(row.name)}</div>${points.filter((point) => isGiven(point.value)).map((point) => tipLine(point.marker, point.seriesName, inUnit(point.value, unit))).join("")}${(row.details || []).map(([text, value]) => tipLine("", text, value)).join("")}`;
+      return `<div class="tip-head">${escaped(row.name)}</div>${points.filter((point) => point.seriesType !== "custom" && isGiven(point.value)).map((point) => tipLine(point.marker, point.seriesName, inUnit(point.value, unit))).join("")}${(row.details || []).map(([text, value]) => tipLine("", text, value)).join("")}`;
     }),
     xAxis: { type: "value", show: !labels, splitNumber: 4, axisLabel: { ...axisText(), formatter: (value) => onAxis(value, unit) }, splitLine: { lineStyle: { color: css("--grid") } } },
-    yAxis: { type: "category", inverse: true, data: filled.map((row) => row.name), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: css("--ink"), fontSize: 12.5, width: innerWidth <= 760 ? 128 : 176, overflow: "truncate" } },
-    series: series.map((item, at) => ({
+    yAxis: { type: "category", inverse: true, data: filled.map((row) => row.name), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: css("--ink"), fontSize: isNarrow ? 11.5 : 12.5, lineHeight: isNarrow ? 13 : 15, width: isNarrow ? 112 : 176, overflow: rowHeight < 32 ? "truncate" : "break" } },
+    series: [...series.map((item, at) => ({
       name: item.name, type: "bar", stack: isStacked ? "all" : undefined, barMaxWidth: 20, color: item.color || color(at), emphasis: { focus: "none" },
       itemStyle: { borderRadius: isStacked ? 0 : [0, 3, 3, 0] },
       data: filled.map((row) => (row.color ? { value: row.values[at], itemStyle: { color: row.color } } : row.values[at])),
       label: labels && at === series.length - 1 ? { show: true, position: "right", color: css("--ink"), fontSize: 12, formatter: (point) => filled[point.dataIndex].text ?? inUnit(point.value, unit, true) } : undefined,
-    })),
+    })), ...(steps ? [between(steps, filled, isNarrow ? 10 : 11.5)] : [])],
   };
   const extra = filled[0].details ? filled[0].details.map(([text]) => text) : [];
   return {
@@ -197,6 +206,16 @@ function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = t
     table: { head: ["", ...names, ...extra], rows: filled.map((row) => [row.name, ...row.values.map((value, at) => cellOf(value, unit, row.open && row.open(at))), ...(row.details || []).map(([, value]) => value)]) },
   };
 }
+
+// What stands in the gaps between bars: how many of the one above went on to the one below.
+const between = (name, rows, size) => ({
+  name, type: "custom", color: css("--muted"), silent: true, z: 6, encode: { y: 0 },
+  data: rows.map((row, at) => [at, row.step ? row.step[0] : null]).filter(([at, share]) => isGiven(share) && at < rows.length - 1),
+  renderItem: (_, api) => {
+    const [x, y] = api.coord([0, api.value(0)]);
+    return { type: "text", x: x + 1, y: y + api.size([0, 1])[1] / 2, style: { text: `↓ ${rows[api.value(0)].step[1]}`, fill: css("--muted"), font: `${size}px ${css("--font")}`, verticalAlign: "middle" } };
+  },
+});
 
 // A heat map; cells: [x, y, value]. Dark is much, in one hue, so that everybody can read it.
 function heatChart(columns, rows, cells, { unit, max = null, labels = false, tip, open = null }) {

@@ -55,23 +55,25 @@ function attention(most = 6) {
   const silent = unjudged(diagnosisGrain());
   const isBad = fallen.length + found.length > 0;
   const isCompared = compared().length > 0;
+  // Of days the week is compared.
+  const isElsewhere = state.grain === "day";
   const isSure = isCompared && !silent.length;
   const title = isBad ? "attention" : isSure ? "attention_none" : "attention_unjudged";
   const line = (attributes, lead, text) => h("li", {}, h("a", attributes, h("b", {}, lead), text));
   return h("section", { class: `attention${isBad ? "" : isSure ? " calm" : " unsure"}` },
     h("h2", {}, t(title)),
     isBad ? h("ul", {},
-      fallen.map(({ name, period, before, now, earlier }) => line({ href: `#kpi-${name}`, "data-fall": name, onclick: (event) => { event.preventDefault(); document.querySelector(`[data-metric="${name}"]`).scrollIntoView({ block: "center" }); } },
+      fallen.map(({ name, period, before, now, earlier }) => line({ href: isElsewhere ? address({ grain: period.grain, period: period.start, from: "", to: "" }) : address(), "data-fall": name, onclick: (event) => { if (!isElsewhere) { event.preventDefault(); document.querySelector(`[data-metric="${name}"]`).scrollIntoView({ block: "center" }); } } },
         `${whoIsChosen()}, ${periodLabel(period)}. `,
         `${label(name)} ${inUnit(earlier, unitOf(name), true)} → ${inUnit(now, unitOf(name), true)} (${changeText(now, earlier, unitOf(name))}${before.cut ? `, ${t("same_days_short")}` : ""})`)),
-      found.slice(0, most).map((item) => line({ href: address({ screen: "diagnosis" }) },
+      found.slice(0, most).map((item) => line({ "data-situation": item.situation, href: address({ screen: "diagnosis", manager: item.manager.id, team: "", source: "", grain: item.period.grain, period: item.period.start, from: "", to: "" }) },
         `${nameOf(item.manager)}, ${periodLabel(item.period)}. `,
         `${wordFor("situation", item.situation)}: ${item.causes.length ? item.causes.map((cause) => causeText(cause)).join("; ") : t("cause_unknown")}`)),
       found.length > most ? line({ href: address({ screen: "diagnosis" }) }, "", t("and_more", { count: number(found.length - most) })) : null) : h("p", {}, t(!isCompared ? "attention_unknown_about" : silent.length ? "attention_unjudged_about" : "attention_none_about")),
     silentNote(silent));
 }
 
-// How far the plans of the chosen period are met, by those who have one.
+// How far the plans of the chosen period are met, by those who have one; the worst first.
 function attainmentCard() {
   const period = [current()];
   const names = plannedNames(period[0]);
@@ -84,7 +86,7 @@ function attainmentCard() {
       open: () => specOf(name, period[0]),
       details: [[t("fact"), inUnit(planned.actual, unit)], [t("plan"), inUnit(planned.target, unit)], [t("with_plan_title"), plural("people", planned.people)]],
     };
-  }).sort((a, b) => b.values[0] - a.values[0]);
+  }).sort((a, b) => a.values[0] - b.values[0]);
   return chartCard({ id: "attainment", title: `${label("attainment")} · ${periodLabel(period[0])}`, names: ["attainment"], filters: ["manager"], note: lackOf("attainment").length ? null : t("attainment_note") },
     state.source ? null : rowChart(rows, [{ name: label("attainment") }], { unit: "ratio" }));
 }

@@ -1,18 +1,22 @@
 // Funnel: from the lead to the money, and stage by stage.
 
 let funnelPipeline = null;
+// The one in the address, else the first.
+const chosenPipeline = (places) => places.find((at) => DATA.pipelines[at].id === state.pipeline) ?? places[0] ?? null;
+// What leads on from a step of the way, where the catalogue has such a share.
+const WAY_RATES = { leads_created: "target_lead_rate", meetings_set: "meeting_show_rate", deals_created: "won_share" };
 const WAY = ["leads_created", "leads_target", "meetings_set", "set_meetings_held", "deals_created", "deals_won"];
 
 function funnel() {
   const months = shownMonths();
   const byPipeline = cubeSums("funnel", ["reached"], "pipeline", () => true, months);
   const pipelines = [...byPipeline.entries()].sort((a, b) => b[1].reached - a[1].reached).map(([at]) => at).filter((at) => DATA.pipelines[at]);
-  if (!pipelines.includes(funnelPipeline)) funnelPipeline = pipelines[0] ?? null;
+  funnelPipeline = chosenPipeline(pipelines);
   const range = monthsText(months);
   return [
-    section(t("funnel_period"), t("funnel_period_lead", { period: periodLabel(current()) }), grid(wayCard(), wayRatesCard())),
+    section(t("funnel_period"), t("funnel_period_lead", { period: periodLabel(current()) }), grid(wayCard(), wayRatesCard(), touchesCard(), offersCard())),
     section(t("funnel_cohort"), `${t("funnel_cohort_lead", { range })} ${leftOutNote("funnel", months[0])}`.trim(),
-      pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((at) => [at, nameOf(DATA.pipelines[at])]), funnelPipeline, (at) => { funnelPipeline = at; show(); }) : null,
+      pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((at) => [at, nameOf(DATA.pipelines[at])]), funnelPipeline, (at) => change({ pipeline: DATA.pipelines[at].id })) : null,
       pipelines.length ? [grid(stagesCard(months), lostHereCard(months)), grid(reasonsCard(), cohortsCard(months)), grid(funnelTable("manager", months), funnelTable("source", months))] : emptyOf(["reached"])),
   ];
 }
@@ -27,8 +31,12 @@ function wayCard() {
   const period = [current()];
   const values = WAY.map((name) => figures(name, period)[0]);
   const lacking = WAY.filter((name) => lackOf(name).length);
-  const rows = WAY.map((name, at) => ({ name: label(name), values: [values[at]], text: number(values[at]), details: [], open: () => specOf(name, current(), {}, values[at]) }));
-  return chartCard({ id: "way", title: t("title_way"), names: WAY, filters: filtersOf("leads_created"), note: [t("way_note"), lacking.length ? t("not_loaded_of", { names: lacking.map(label).join(", "), tables: notLoaded(lacking) }) : ""].join(" ") }, rowChart(rows, [{ name: periodLabel(current()), color: color(0) }], { unit: "count", rowHeight: 42 }));
+  const stepOf = (name) => {
+    const share = name ? figures(name, period)[0] : null;
+    return isGiven(share) ? [share, `${label(name)} ${percent(share)}`] : null;
+  };
+  const rows = WAY.map((name, at) => ({ name: label(name), values: [values[at]], text: number(values[at]), details: [], open: () => specOf(name, current(), {}, values[at]), step: stepOf(WAY_RATES[name]) }));
+  return chartCard({ id: "way", title: t("title_way"), names: [...WAY, ...Object.values(WAY_RATES)], figuresOf: WAY, filters: filtersOf("leads_created"), note: [t("way_note"), lacking.length ? t("not_loaded_of", { names: lacking.map(label).join(", "), tables: notLoaded(lacking) }) : ""].join(" ") }, rowChart(rows, [{ name: periodLabel(current()), color: color(0) }], { unit: "count", rowHeight: 42, steps: t("title_rates") }));
 }
 
 function wayRatesCard() {
@@ -36,6 +44,16 @@ function wayRatesCard() {
   const names = ["lead_conversion_rate", "call_to_meeting_rate", "meeting_show_rate", "held_to_paid_rate", "win_rate"];
   return chartCard({ id: "way_rates", title: t("title_rates"), names, filters: filtersOf("win_rate") }, timeChart(periods, names.map((name) => metricSeries(name, periods, { kind: "line" })), { unit: "ratio" }));
 }
+
+// What people did: calls have a screen of their own.
+const TOUCHES = ["emails_sent", "messages_sent", "social_touches"];
+const OFFERS = ["proposals_sent", "presentations", "demos_held", "visits_held"];
+function actionsCard(id, names) {
+  const periods = shown();
+  return chartCard({ id, title: t(`title_${id}`), names, filters: filtersOf(names[0]) }, timeChart(periods, names.map((name) => metricSeries(name, periods, { stack: "sum" })), { unit: "count" }));
+}
+const touchesCard = () => actionsCard("touches", TOUCHES);
+const offersCard = () => actionsCard("offers", OFFERS);
 
 // The stages of the chosen pipeline that deals pass, in their order.
 function funnelStages(months) {
@@ -49,12 +67,13 @@ function stagesCard(months) {
   const first = stages.length ? stages[0].reached : 0;
   const rows = stages.map((item) => ({
     name: nameOf(item.stage), values: [item.reached], open: () => specOf("reached", monthsPeriod(months), { stage: item.stage.id }, item.reached), text: `${number(item.reached)} · ${percent(item.reached / first, 0)}`,
+    step: item.stage.kind === "won" || !item.reached ? null : [item.advanced / item.reached, percent(item.advanced / item.reached)],
     details: [
       ...(item.stage.kind === "won" ? [] : [[label("conversion_to_next"), percent(item.reached ? item.advanced / item.reached : null)]]),
       [label("skipped"), number(item.skipped)],
     ],
   }));
-  return chartCard({ id: "stages", title: label("reached"), names: ["reached", "conversion_to_next", "skipped"], filters: cutsOf("funnel") }, rowChart(rows, [{ name: label("reached") }], { unit: "count", rowHeight: 42 }));
+  return chartCard({ id: "stages", title: label("reached"), names: ["reached", "conversion_to_next", "skipped"], filters: cutsOf("funnel") }, rowChart(rows, [{ name: label("reached") }], { unit: "count", rowHeight: 42, steps: label("conversion_to_next") }));
 }
 
 function lostHereCard(months) {

@@ -7,7 +7,6 @@ const ROLES = {
   other: { names: ["sales_actions", "calls", "calls_60s", "meetings_held", "deals_won", "revenue"], main: "sales_actions", charts: [], plans: [] },
 };
 const roleOf = (manager) => (manager.role in ROLES ? manager.role : "other");
-let chosenRole = null;
 
 function people() {
   const periods = shown();
@@ -18,11 +17,11 @@ function people() {
   };
   const roles = Object.keys(ROLES).filter((role) => rowsOf(role).length);
   if (!roles.length) return [emptyOf([...new Set(Object.values(ROLES).flatMap((role) => role.names))], "manager")];
-  if (!roles.includes(chosenRole)) chosenRole = roles[0];
+  const chosenRole = roles.includes(state.role) ? state.role : roles[0];
   const { names, main, plans, charts } = ROLES[chosenRole];
   const rows = rowsOf(chosenRole);
   return [
-    choice(t("role"), roles.map((role) => [role, t(`role_${role}`)]), chosenRole, (role) => { chosenRole = role; show(); }),
+    choice(t("role"), roles.map((role) => [role, t(`role_${role}`)]), chosenRole, (role) => change({ role })),
     card({ id: "people", wide: true, title: `${t(`role_${chosenRole}`)} · ${periodLabel(current())}`, filters: filtersOf(main), figuresOf: names }, table({
       id: "people", rows, sort: [main, false],
       columns: [
@@ -32,6 +31,7 @@ function people() {
       ],
     })),
     grid(byPerson(main, rows, periods), planTable(rows, plans)),
+    actionsTable(rows, periods),
     profiles(chosenRole),
     grid(...charts.map((name) => byPerson(name, rows, periods))),
   ];
@@ -47,13 +47,25 @@ function byPerson(name, rows, periods) {
   return chartCard({ id: `people_${name}`, title: label(name), names: [name], by: "manager", filters: filtersOf(name), note: rows.length > 8 ? t("eight_shown") : null }, timeChart(periods, series, { unit: unitOf(name) }));
 }
 
-// Plan and fact of the chosen period.
+// What each did in the chosen period.
+const ACTIONS = ["sales_actions", "first_calls", "followup_calls", ...TOUCHES, ...OFFERS];
+function actionsTable(rows, periods) {
+  return card({ id: "actions", wide: true, title: `${t("title_actions")} · ${periodLabel(current())}`, filters: filtersOf("sales_actions"), figuresOf: ACTIONS }, table({
+    id: "actions", rows, sort: ["sales_actions", false],
+    columns: [
+      { key: "name", label: t("manager"), text: true, value: (row) => nameOf(row.manager), cell: (row) => person(row.manager) },
+      ...ACTIONS.map((name) => metricColumn(name, "manager", periods)),
+    ],
+  }));
+}
+
+// Plan and fact of the chosen period, the worst first.
 function planTable(rows, names) {
   const period = [current()];
   const found = rows.flatMap((row) => names.map((name) => ({ row, name, planned: (plan(name, period, row.at) || [])[0] })).filter((item) => item.planned && item.planned.target && isGiven(figures(item.name, period, "manager")[item.row.at][0])));
   const share = (item) => item.planned.actual / item.planned.target;
-  return card({ id: "plans", title: t("plan_and_fact"), about: aboutOf("attainment"), note: state.source ? t("plan_no_source") : null }, found.length ? table({
-    id: "plans", rows: found, sort: ["share", false],
+  return card({ id: "plans", title: t("plan_and_fact"), about: aboutOf("attainment"), filters: ["manager"], note: state.source ? t("plan_no_source") : null }, found.length ? table({
+    id: "plans", rows: found, sort: ["share", true],
     columns: [
       { key: "name", label: t("manager"), text: true, value: (item) => nameOf(item.row.manager), cell: (item) => shortName(item.row.manager) },
       { key: "metric", label: t("metric"), text: true, value: (item) => label(item.name), cell: (item) => label(item.name) },

@@ -14,6 +14,7 @@ function profiles(role) {
     found.set(row.manager_id, [...(found.get(row.manager_id) || []), row]);
   }
   if (!found.size) return [];
+  follows(t("profiles", { month: "" }), ["manager"]);
   const ignored = activeFilters().filter((name) => name === "source").map((name) => t(`filter_${name}`));
   const lead = [t("profiles_lead"), ignored.length ? t("not_filtered", { filters: ignored.join(", ") }) : null].filter(Boolean).join(" ");
   // The steps of a way to a sale first, in their order.
@@ -38,7 +39,7 @@ function profileCard(at, rows, month) {
     h("div", { class: "scroll", tabindex: "0" }, h("table", { class: "checks", "data-table": `profile_${manager.id}` },
       h("thead", {}, h("tr", {}, ["rate", "own", "team_median", "cases", "verdict"].map((key, column) => h("th", { scope: "col", class: column === 0 || column === 4 ? "text" : null }, t(`profile_${key}`))))),
       h("tbody", {}, rows.map((row) => h("tr", { "data-rate": row.metric, "data-value": row.value, "data-median": row.team_median },
-        h("th", { scope: "row", class: "text" }, label(row.metric), info(aboutOf(row.metric))),
+        h("th", { scope: "row", class: "text" }, ...marked(label(row.metric), info(aboutOf(row.metric)))),
         h("td", {}, openable(percent(row.value), specOf(row.metric, month, { manager: manager.id, source: null }))), h("td", {}, row.team_managers < 2 ? nothing : percent(row.team_median)), h("td", {}, number(row.denominator)),
         h("td", { class: "text" }, verdictMark(row))))))));
 }

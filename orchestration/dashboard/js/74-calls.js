@@ -21,8 +21,11 @@ function calls() {
       chartCard({ id: "waiting", title: t("title_waiting"), names: ["avg_answer_wait_seconds", "avg_missed_wait_seconds"], filters: filtersOf("avg_answer_wait_seconds") },
         timeChart(periods, ["avg_answer_wait_seconds", "avg_missed_wait_seconds"].map((name) => metricSeries(name, periods, { kind: "line" })), { unit: "seconds" })),
       chartCard({ id: "quality", title: t("title_quality"), names: quality.slice(2), filters: filtersOf("next_step_rate") }, timeChart(periods, quality.slice(2).map((name) => metricSeries(name, periods, { kind: "line" })), { unit: "ratio", max: 1 })),
+      chartCard({ id: "call_kinds", title: t("title_call_kinds"), names: ["first_calls", "followup_calls"], filters: filtersOf("first_calls") },
+        timeChart(periods, ["first_calls", "followup_calls"].map((name) => metricSeries(name, periods, { stack: "sum" })), { unit: "count" })),
       chartCard({ id: "speed", title: label("median_response_minutes"), names: ["median_response_minutes"], filters: filtersOf("median_response_minutes") }, timeChart(periods, [metricSeries("median_response_minutes", periods, { kind: "line" })], { unit: "minutes" })),
     ),
+    waitingTable(periods),
     card({ id: "quality_by_manager", wide: true, title: `${t("title_quality_people")} · ${periodLabel(current())}`, filters: filtersOf("next_step_rate") }, notLoaded(quality, "manager") ? emptyOf(quality, "manager") : table({
       id: "quality", sort: ["avg_call_score", false],
       rows: people.filter(({ at }) => isChosen("manager", at) && heard[at][0]),
@@ -33,6 +36,23 @@ function calls() {
       ],
     })),
   ];
+}
+
+// How long people wait, by where they come from.
+const WAITING = ["avg_answer_wait_seconds", "avg_missed_wait_seconds", "missed_calls", "missed_calls_lost", "missed_recovery_rate", "avg_recovery_minutes", "responded_in_5min_rate"];
+function waitingTable(periods) {
+  if (!ABOUT.has_sources) return null;
+  const last = [current()];
+  const lists = WAITING.map((name) => figures(name, last, "source"));
+  const rows = DATA.sources.map((source, at) => ({ source, at })).filter(({ at }) => isChosen("source", at) && lists.some((list) => list[at][0]));
+  return card({ id: "waiting_by_source", wide: true, title: `${t("title_waiting_by_source")} · ${periodLabel(current())}`, filters: ["source"], figuresOf: WAITING }, !rows.length ? emptyOf(WAITING, "source") : table({
+    id: "waiting_by_source", rows, sort: ["avg_answer_wait_seconds", false],
+    columns: [
+      { key: "name", label: t("source"), text: true, value: (row) => nameOf(row.source), cell: (row) => nameOf(row.source) },
+      sparkColumn("avg_answer_wait_seconds", "source", periods),
+      ...WAITING.map((name) => metricColumn(name, "source", periods)),
+    ],
+  }));
 }
 
 function hoursCard() {

@@ -1,7 +1,7 @@
 // What will come: the forecast against the plan, and open deals by what their next step gains.
 
 let [FORECAST, LISTED_DEALS, FORECAST_MONTHS, PHRASES] = [[], [], [], []];
-const [MOST_LISTED, MOST_PRINTED] = [100, 40];
+const [MOST_LISTED, MOST_PRINTED] = [100, 20];
 const FORECAST_PARTS = ["paid_so_far", "expected_won_unpaid", "expected_open", "expected_new", "expected_repeat"];
 // Of a month that is over nothing is left to be told: the managers' table opens with the next one.
 let forecastMonth = null;
@@ -50,8 +50,8 @@ function forecastSection() {
       unit: "currency", stackName: t("forecast"),
     });
   return section(t("title_forecast"), lead, grid(
-    chartCard({ id: "forecast", title: t("title_forecast_chart"), figuresOf: lack, about: t("forecast_about"), filters: ["manager"], note: lack.length ? null : forecastNotes(rows, made), height: 330 }, made),
-    card({ id: "forecast_table", title: t("title_forecast_table"), figuresOf: lack, about: FORECAST_PARTS.map((name) => [t(`part_${name}`), t(`part_${name}_about`)]), filters: ["manager"] },
+    chartCard({ id: "forecast", title: t("title_forecast_chart"), figuresOf: lack, about: t("forecast_about"), filters: ["manager"], anytime: true, note: lack.length ? null : forecastNotes(rows, made), height: 330 }, made),
+    card({ id: "forecast_table", title: t("title_forecast_table"), figuresOf: lack, about: FORECAST_PARTS.map((name) => [t(`part_${name}`), t(`part_${name}_about`)]), filters: ["manager"], anytime: true },
       lack.length || !known.length ? emptyOf(lack) : forecastTable(rows)),
     state.manager || lack.length || !known.length ? null : forecastPeople()));
 }
@@ -113,7 +113,7 @@ function forecastPeople() {
   const amount = (key, text) => ({ key, label: text, value: (row) => row[key], cell: (row) => h("span", { "data-manager": DATA.managers[row.manager_id]?.id, [`data-${key.replace(/_/g, "-")}`]: row[key] ?? "", title: money(row[key]) }, money(row[key], true)) });
   const name = (row) => nameOf(DATA.managers[row.manager_id]);
   return card({
-    id: "forecast_people", title: t("title_forecast_people"), about: t("forecast_people_about"), filters: ["manager"],
+    id: "forecast_people", title: t("title_forecast_people"), about: t("forecast_people_about"), filters: ["manager"], anytime: true,
     tools: choice(t("grain_month"), FORECAST_MONTHS.map((start) => [start, monthTick(start)]), forecastMonth, (start) => { forecastMonth = start; show(); }),
   }, table({
     id: "forecast_people", rows, sort: ["forecast", false],
@@ -144,7 +144,7 @@ function dealsAhead() {
   ];
   return section(t("title_deals_ahead"), sum ? dealsLead(sum) : null,
     isUnjudged ? h("p", { class: "notice", "data-unjudged-deals": "" }, t("deals_none_about")) : null,
-    card({ id: "deals_ahead", wide: true, title: t("title_deals_list", { day: dayLabel(ABOUT.end) }), figuresOf: [], about: t("deals_ahead_about"), filters: ["manager", "source"], note: notes.filter(Boolean).join(" ") || null },
+    card({ id: "deals_ahead", wide: true, title: t("title_deals_list", { day: dayLabel(ABOUT.end) }), figuresOf: [], about: t("deals_ahead_about"), filters: ["manager", "source"], anytime: true, note: notes.filter(Boolean).join(" ") || null },
       rows.length ? table({ id: "deals_ahead", rows, sort: [null, false], columns: dealColumns(rows) }) : lackOf("open_deals").length ? emptyOf(["open_deals"]) : empty(t("no_open_deals"))));
 }
 

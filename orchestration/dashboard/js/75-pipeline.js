@@ -13,7 +13,7 @@ function pipeline() {
   const counts = figures("open_deals", periods, "stage");
   const worth = DATA.pipelines.map((_, place) => stages.filter(({ stage }) => stage.pipeline === place).reduce((sum, { at }) => sum + counts[at].reduce((a, b) => a + (b || 0), 0), 0));
   const pipelines = worth.map((_, place) => place).filter((place) => worth[place]).sort((a, b) => worth[b] - worth[a]);
-  if (!pipelines.includes(openPipeline)) openPipeline = pipelines[0] ?? null;
+  openPipeline = chosenPipeline(pipelines);
   const ofPipeline = stages.filter(({ stage }) => stage.pipeline === openPipeline);
   // All stages that deals pass, also those without any: a stage keeps its colour.
   const passed = ofPipeline.filter(({ stage, at }) => ["open", "presale"].includes(stage.kind) && (!stage.gone || history[at].some((value) => value)));
@@ -22,7 +22,7 @@ function pipeline() {
     forecastSection(),
     dealsAhead(),
     h("h2", {}, t("title_where")),
-    pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((place) => [place, nameOf(DATA.pipelines[place])]), openPipeline, (place) => { openPipeline = place; show(); }) : null,
+    pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((place) => [place, nameOf(DATA.pipelines[place])]), openPipeline, (place) => change({ pipeline: DATA.pipelines[place].id })) : null,
     chartCard({ id: "open_by_stage", wide: true, title: t("title_open_by_stage"), names: ["open_amount"], filters: filtersOf("open_amount"), note: t("at_period_end"), height: 320 },
       timeChart(periods, passed.map(({ stage, at }, place) => ({ name: nameOf(stage), values: history[at], stack: "sum", color: color(place), open: (when) => specOf("open_amount", periods[when], { stage: stage.id }, history[at][when]) })), { unit: "currency", wide: true, stackName: label("open_amount") })),
     grid(
@@ -50,13 +50,14 @@ function ageingCard() {
     const values = ages.map((age) => (found.get(`${at}|${age}`) || { aged_deals: 0 }).aged_deals);
     return { name: nameOf(DATA.stages[at]), values, text: number(values.reduce((a, b) => a + b, 0)) };
   });
-  return chartCard({ id: "ageing", title: t("title_ageing", { day: dayLabel(ABOUT.end) }), figuresOf: ["open_deals"], about: t("ageing_about"), filters: ["manager", "source"] },
+  return chartCard({ id: "ageing", title: t("title_ageing", { day: dayLabel(ABOUT.end) }), figuresOf: ["open_deals"], about: t("ageing_about"), filters: ["manager", "source"], anytime: true },
     rowChart(rows, ages.map((age) => ({ name: ageLabel(age), color: css(ABOUT.age_bands[age][0] ? `--heat-${Math.min(5, age + 1)}` : "--series-quiet") })), { unit: "count" }));
 }
 
 function presaleCard() {
-  const rows = PRESALE.filter((row) => isChosen("manager", row.manager_id) && isChosen("source", row.source_id));
-  return card({ id: "presale", wide: true, title: t("title_presale", { day: dayLabel(ABOUT.end) }), names: ["presale_deals", "presale_amount"], filters: ["manager", "source"], note: PRESALE.length >= 200 ? t("presale_limit") : null }, !rows.length ? emptyOf(["presale_deals"]) : table({
+  const found = PRESALE.filter((row) => isChosen("manager", row.manager_id) && isChosen("source", row.source_id));
+  const rows = isPrinting ? found.slice(0, MOST_PRINTED) : found;
+  return card({ id: "presale", wide: true, title: t("title_presale", { day: dayLabel(ABOUT.end) }), names: ["presale_deals", "presale_amount"], filters: ["manager", "source"], anytime: true, note: rows.length < found.length ? t("deals_shown", { shown: number(rows.length), all: number(found.length) }) : PRESALE.length >= 200 ? t("presale_limit") : null }, !rows.length ? emptyOf(["presale_deals"]) : table({
     id: "presale", rows, sort: ["amount", false],
     columns: [
       { key: "deal", label: t("deal"), text: true, value: (row) => row.deal_id, cell: (row) => row.deal_id },

@@ -63,6 +63,7 @@ function situations(grain) {
 const causeText = (row) => `${label(row.metric)} ${inUnit(row.previous_value, unitOf(row.metric))} → ${inUnit(row.current_value, unitOf(row.metric))}`;
 
 function diagnosis() {
+  follows(t("screen_diagnosis"), ["manager"]);
   const grain = diagnosisGrain();
   const found = situations(grain);
   const silent = silentNote(unjudged(grain));
@@ -87,7 +88,7 @@ function caseCard(item) {
     h("div", { class: "scroll" }, h("table", { class: "checks" },
       h("thead", {}, h("tr", {}, ["check", "was", "now", "verdict"].map((key, at) => h("th", { scope: "col", class: at === 0 || at === 3 ? "text" : null }, t(key))))),
       h("tbody", {}, item.checks.map((row) => h("tr", { class: row.verdict },
-        h("th", { scope: "row", class: "text" }, label(row.metric), info(aboutOf(row.metric))),
+        h("th", { scope: "row", class: "text" }, ...marked(label(row.metric), info(aboutOf(row.metric)))),
         ["previous_value", "current_value"].map((key, at) => h("td", {}, openable(inUnit(row[key], unitOf(row.metric)), isGiven(row[key]) && specOf(row.metric, pair[at], { manager: item.manager.id, source: null })))),
         h("td", { class: "text" }, h("span", { class: `verdict ${row.verdict}` }, wordFor("verdict", row.verdict)))))))));
 }

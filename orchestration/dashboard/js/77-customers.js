@@ -18,6 +18,7 @@ function customers() {
       chartCard({ id: "csat", title: label("csat"), names: ["csat"], filters: filtersOf("csat") }, line(["csat"], "ratio")),
       cumulativeCard(),
       customersBySource(),
+      satisfactionTable(),
     ),
   ];
 }
@@ -37,7 +38,7 @@ function cohortMap() {
       return `<div class="tip-head">${escaped(monthName(months[y]))}, ${t("months_later", { months: x + 1 })}</div>${tipLine("", t("paid_again"), `${number(row.active)} ${t("of")} ${number(row.customers)} (${percent(value)})`)}${tipLine("", label("revenue"), money(row.revenue))}`;
     },
   });
-  return chartCard({ id: "cohort_map", wide: true, title: t("title_cohort_map"), figuresOf: ["active"], about: t("cohort_map_about"), filters: [], note: t("cohort_map_note") }, made);
+  return chartCard({ id: "cohort_map", wide: true, title: t("title_cohort_map"), figuresOf: ["active"], about: t("cohort_map_about"), filters: [], anytime: true, note: t("cohort_map_note") }, made);
 }
 
 // What a customer of a month has brought by now, month after month.
@@ -50,13 +51,27 @@ function cumulativeCard() {
     values: steps.map(({ at }) => { const row = COHORTS.find((item) => item.cohort_month === month && item.months_since === at); return row && row.customers ? row.cumulative_revenue / row.customers : null; }),
   }));
   const step = ({ at }) => t("months_later", { months: at });
-  return chartCard({ id: "cumulative", title: t("title_cumulative"), figuresOf: ["active"], about: aboutOf("cumulative_revenue"), filters: [], note: withoutRate("payments_unpriced") }, timeChart(steps, series, { unit: "currency", tick: step, name: step }));
+  return chartCard({ id: "cumulative", title: t("title_cumulative"), figuresOf: ["active"], about: aboutOf("cumulative_revenue"), filters: [], anytime: true, note: withoutRate("payments_unpriced") }, timeChart(steps, series, { unit: "currency", tick: step, name: step }));
+}
+
+// Whose customers are content.
+function satisfactionTable() {
+  const periods = shown();
+  const asked = figures("surveys", periods, "manager");
+  const rows = DATA.managers.map((manager, at) => ({ manager, at })).filter(({ at }) => isChosen("manager", at) && asked[at].some((value) => value));
+  return card({ id: "satisfaction", title: `${label("csat")} · ${periodLabel(current())}`, names: ["csat", "surveys"], filters: filtersOf("csat") }, !rows.length ? emptyOf(["csat"], "manager") : table({
+    id: "satisfaction", rows, sort: ["csat", true],
+    columns: [
+      { key: "name", label: t("manager"), text: true, value: (row) => nameOf(row.manager), cell: (row) => person(row.manager) },
+      sparkColumn("csat", "manager", periods), metricColumn("csat", "manager", periods), metricColumn("surveys", "manager", periods),
+    ],
+  }));
 }
 
 function customersBySource() {
   const rows = [...cubeSums("customers", columnsOf("customers"), "source")].map(([at, row]) => ({ at, ...row })).filter((row) => DATA.sources[row.at] && isChosen("source", row.at));
   const column = (key, text, read, write) => ({ key, label: text, value: read, cell: (row) => write(read(row)) });
-  return card({ id: "customers_by_source", title: t("title_customers_by_source"), filters: ["source"], note: [t("all_history"), withoutRate("payments_unpriced")].filter(Boolean).join(" ") }, !rows.length ? emptyOf(["active"]) : table({
+  return card({ id: "customers_by_source", title: t("title_customers_by_source"), filters: ["source"], anytime: true, note: [t("all_history"), withoutRate("payments_unpriced")].filter(Boolean).join(" ") }, !rows.length ? emptyOf(["active"]) : table({
     id: "customers_by_source", rows, sort: ["customer_revenue", false],
     columns: [
       { key: "name", label: t("source"), text: true, value: (row) => nameOf(DATA.sources[row.at]), cell: (row) => nameOf(DATA.sources[row.at]) },

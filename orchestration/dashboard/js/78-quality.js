@@ -8,6 +8,7 @@ function quality() {
   const kept = tables.reduce((sum, row) => sum + row.rows_kept, 0);
   const fact = (name, value, verdict = "") => h("div", { class: `fact ${verdict}` }, h("span", { class: "muted" }, name), h("b", {}, value));
   const bad = ABOUT.checks_failed;
+  const reasons = isPrinting ? quarantine.slice(0, MOST_PRINTED) : quarantine;
   const byTable = tables.map((row) => [row.table_name, row.rows_quarantined]);
   const months = withQuietMonths([...new Set(found.map((row) => row.month))].sort());
   const periods = months.map((month) => periodAt(new Date(month), "month"));
@@ -28,17 +29,17 @@ function quality() {
     notLoadedCard(),
     grid(
       card({ id: "checks", title: t("title_checks"), about: t("checks_about") },
-        checks.length ? h("ul", { class: "remarks" }, checks.map((row) => h("li", {}, h("b", {}, row.asset || row.check_name), " ", h("span", {}, row.message || row.check_name)))) : empty(t("checks_fine")),
+        checks.length ? h("ul", { class: "remarks" }, checks.map((row) => checkRemark(row))) : empty(t("checks_fine")),
         h("p", { class: "muted" }, kinds.map((row) => t("kind_line", { kind: wordFor("kind", row.kind), passed: number(row.passed), all: number(row.passed + row.warned + row.failed) })).join(" · "))),
-      chartCard({ id: "quarantine_tables", title: t("title_quarantine"), about: t("quarantine_about") }, rowChart(byTable.sort((a, b) => b[1] - a[1]).slice(0, 12).map(([name, rows]) => ({ name, values: [rows], color: css("--warn-fill") })), [{ name: t("rows") }], { unit: "count", rowHeight: 26 })),
-      card({ id: "reasons", title: t("title_quarantine_reasons") }, table({ id: "quarantine", rows: quarantine, sort: ["rows", false], columns: [column("reason", t("reason"), true), column("table", t("table"), true), column("rows", t("rows"))] })),
+      chartCard({ id: "quarantine_tables", title: t("title_quarantine"), about: t("quarantine_about") }, rowChart(byTable.sort((a, b) => b[1] - a[1]).slice(0, 12).map(([name, rows]) => ({ name: wordFor("table", name.replace(".", "_")), values: [rows], color: css("--warn-fill") })), [{ name: t("rows") }], { unit: "count", rowHeight: 26 })),
+      card({ id: "reasons", title: t("title_quarantine_reasons"), note: reasons.length < quarantine.length ? t("deals_shown", { shown: number(reasons.length), all: number(quarantine.length) }) : null }, table({ id: "quarantine", rows: reasons, sort: ["rows", false], columns: [{ ...column("reason", t("reason"), true), cell: (row) => reasonText(row.reason) }, { ...column("table", t("table"), true), cell: (row) => tableCell(row.table) }, column("rows", t("rows"))] })),
       chartCard({ id: "found", title: t("title_found"), names: ["rows"] }, timeChart(periods, names.map((name) => ({ name: wordFor("found", name), stack: "sum", values: months.map((month) => found.filter((row) => row.month === month && row.check_name === name).reduce((sum, row) => sum + row.rows, 0)) })), { unit: "count" })),
     ),
     card({ id: "tables", wide: true, title: t("title_tables"), about: t("tables_about") }, table({
       id: "tables", rows: tables, sort: ["rows_read", false],
-      columns: [{ key: "table_name", label: t("table"), text: true, value: (row) => row.table_name, cell: (row) => h("span", {}, row.table_name, row.rows_kept ? null : h("small", { class: "lacking" }, ` ${t("not_loaded")}`)) }, column("files", t("files_column")), column("rows_read", t("rows_read")), column("rows_kept", t("rows_kept")), column("rows_quarantined", t("quarantined"))],
+      columns: [{ key: "table_name", label: t("table"), text: true, value: (row) => row.table_name, cell: (row) => h("span", {}, tableCell(row.table_name), row.rows_kept ? null : h("small", { class: "lacking" }, ` ${t("not_loaded")}`)) }, column("files", t("files_column")), column("rows_read", t("rows_read")), column("rows_kept", t("rows_kept")), column("rows_quarantined", t("quarantined"))],
     })),
-    drift.length ? card({ id: "drift", wide: true, title: t("title_drift"), about: t("drift_about") }, table({ id: "drift", rows: drift, sort: ["table_name", true], columns: [column("table_name", t("table"), true), column("column_name", t("column"), true), column("data_type", t("type"), true), column("files", t("files_column"))] })) : null,
+    drift.length ? card({ id: "drift", wide: true, title: t("title_drift"), about: t("drift_about") }, table({ id: "drift", rows: drift, sort: ["table_name", true], columns: [{ ...column("table_name", t("table"), true), cell: (row) => tableCell(row.table_name) }, column("column_name", t("column"), true), column("data_type", t("type"), true), column("files", t("files_column"))] })) : null,
     backtest(),
   ];
 }
@@ -55,6 +56,24 @@ function leftOutCard() {
   return card({ id: "left_out", wide: true, title: t("title_left_out"), about: t("left_out_about"), note: t("left_out_serve") },
     h("ul", { class: "remarks" }, ABOUT.is_whole ? null : h("li", {}, t("not_whole", { day: dayLabel(ABOUT.start) })), parts.map(([name, item]) => h("li", {}, h("b", {}, t(`part_of_${name}`)), `: ${text(item)}`))));
 }
+
+// What a check asks, in the page's language; what it found stands below as the engineers wrote it.
+// dbt names a test after its model and columns: what it asks is in how the name begins.
+const GENERIC_CHECKS = ["grain_is_unique", "members_exist", "accepted_values", "not_null", "unique", "relationships"];
+function checkRemark(row) {
+  const texts = TEXTS[state.lang];
+  const named = [row.check_name, ...GENERIC_CHECKS.filter((name) => row.check_name.startsWith(`${name}_`))].map((name) => `check_${name}`).find((key) => key in texts);
+  return h("li", { "data-check": row.check_name }, h("b", {}, tableCell(row.asset || row.check_name)), " ", h("span", {}, [named ? t(named) : row.message || row.check_name, row.failing_rows ? plural("rows_found", row.failing_rows) : ""].join(" ")),
+    named && row.message ? h("small", { class: "muted", lang: "en" }, row.message) : null);
+}
+
+// A table as people call it, and its name in the warehouse.
+function tableCell(name) {
+  const key = `table_${name.replace(".", "_")}`;
+  return key in TEXTS[state.lang] ? h("span", {}, t(key), h("span", { class: "code" }, ` (${name})`)) : name;
+}
+// “amount: range” as “amount — beyond its bounds”.
+const reasonText = (reason) => { const [column, rule] = reason.split(": "); return rule ? `${column}: ${wordFor("rule", rule)}` : reason; };
 
 // Months without a remark are shown as such; a date that is years away stands by itself.
 const MOST_QUIET_MONTHS = 24;

@@ -25,7 +25,7 @@ function navigation() {
 
 function select(name, options, chosen, onchoose) {
   const id = `choose-${name}`;
-  return h("label", { class: `select${chosen && name !== "period" && name !== "span" ? " active" : ""}`, for: id }, h("span", {}, t(`filter_${name}`)),
+  return h("label", { class: `select${chosen && name !== "period" && name !== "span" && chosen !== "before" ? " active" : ""}`, for: id }, h("span", {}, t(`filter_${name}`)),
     h("select", { id, onchange: (event) => onchoose(event.target.value) }, options.map(([value, text]) => h("option", { value, selected: String(value) === String(chosen) }, text))));
 }
 
@@ -75,6 +75,25 @@ function movedRange(by) {
   return isRange(...moved) ? moved : null;
 }
 
+// What is chosen, and on what it does not act. The data screen tells of everything.
+function filtersAndReach(screen) {
+  if (!current()) return [];
+  return screen === "quality" ? [h("p", { class: "reach" }, h("span", { "data-deaf": "all" }, t("reach_nothing")))] : [isPrinting ? chosen() : filterBar(), reach()];
+}
+
+// On paper nobody chooses: words, not fields.
+function chosen() {
+  const manager = DATA.managers.find((item) => item.id === state.manager);
+  const source = DATA.sources.find((item) => item.id === state.source);
+  const parts = [
+    ["period", periodLabel(current())], ...(state.from ? [] : [["span", plural(`periods_${state.grain}`, state.span)]]),
+    ...(state.compare === "before" ? [] : [["compare", t(`compare_${state.compare}`)]]),
+    ["team", state.team || t("all_teams")], ["manager", manager ? nameOf(manager) : t("everybody")],
+    ...(ABOUT.has_sources ? [["source", source ? nameOf(source) : t("all_sources")]] : []),
+  ];
+  return h("p", { class: "chosen" }, parts.map(([name, text]) => h("span", {}, `${t(`filter_${name}`)}: `, h("b", {}, text))));
+}
+
 function heading() {
   const period = current();
   const screen = state.screen;
@@ -116,6 +135,7 @@ function show(round = 0) {
   drawn = [];
   forgetSums();
   SOURCE.forget();
+  forgetReach();
   let parts = [];
   try {
     for (const part of screen.parts || []) SOURCE.part(part);
@@ -142,7 +162,7 @@ function show(round = 0) {
 // Navigation and filters answer at once, whatever has come of the screen.
 function frame(screen, parts, isLoading) {
   const focused = document.activeElement && document.activeElement.id;
-  const main = h("main", { "data-screen": screen.id, class: isLoading ? "loading" : null, "aria-busy": isLoading ? "true" : null }, heading(), h("div", { id: "renewed", role: "status" }, renewedNote()), limitedNotice(), laterNotice(), screen.id === "quality" || !current() ? null : filterBar(),
+  const main = h("main", { "data-screen": screen.id, class: isLoading ? "loading" : null, "aria-busy": isLoading ? "true" : null }, heading(), h("div", { id: "renewed", role: "status" }, renewedNote()), limitedNotice(), laterNotice(), ...filtersAndReach(screen.id),
     isLoading && !parts.length ? h("p", { class: "empty" }, t("loading")) : parts,
     h("footer", { class: "about" }, t("footer", { id: ABOUT.publication_id }), " ", t(SOURCE.isLive ? "footer_live" : "footer_file")));
   document.getElementById("app").replaceChildren(navigation(), main);
