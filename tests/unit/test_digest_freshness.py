@@ -75,6 +75,14 @@ def test_loads_at_the_weekend_make_no_rhythm_of_no_days():
     assert rhythm_of(datetime(2026, 3, 21, tzinfo=UTC), days, WEEK).due == 1
 
 
+def test_loads_on_days_off_alone_make_no_rhythm_of_no_days():
+    closed = Calendar(dict.fromkeys(days_from(MONDAY, 10), False))
+    last = MONDAY + timedelta(days=9)
+    assert late(days_from(MONDAY, 10), last, closed) is False
+    assert late(days_from(MONDAY, 10), last + timedelta(days=1), closed) is False
+    assert late(days_from(MONDAY, 10), last + timedelta(days=2), closed) is True
+
+
 def test_with_few_loads_nobody_can_tell():
     days = weekdays(MONDAY, FEWEST_GAPS)
     assert late(days, date(2027, 1, 1)) is None

@@ -95,6 +95,13 @@ def test_a_refusal_is_told_without_the_token(telegram, monkeypatch, capfd, caplo
     assert "WrongWrong" not in printed
 
 
+def test_an_answer_that_repeats_the_token_does_not_get_it_printed(telegram):
+    telegram.faults = [(403, f"bot {TOKEN} was blocked")] * ATTEMPTS
+    assert deliver(TELEGRAM) == (
+        "Failed to send Telegram notification to -100200300: bot *** was blocked, error=403."
+    )
+
+
 def test_nobody_listening_is_told(telegram, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
