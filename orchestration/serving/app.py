@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, get_origin
 from urllib.parse import parse_qsl
 
@@ -183,6 +184,9 @@ class _Sent:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = {name.lower() for name, _ in message["headers"]}
+            if self.status == HTTPStatus.NOT_MODIFIED:
+                # Its headers replace those of the answer that the client has.
+                given.add(b"content-security-policy")
             message["headers"] = [
                 *message["headers"],
                 *((name, value) for name, value in _CAUTION if name not in given),
