@@ -54,11 +54,6 @@ app = typer.Typer(
 )
 app.add_typer(connect_app)
 app.add_typer(report_app)
-app.command(epilog=EXPLAIN_EPILOG)(explain)
-app.command(epilog=MCP_EPILOG)(mcp)
-app.command(epilog=DIGEST_EPILOG)(digest)
-app.command(epilog=SERVE_EPILOG)(serve)
-app.command(epilog=TOKEN_EPILOG)(token)
 
 RawDir = Annotated[
     Path | None,
@@ -414,6 +409,13 @@ def dashboard(
         done = write_dashboard(settings, file, language)
     console, _ = _consoles()
     console.print(f"[bold]{done.file}[/] ({done.bytes / 1e6:.1f} MB)", soft_wrap=True)
+
+
+app.command(epilog=EXPLAIN_EPILOG)(explain)
+app.command(epilog=SERVE_EPILOG)(serve)
+app.command(epilog=TOKEN_EPILOG)(token)
+app.command(epilog=DIGEST_EPILOG)(digest)
+app.command(epilog=MCP_EPILOG)(mcp)
 
 
 @app.command(
