@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestration.metrics.choices import Format, Grain, Language
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestration.base.settings import Settings
+    from orchestration.cli.raw_rows import RawRows
+    from orchestration.metrics.catalogue import Catalogue
+    from orchestration.metrics.query import Answer, PublishedMetrics
+    from orchestration.metrics.rows import RowsRequest
 
 EPILOG = (
     "[bold]Examples[/]\n\n"
     "voronka explain revenue --grain month --period 2026-09-01\n\n"
     "voronka explain win_rate                             of which metrics it is made\n\n"
     "voronka explain win_rate --part deals_won --where \"manager = 'm-06'\"\n\n"
-    "voronka explain set_meetings_held --limit 1000 --format csv --excel > meetings.csv"
+    "voronka explain open_amount --by stage -g month -p 2026-09-01     what stands open\n\n"
+    "voronka explain set_meetings_held --xlsx meetings.xlsx --lang ru\n\n"
+    "voronka explain payments_unpriced --raw              from which raw file each row came"
 )
 
 
@@ -50,64 +62,197 @@ def explain(
             show_default=False,
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Rows at most.")] = 20,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            "-b",
+            metavar="DIMENSION",
+            help="The figure by manager, team, source …, before the rows; again for more.",
+            show_default=False,
+        ),
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The raw file and row of each, where the build is.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            min=0,
+            help="Rows at most. [dim]Default: 20 on the screen, all in a file.[/]",
+            show_default=False,
+        ),
+    ] = None,
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Rows to pass over.")] = 0,
     format_: Annotated[
         Format,
         typer.Option("--format", "-f", help="How they leave; CSV and JSON have all columns."),
     ] = Format.TABLE,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="A file: .csv or .json.")
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="A file: .csv, .json or .xlsx."),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="All rows as CSV in a file.")
+    ] = None,
+    xlsx: Annotated[
+        Path | None, typer.Option("--xlsx", metavar="FILE", help="All rows as a workbook.")
     ] = None,
     excel: Annotated[
         bool, typer.Option("--excel", help="CSV as a Russian Excel opens it.")
     ] = False,
     language: Annotated[
-        Language, typer.Option("--language", "--lang", help="Language of the metric's name.")
+        Language, typer.Option("--language", "--lang", help="Language of names and headings.")
     ] = Language.ENGLISH,
 ) -> None:
     """Show the [bold]rows behind[/] a published figure: deals, calls, payments, with names.
 
-    Their sum is the figure, or the line says what else it is.
+    Their sum is the figure, or the line says what else it is; below it stand the formula and the
+    files that define it. Links lead into the CRM where connections.yml knows it.
     """
     from orchestration.base.errors import WrongUse
     from orchestration.base.settings import load_settings
     from orchestration.base.terminal import screens
+    from orchestration.cli.raw_rows import RawRows
+    from orchestration.connectors.links import crm_links
     from orchestration.metrics import show
     from orchestration.metrics.query import published_metrics
     from orchestration.metrics.rows import RowsRequest, parts_of, rows_behind
 
     console, errors = screens()
-    if format_ is Format.PARQUET:
-        raise WrongUse("Rows leave as a table, CSV or JSON.", "Take --format csv.")
-    if output is not None and format_ is Format.TABLE:
-        format_ = Format.JSON if output.suffix == ".json" else Format.CSV
-    if excel and format_ is Format.TABLE:
-        format_ = Format.CSV
-    with published_metrics(load_settings().published_file) as published:
-        parts = parts_of(published.catalogue, metric)
+    output, format_ = _way_out(output, csv, xlsx, format_, excel=excel)
+    settings = load_settings()
+    with published_metrics(settings.published_file) as published:
+        catalogue = published.catalogue
+        parts = parts_of(catalogue, metric)
         if part is not None and part not in parts:
             raise WrongUse(
                 f"{part} is no part of {metric}.", f"One of {', '.join(parts) or 'none'}."
             )
-        if part is None and parts != [metric]:
-            show.show_parts(console, published.catalogue, metric, parts, language)
-            return
-        rows = rows_behind(
-            published,
-            RowsRequest(
-                metric=part or metric,
-                is_brief=format_ is Format.TABLE,
-                grain=grain,
-                period_start=_day(period),
-                where=tuple(where or ()),
-                limit=limit,
-            ),
+        asked = RowsRequest(
+            metric=part or metric,
+            is_brief=format_ is Format.TABLE,
+            grain=grain,
+            period_start=_day(period),
+            where=tuple(where or ()),
+            limit=20 if limit is None and format_ is Format.TABLE else limit,
+            offset=offset,
         )
-    show.show_rows(console if format_ is Format.TABLE else errors, rows, language)
+        if part is None and parts != [metric]:
+            figures = {
+                name: _figure(published, replace(asked, metric=name)) for name in (metric, *parts)
+            }
+            show.show_parts(console, catalogue, metric, parts, figures, language)
+            _show_by(console, published, asked, by, language)
+            _show_files(console, settings, metric, "")
+            return
+        links = crm_links(settings)
+        if links.problem:
+            errors.print(f"No links: {links.problem}", markup=False, soft_wrap=True)
+        rows = rows_behind(published, asked, links if links.accounts else None)
+        told = console if format_ is Format.TABLE else errors
+        show.show_rows(told, rows, language)
+        _show_files(told, settings, rows.metric.name, rows.table)
+        _show_by(told, published, asked, by, language)
+    answer = rows.answer
+    if raw:
+        raw_rows = RawRows(settings, rows.table)
+        try:
+            answer = with_raw(answer, raw_rows)
+        finally:
+            raw_rows.close()
     if format_ is Format.TABLE:
-        show.show_answer(console, rows.answer, language)
-    else:
-        show.write_answer(rows.answer, format_, output, for_excel=excel)
+        show.show_answer(console, answer, language)
+        return
+    if language is Language.RUSSIAN and format_ is not Format.JSON:
+        answer = in_russian(answer, catalogue, settings.root)
+    show.write_answer(answer, format_, output, for_excel=excel)
+    if output:
+        errors.print(f"{len(answer.rows)} rows in {output}", markup=False, soft_wrap=True)
+
+
+def _way_out(
+    output: Path | None, csv: Path | None, xlsx: Path | None, format_: Format, *, excel: bool
+) -> tuple[Path | None, Format]:
+    """The file and the format that the options come to. Raises WrongUse where they contradict."""
+    from orchestration.base.errors import WrongUse
+
+    named = [
+        *([(output, format_)] if output else []),
+        *([(csv, Format.CSV)] if csv else []),
+        *([(xlsx, Format.XLSX)] if xlsx else []),
+    ]
+    if len(named) > 1:
+        raise WrongUse("--output, --csv and --xlsx each name a file.", "Name one of them.")
+    if named:
+        output, format_ = named[0]
+    if output and format_ is Format.TABLE:
+        suffixes = {".json": Format.JSON, ".xlsx": Format.XLSX}
+        format_ = suffixes.get(output.suffix.lower(), Format.CSV)
+    if format_ is Format.PARQUET:
+        raise WrongUse("Rows leave as a table, CSV, JSON or XLSX.", "Take --format csv.")
+    if excel and format_ is Format.TABLE:
+        format_ = Format.CSV
+    return output, format_
+
+
+def _figure(published: PublishedMetrics, request: RowsRequest) -> object:
+    """The figure of a metric in one period or of all time; None where it has none."""
+    from orchestration.base.errors import WrongUse
+    from orchestration.metrics.rows import figure_by
+
+    try:
+        rows = figure_by(published, request).rows
+    except WrongUse:
+        # A part may lack a dimension or a grain of the whole.
+        return None
+    return rows[0][-1] if len(rows) == 1 else None
+
+
+def _show_by(
+    console: Console,
+    published: PublishedMetrics,
+    asked: RowsRequest,
+    by: list[str] | None,
+    language: Language,
+) -> None:
+    """The figure by dimensions, in the same period and under the same conditions."""
+    from orchestration.metrics import show
+    from orchestration.metrics.rows import figure_by
+
+    if by:
+        show.show_answer(console, figure_by(published, asked, by), language)
+
+
+def with_raw(answer: Answer, raw_rows: RawRows) -> Answer:
+    """The rows with the raw file and row that each came from."""
+    from orchestration.cli.raw_rows import COLUMNS
+
+    rows = list(raw_rows.beside(answer.columns, answer.rows))
+    return replace(answer, columns=(*answer.columns, *COLUMNS), rows=rows)
+
+
+def in_russian(answer: Answer, catalogue: Catalogue, root: Path) -> Answer:
+    """The rows under Russian headings."""
+    from orchestration.metrics.russian import read_names
+    from orchestration.metrics.sheets import headings
+
+    names = read_names(root)
+    columns = headings(answer.columns, Language.RUSSIAN, catalogue, names, answer.metrics)
+    return replace(answer, columns=tuple(columns))
+
+
+def _show_files(console: Console, settings: Settings, metric: str, table: str) -> None:
+    """Where a figure is defined: the metric's file, the mart and its model's."""
+    from orchestration.cli.raw_rows import metric_file, model_file
+
+    metric_defined, model = metric_file(settings.root, metric), model_file(settings.root, table)
+    files = [f"metric: {metric_defined}"] if metric_defined else []
+    files += [f"rows: {table}, {model} (docs/marts.md#{table.rpartition('.')[2]})"] if model else []
+    for line in files:
+        console.print(f"  {line}", style="dim", markup=False, soft_wrap=True)
 
 
 def _day(text: str | None) -> date | None:

@@ -55,6 +55,11 @@ class Connection(BaseModel):
         """Connections whose keys are meant to meet these: they read the same system."""
         return ()
 
+    @property
+    def page_urls(self) -> Mapping[str, str]:
+        """Addresses by kind (lead, deal, contact …), `{id}` in each (`links`)."""
+        return {}
+
 
 class HttpConnection(Connection):
     """A connection that speaks HTTP."""

@@ -14,8 +14,8 @@ Every metric has rows or parts (`parts_of`): a quotient leads to what is above a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -23,11 +23,14 @@ from sqlglot import exp, parse_one
 
 from orchestration.base.errors import WrongUse, shortened
 from orchestration.base.sql import literal, quote
+from orchestration.connectors.links import CrmLinks, is_address
 from orchestration.metrics.catalogue import ALL_GRAINS, Catalogue, Metric, inputs_of
 from orchestration.metrics.choices import Grain
 from orchestration.metrics.query import PERIOD, Answer, PublishedMetrics, Request
 
 VALUE = "value"
+# Where people see a row in the CRM, and where they hear a call.
+CRM_URL, RECORDING = "crm_url", "recording_url"
 _COUNTED = "_counted"
 # Facts carry keys; people read names. Key column, dimension table, its key, names beside it.
 _NAMES = (
@@ -42,6 +45,8 @@ _NAMES = (
 _STEP = {"hour": "1 hour", "day": "1 day", "week": "7 day", "month": "1 month"}
 _STEP |= {"quarter": "3 month", "year": "1 year"}
 _BATCH = 2_000
+# Of a fact's columns these are shown in brief, beside its names; by the ids a row is linked.
+_SHOWN = ("team", "deal_id", "lead_id", "contact_id", "call_id", RECORDING)
 # How a figure comes from its rows' values.
 SUM, DISTINCT, MEDIAN, MEAN = "sum", "count distinct", "median", "mean"
 _RULES = {"sum": SUM, "sum_boolean": SUM, "count": SUM, "count_distinct": DISTINCT}
@@ -109,14 +114,21 @@ def parts_of(catalogue: Catalogue, name: str) -> list[str]:
     return list(dict.fromkeys(inputs_of(catalogue.definition(name))))
 
 
-def rows_behind(published: PublishedMetrics, request: RowsRequest) -> Rows:
-    """The rows behind a figure. Raises WrongUse where it has none of its own, with its parts."""
+def rows_behind(
+    published: PublishedMetrics, request: RowsRequest, links: CrmLinks | None = None
+) -> Rows:
+    """The rows behind a figure. Raises WrongUse where it has none of its own, with its parts.
+
+    With `links` they end in `crm_url`, where people see the row; `recording_url` is an address or
+    NULL, so that a page may link to both.
+    """
     behind = _Behind(published, request)
     limit = "" if request.limit is None else f" limit {request.limit}"
     offset = f" offset {request.offset}" if request.offset else ""
     found = published.run(behind.select + limit + offset)
     columns = tuple(item[0] for item in found.description or ())
-    answer = Answer(columns, found.fetchall(), {VALUE: behind.metric})
+    shown, linked = _linked(columns, behind.columns, links)
+    answer = Answer(shown, [linked(row) for row in found.fetchall()], {VALUE: behind.metric})
     count, total = published.run(behind.sums).fetchall()[0]
     figures = published.run(behind.figure).fetchall()
     return Rows(
@@ -133,8 +145,21 @@ def rows_behind(published: PublishedMetrics, request: RowsRequest) -> Rows:
     )
 
 
+def figure_by(published: PublishedMetrics, request: RowsRequest, by: Sequence[str] = ()) -> Answer:
+    """The figure of the request's period, by dimensions, of whatever metric; no row is unknown.
+
+    A period is picked from the answer by periods: what looks back is asked as it is always.
+    """
+    question = Request((request.metric,), tuple(by), request.where, request.grain)
+    answer = published.answer(question)
+    if request.period_start is None:
+        return answer
+    rows = [row for row in answer.rows if row[0] == request.period_start]
+    return replace(answer, rows=rows)
+
+
 def all_rows(
-    published: PublishedMetrics, request: RowsRequest
+    published: PublishedMetrics, request: RowsRequest, links: CrmLinks | None = None
 ) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
     """Columns and rows, read while they are taken: for files of any length.
 
@@ -145,12 +170,32 @@ def all_rows(
     limit = "" if request.limit is None else f" limit {request.limit}"
     found = published.run(f"{behind.select}{limit} offset {request.offset}")
     columns = tuple(item[0] for item in found.description or ())
+    shown, linked = _linked(columns, behind.columns, links)
 
     def rows() -> Iterator[tuple[object, ...]]:
         while batch := found.fetchmany(_BATCH):
-            yield from batch
+            yield from map(linked, batch)
 
-    return columns, rows()
+    return shown, rows()
+
+
+def _linked(
+    columns: tuple[str, ...], keys: Sequence[str], links: CrmLinks | None
+) -> tuple[tuple[str, ...], Callable[[tuple[object, ...]], tuple[object, ...]]]:
+    """The columns with the link, and what gives a row its own; no text but an address is one."""
+    place = columns.index(RECORDING) if RECORDING in columns else None
+
+    def heard(row: tuple[object, ...]) -> tuple[object, ...]:
+        if place is None or row[place] is None or is_address(str(row[place])):
+            return row
+        return (*row[:place], None, *row[place + 1 :])
+
+    if links is None:
+        return columns, heard
+    return (*columns, CRM_URL), lambda row: (
+        *heard(row),
+        links.of_row(dict(zip(columns, row, strict=True)), keys),
+    )
 
 
 class _Behind:
@@ -264,8 +309,9 @@ class _Behind:
     ) -> None:
         joins, names = _names(fact)
         first = [*([time] if time in fact else []), *(key for key in self.columns if key != time)]
-        own_names = [name for name in fact if name.endswith("_name") or name == "team"]
-        rest = own_names if self._request.is_brief else [name for name in fact if name not in first]
+        own_names = [name for name in fact if name.endswith("_name") or name in _SHOWN]
+        wanted = own_names if self._request.is_brief else fact
+        rest = [name for name in wanted if name not in first]
         select = ", ".join(
             [
                 *(f"fact.{quote(name)}" for name in first),

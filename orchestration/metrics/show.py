@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -214,13 +214,22 @@ def show_metric(console: Console, metric: Metric, dimensions: Sequence[str], for
 
 
 def show_parts(
-    console: Console, catalogue: Catalogue, name: str, parts: Sequence[str], language: str
+    console: Console,
+    catalogue: Catalogue,
+    name: str,
+    parts: Sequence[str],
+    figures: Mapping[str, object],
+    language: str,
 ) -> None:
-    """What a computed metric is made of, and how to see the rows of a part."""
-    metric = catalogue.metrics[name]
-    lines = [f"{metric.labels[language]} ({name}) = {catalogue.formula(name)}"]
-    lines += [f"  {part}: {catalogue.metrics[part].labels[language]}" for part in parts]
-    lines += [f"Its rows: voronka explain {name} --part {part}" for part in parts[:1]]
+    """What a computed metric is made of, with the figures, and how to see the rows of a part."""
+
+    def told(name: str) -> str:
+        metric = catalogue.metrics[name]
+        figure = _shown(name, figures.get(name), Answer((), [], {name: metric}))
+        return f"{metric.labels[language]} ({name}): {figure}"
+
+    lines = [f"{told(name)} = {catalogue.formula(name)}", *(f"  {told(part)}" for part in parts)]
+    lines += [f"Its rows: voronka explain {name} --part {' or '.join(parts)}"] if parts else []
     console.print(Text("\n".join(map(visible, lines))), soft_wrap=True)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from python_calamine import CalamineWorkbook
 from typer.testing import CliRunner
 
 from orchestration.base.errors import WrongUse
@@ -181,16 +186,80 @@ def test_what_has_no_rows_says_why(
 
 
 def test_the_command_shows_rows_and_of_a_rate_its_parts(
-    demo_publication: Path, monkeypatch: pytest.MonkeyPatch
+    demo_publication: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("VORONKA_DATA_DIR", str(demo_publication.parents[1]))
-    runner = CliRunner()
-    shown = runner.invoke(
-        app, ["explain", "revenue", "-g", "month", "-p", "2026-08-01", "--limit", "3"]
+    connections = tmp_path / "connections.yml"
+    connections.write_text(
+        "ours:\n  kind: amocrm\n  subdomain: romashka\n  long_lived_token: env:NONE\n",
+        encoding="utf-8",
     )
-    assert shown.exit_code == 0
+    monkeypatch.setenv("VORONKA_CONNECTIONS", str(connections))
+    runner = CliRunner()
+    august = ["-g", "month", "-p", "2026-08-01"]
+    shown = runner.invoke(app, ["explain", "revenue", *august, "--limit", "3", "--by", "team"])
+    assert shown.exit_code == 0, shown.output
     assert "= sum of" in shown.output and "rows of marts.fct_payments, sum(amount)" in shown.output
-    assert len([line for line in shown.output.splitlines() if line.startswith("2026-08-")]) == 3
-    parts = runner.invoke(app, ["explain", "win_rate", "--lang", "ru"])
-    assert "Доля выигранных (win_rate) = deals_won / deals_closed" in parts.output
-    assert "voronka explain win_rate --part deals_won" in parts.output
+    assert "dbt_project/models/semantic/metrics/revenue.yml" in shown.output
+    assert "dbt_project/models/facts/fct_payments.sql (docs/marts.md#fct_payments)" in shown.output
+    lines = shown.output.splitlines()
+    assert len([line for line in lines if line.startswith("2026-08-") and "PAY-" in line]) == 3
+    assert "https://romashka.amocrm.ru/leads/detail/" in lines[-1]
+    assert [line for line in lines if line.startswith("2026-08-01  Продажи")]
+
+    parts = runner.invoke(app, ["explain", "win_rate", "--lang", "ru", *august])
+    assert re.search(
+        r"Доля выигранных \(win_rate\): [\d.]+% = deals_won / deals_closed", parts.output
+    )
+    assert "voronka explain win_rate --part deals_won or deals_closed" in parts.output
+
+
+def test_all_rows_leave_as_a_workbook_and_as_csv(
+    demo_publication: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VORONKA_DATA_DIR", str(demo_publication.parents[1]))
+    with published_metrics(demo_publication) as published:
+        rows = rows_behind(
+            published, RowsRequest("revenue", grain=Grain.MONTH, period_start=AUGUST)
+        )
+    runner = CliRunner()
+    asked = ["explain", "revenue", "-g", "month", "-p", "2026-08-01", "--lang", "ru"]
+    for option, name in (("--xlsx", "august.xlsx"), ("--csv", "august.csv")):
+        done = runner.invoke(app, [*asked, option, str(tmp_path / name)])
+        assert done.exit_code == 0, done.output
+        assert f"{rows.count} rows in" in done.output
+    workbook = CalamineWorkbook.from_path(str(tmp_path / "august.xlsx"))
+    heading, *cells = workbook.get_sheet_by_index(0).to_python()
+    assert heading[:5] == ["Дата оплаты", "Ключ оплаты", "Выручка", "Компания", "Ключ сделки"]
+    assert sum(round(Decimal(row[2]), 2) for row in cells) == rows.total  # type: ignore[arg-type]
+    with (tmp_path / "august.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert sum(Decimal(row["Выручка"]) for row in read) == rows.figure
+    refused = runner.invoke(app, [*asked, "--csv", "a", "--xlsx", "b"])
+    assert "each name a file" in str(refused.exception)
+
+
+def test_a_row_leads_to_its_raw_file_where_the_build_is(
+    demo_publication: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = demo_publication.parents[1]
+    monkeypatch.setenv("VORONKA_DATA_DIR", str(data))
+    runner = CliRunner()
+    for metric, key in (
+        *(("revenue", "PAY-"), ("calls_60s", "call-"), ("sales_cost", "2026-")),
+        *(("ad_spend", "2026-"), ("target", "m-"), ("open_deals", "")),
+    ):
+        done = runner.invoke(app, ["explain", metric, "--raw", "--format", "json", "-n", "50"])
+        assert done.exit_code == 0, done.output
+        rows = json.loads(done.stdout)
+        assert len(rows) == 50 or metric in ("sales_cost", "target")
+        for row in rows:
+            assert row["raw_file"].endswith(".parquet") and row["raw_row"].startswith(key)
+    many = runner.invoke(app, ["explain", "rows", "--raw"])
+    assert "comes from many raw rows" in str(many.exception)
+    # Somebody else has the published file alone.
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published/voronka.duckdb").symlink_to(demo_publication)
+    monkeypatch.setenv("VORONKA_DATA_DIR", str(tmp_path))
+    alone = runner.invoke(app, ["explain", "revenue", "--raw", "-n", "1"])
+    assert "there is none in" in str(alone.exception)

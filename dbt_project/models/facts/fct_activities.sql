@@ -6,7 +6,19 @@ with activities as (
 
 ),
 
-final as (
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+keyed as (
 
     select
         activity_id,
@@ -21,6 +33,21 @@ final as (
         {{ local_date('happened_at') }} as happened_on,
         {{ local_hour_start('happened_at') }} as happened_hour
     from activities
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        manager_names.manager_name,
+        manager_names.team,
+        source_names.source_name
+    from keyed
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

@@ -20,7 +20,13 @@ rates as (
 
 ),
 
-final as (
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+keyed as (
 
     select
         ad_spend.spend_date,
@@ -39,6 +45,17 @@ final as (
             coalesce(ad_spend.currency, {{ base_currency() }}) = rates.currency
             and ad_spend.spend_date >= rates.holds_from
             and ad_spend.spend_date < rates.holds_until
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        source_names.source_name
+    from keyed
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

@@ -10,6 +10,8 @@
         'int_calls__legs': 'select call_id from changes',
         'int_calls__sessions': 'select call_id from this semi join changes using (session_id)',
         'int_calls__session_identity': 'select call_id from this semi join changes using (session_id)',
+        'dim_manager': rows_of_members('this', ['call_id'], 'manager_id'),
+        'dim_source': rows_of_members('this', ['call_id'], 'source_id'),
     },
 }) }}
 
@@ -46,7 +48,19 @@ session_identity as (
 
 ),
 
-final as (
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+keyed as (
 
     select
         evaluations.call_id,
@@ -71,6 +85,21 @@ final as (
         on legs.session_id = sessions.session_id
     left join session_identity
         on sessions.session_id = session_identity.session_id
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        manager_names.manager_name,
+        manager_names.team,
+        source_names.source_name
+    from keyed
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

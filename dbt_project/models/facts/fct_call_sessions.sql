@@ -7,6 +7,7 @@
         'int_calls__session_identity': 'select session_id from changes',
         'int_calls__recovery': 'select session_id from changes',
         'int_contacts__first_session': 'select session_id from changes',
+        'dim_source': rows_of_members('this', ['session_id'], 'source_id'),
     },
 }) }}
 
@@ -36,7 +37,13 @@ recovery as (
 
 ),
 
-final as (
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+keyed as (
 
     select
         sessions.session_id,
@@ -69,6 +76,17 @@ final as (
         on sessions.session_id = first_sessions.session_id
     left join recovery
         on sessions.session_id = recovery.session_id
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        source_names.source_name
+    from keyed
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

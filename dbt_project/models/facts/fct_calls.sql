@@ -5,6 +5,7 @@
     'touched_by': {
         'int_calls__parts': 'select session_id from changes',
         'fct_call_sessions': 'select session_id from changes',
+        'dim_manager': rows_of_members('this', ['session_id'], 'manager_id'),
     },
 }) }}
 
@@ -22,7 +23,13 @@ sessions as (
 
 ),
 
-final as (
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+keyed as (
 
     select
         parts.session_id,
@@ -32,6 +39,7 @@ final as (
         sessions.contact_id,
         sessions.lead_id,
         sessions.source_id,
+        sessions.source_name,
         parts.started_at,
         sessions.started_on as session_started_on,
         sessions.started_hour as session_started_hour,
@@ -39,10 +47,23 @@ final as (
         parts.is_answered,
         parts.is_answered
         and parts.talk_seconds >= {{ var('meaningful_call_seconds') }} as is_meaningful,
-        parts.talk_seconds
+        parts.talk_seconds,
+        parts.recording_url
     from parts
     inner join sessions
         on parts.session_id = sessions.session_id
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        manager_names.manager_name,
+        manager_names.team
+    from keyed
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
 
 )
 

@@ -19,6 +19,12 @@ as_of as (
 
 ),
 
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
 changes as (
 
     select source_id, active_from as date_day, 1 as change from spans
@@ -44,7 +50,7 @@ sources as (
 
 ),
 
-final as (
+keyed as (
 
     select
         days.date_day,
@@ -62,6 +68,17 @@ final as (
         on
             days.date_day = daily_changes.date_day
             and sources.source_id = daily_changes.source_id
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        source_names.source_name
+    from keyed
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

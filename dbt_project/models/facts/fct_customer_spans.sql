@@ -13,6 +13,12 @@ contacts as (
 
 ),
 
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
 paid_days as (
 
     select distinct
@@ -63,7 +69,7 @@ spans as (
 
 ),
 
-final as (
+keyed as (
 
     select
         spans.contact_id,
@@ -74,6 +80,17 @@ final as (
     from spans
     inner join contacts
         on spans.contact_id = contacts.contact_id
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        source_names.source_name
+    from keyed
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

@@ -19,6 +19,18 @@ stages as (
 
 ),
 
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
 visited as (
 
     select distinct
@@ -28,13 +40,15 @@ visited as (
 
 ),
 
-final as (
+keyed as (
 
     select
         deals.deal_id,
         deals.cohort_month,
         stages.pipeline_id,
+        stages.pipeline_name,
         stages.stage_id,
+        stages.stage_name,
         deals.manager_id,
         deals.source_id,
         visited.deal_id is not null as has_entered,
@@ -51,6 +65,21 @@ final as (
             deals.deal_id = visited.deal_id
             and stages.stage_id = visited.stage_id
     where stages.kind != 'lost' and stages.stage_no is not null
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        manager_names.manager_name,
+        manager_names.team,
+        source_names.source_name
+    from keyed
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

@@ -24,6 +24,36 @@ first_payments as (
 
 ),
 
+contact_names as (
+
+    select * from {{ ref('dim_contact') }}
+
+),
+
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+stage_names as (
+
+    select * from {{ ref('dim_stage') }}
+
+),
+
+pipeline_names as (
+
+    select * from {{ ref('dim_pipeline') }}
+
+),
+
 deals_with_cycle as (
 
     select
@@ -59,12 +89,36 @@ deals_with_cycle as (
 
 ),
 
-final as (
+keyed as (
 
     select
         *,
         {{ ratio('cycle_microseconds', microseconds_per_day()) }} as cycle_days
     from deals_with_cycle
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        contact_names.contact_name,
+        manager_names.manager_name,
+        manager_names.team,
+        source_names.source_name,
+        stage_names.stage_name,
+        pipeline_names.pipeline_name
+    from keyed
+    left join contact_names
+        on keyed.contact_id = contact_names.contact_id
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
+    left join stage_names
+        on keyed.stage_id = stage_names.stage_id
+    left join pipeline_names
+        on keyed.pipeline_id = pipeline_names.pipeline_id
 
 )
 

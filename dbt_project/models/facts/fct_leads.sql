@@ -12,7 +12,25 @@ response_times as (
 
 ),
 
-final as (
+contact_names as (
+
+    select * from {{ ref('dim_contact') }}
+
+),
+
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+keyed as (
 
     select
         leads.lead_id,
@@ -37,6 +55,24 @@ final as (
     from leads
     left join response_times
         on leads.lead_id = response_times.lead_id
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        contact_names.contact_name,
+        manager_names.manager_name,
+        manager_names.team,
+        source_names.source_name
+    from keyed
+    left join contact_names
+        on keyed.contact_id = contact_names.contact_id
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

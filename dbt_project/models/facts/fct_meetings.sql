@@ -12,7 +12,25 @@ paid_meetings as (
 
 ),
 
-final as (
+contact_names as (
+
+    select * from {{ ref('dim_contact') }}
+
+),
+
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+keyed as (
 
     select
         meetings.meeting_id,
@@ -42,6 +60,26 @@ final as (
     from meetings
     left join paid_meetings
         on meetings.meeting_id = paid_meetings.meeting_id
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        contact_names.contact_name,
+        setters.manager_name as set_by_name,
+        holders.manager_name as held_by_name,
+        source_names.source_name
+    from keyed
+    left join contact_names
+        on keyed.contact_id = contact_names.contact_id
+    left join manager_names as setters
+        on keyed.set_by = setters.manager_id
+    left join manager_names as holders
+        on keyed.held_by = holders.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

@@ -6,6 +6,24 @@ with payments as (
 
 ),
 
+contact_names as (
+
+    select * from {{ ref('dim_contact') }}
+
+),
+
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
 numbered as (
 
     select
@@ -31,7 +49,7 @@ numbered as (
 
 ),
 
-final as (
+keyed as (
 
     select
         *,
@@ -42,6 +60,24 @@ final as (
         end as cohort_month
     from numbered
     window contacts as (partition by contact_id)
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        contact_names.contact_name,
+        manager_names.manager_name,
+        manager_names.team,
+        source_names.source_name
+    from keyed
+    left join contact_names
+        on keyed.contact_id = contact_names.contact_id
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

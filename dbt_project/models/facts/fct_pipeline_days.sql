@@ -8,6 +8,8 @@
         'int_refresh__as_of': 'select date_day from dim_date where date_day between
             (select min(as_of_date) from changes) and (select max(as_of_date) from changes)',
         'int_pipeline__balances': days_of_changed_balances(),
+        'dim_manager': rows_of_members('this', ['date_day'], 'manager_id'),
+        'dim_source': rows_of_members('this', ['date_day'], 'source_id'),
     },
 }) }}
 
@@ -32,6 +34,18 @@ calendar_days as (
 as_of as (
 
     select * from {{ ref('int_refresh__as_of') }}
+
+),
+
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
 
 ),
 
@@ -86,12 +100,14 @@ cells as (
 
 ),
 
-final as (
+keyed as (
 
     select
         cells.date_day,
         stages.pipeline_id,
+        stages.pipeline_name,
         cells.stage_id,
+        stages.stage_name,
         stages.kind as stage_kind,
         cells.manager_id,
         cells.source_id,
@@ -103,7 +119,22 @@ final as (
     from cells
     inner join stages
         on cells.stage_id = stages.stage_id
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        manager_names.manager_name,
+        manager_names.team,
+        source_names.source_name
+    from keyed
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

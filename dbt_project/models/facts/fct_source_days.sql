@@ -15,6 +15,12 @@ ad_spend as (
 
 ),
 
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
 events as (
 
     select paid_on as date_day, source_id, amount as revenue, 0 as ad_spend
@@ -37,7 +43,7 @@ totals as (
 
 ),
 
-final as (
+keyed as (
 
     select
         date_day,
@@ -57,6 +63,17 @@ final as (
             else 0
         end as advertised_revenue_ever
     from totals
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        source_names.source_name
+    from keyed
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

@@ -18,6 +18,12 @@ deals as (
 
 ),
 
+stage_names as (
+
+    select * from {{ ref('dim_stage') }}
+
+),
+
 ordered as (
 
     select
@@ -59,10 +65,15 @@ final as (
         stays.entry_no,
         stays.event_id,
         stays.stage_id,
+        stage_names.stage_name,
         stays.kind as stage_kind,
         stays.pipeline_id,
+        stage_names.pipeline_name,
         deals.manager_id,
+        deals.manager_name,
+        deals.team,
         deals.source_id,
+        deals.source_name,
         deals.created_on as deal_created_on,
         stays.pipeline_id = deals.pipeline_id as is_in_present_pipeline,
         deals.amount,
@@ -95,6 +106,8 @@ final as (
     from ordered as stays
     inner join deals
         on stays.deal_id = deals.deal_id
+    left join stage_names
+        on stays.stage_id = stage_names.stage_id
     left join ordered as previous
         on
             stays.deal_id = previous.deal_id

@@ -26,7 +26,19 @@ managers as (
 
 ),
 
-final as (
+manager_names as (
+
+    select * from {{ ref('dim_manager') }}
+
+),
+
+source_names as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+keyed as (
 
     select
         surveys.survey_id,
@@ -44,6 +56,21 @@ final as (
         on surveys.contact_id = contacts.contact_id
     left join managers
         on surveys.manager_id = managers.manager_id
+
+),
+
+final as (
+
+    select
+        keyed.*,
+        manager_names.manager_name,
+        manager_names.team,
+        source_names.source_name
+    from keyed
+    left join manager_names
+        on keyed.manager_id = manager_names.manager_id
+    left join source_names
+        on keyed.source_id = source_names.source_id
 
 )
 

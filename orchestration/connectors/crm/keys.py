@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, ClassVar, Literal
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from orchestration.base.findings import Finding
 from orchestration.connectors.connections import HttpConnection
+from orchestration.connectors.links import EXAMPLE, Templates
 
 MeetingOrigin = Literal["objects", "stages", "fields"]
 SourceOrigin = Literal["system", "channel", "field", "utm"]
@@ -136,6 +137,11 @@ class CrmConnection(HttpConnection):
     companies_as_contacts: bool = Field(
         default=True, description="false: companies' phones belong to nobody"
     )
+    crm_url_template: Templates = Field(
+        default={},
+        description="where people see a lead, deal, contact, company, meeting or payment",
+        examples=[EXAMPLE],
+    )
 
     @field_validator(
         "presale_stages", "target_stages", "non_target_stages", "taken_stages", "won_stages",
@@ -175,6 +181,16 @@ class CrmConnection(HttpConnection):
     @classmethod
     def _names_are_text(cls, value: Any) -> Any:
         return {_texts(key): it for key, it in value.items()} if isinstance(value, dict) else value
+
+    @property
+    def known_urls(self) -> Mapping[str, str]:
+        """Addresses of the system's own pages, where the account's address tells them."""
+        return {}
+
+    @property
+    def page_urls(self) -> Mapping[str, str]:
+        """The system's addresses, and before them those that somebody wrote down."""
+        return {**self.known_urls, **self.crm_url_template}
 
     def prefixed(self, value: str | None) -> str | None:
         """An id with the connection's prefix."""

@@ -51,6 +51,7 @@ final as (
         legs.line,
         legs.queue,
         legs.source_id,
+        legs.recording_url,
         legs.started_at,
         legs.answered_at,
         legs.ended_at,

@@ -32,6 +32,8 @@ answered_parts as (
         coalesce(manager_id, 'unknown') as manager_id,
         min(started_at) as started_at,
         arg_min(call_id, leg_no) as call_id,
+        arg_min(recording_url, leg_no)
+            filter (where recording_url is not null) as recording_url,
         -- Ends at the greatest BIGINT: with a wider type all sums of talk take four times as long.
         cast(least(sum(
             coalesce(talk_seconds, {{ seconds_between('answered_at', 'ended_at') }}, 0)
@@ -49,6 +51,7 @@ missed_parts as (
         coalesce(legs.manager_id, 'unknown') as manager_id,
         legs.started_at,
         legs.call_id,
+        legs.recording_url,
         0 as talk_seconds
     from legs
     inner join sessions

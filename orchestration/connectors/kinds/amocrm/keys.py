@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -65,3 +66,14 @@ class AmocrmConnection(CrmConnection):
                 "redirect_uri, refresh_token"
             )
         return self
+
+    @property
+    def known_urls(self) -> Mapping[str, str]:
+        """Pages of the account; leads and deals are one thing in amoCRM."""
+        account = f"https://{self.subdomain}.{self.domain}"
+        return {
+            "lead": f"{account}/leads/detail/{{id}}",
+            "deal": f"{account}/leads/detail/{{id}}",
+            "contact": f"{account}/contacts/detail/{{id}}",
+            "company": f"{account}/companies/detail/{{id}}",
+        }

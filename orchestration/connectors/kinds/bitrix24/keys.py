@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -67,3 +68,11 @@ class Bitrix24Connection(CrmConnection):
                 "refresh_token"
             )
         return self
+
+    @property
+    def known_urls(self) -> Mapping[str, str]:
+        """Pages of the portal; none where its address is known to a secret alone."""
+        if self.portal is None:
+            return {}
+        kinds = ("lead", "deal", "contact", "company")
+        return {kind: f"https://{self.portal}/crm/{kind}/details/{{id}}/" for kind in kinds}

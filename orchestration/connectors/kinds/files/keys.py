@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from orchestration.base.settings import Settings
 from orchestration.connectors.connections import Connection
+from orchestration.connectors.links import EXAMPLE, Templates
 from orchestration.raw_zone.contract import load_contract
 
 
@@ -206,6 +207,17 @@ class FilesConnection(Connection):
         description="another connection: both read the same system, so that equal ids are one row",
         examples=["amocrm"],
     )
+
+    crm_url_template: Templates = Field(
+        default={},
+        description="where people see a lead, deal, contact, company, meeting or payment",
+        examples=[EXAMPLE],
+    )
+
+    @property
+    def page_urls(self) -> dict[str, str]:
+        """The addresses that somebody wrote down."""
+        return {kind: url for kind, url in self.crm_url_template.items()}
 
     @property
     def partners(self) -> Sequence[str]:
