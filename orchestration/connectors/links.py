@@ -7,6 +7,7 @@ percent-encoded, whatever it holds.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,25 @@ def crm_links(settings: Settings) -> CrmLinks:
     except WrongUse as error:
         return CrmLinks(problem=str(error).splitlines()[0])
     return CrmLinks([(it.prefix, it.page_urls) for it in connections.values() if it.page_urls])
+
+
+class CurrentLinks:
+    """The links as connections.yml has them now, read again where it changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: tuple[object, CrmLinks] | None = None
+
+    def __call__(self) -> CrmLinks:
+        """The links."""
+        try:
+            state = os.stat(self._settings.connections_file)
+            stamp: object = (state.st_mtime_ns, state.st_size, state.st_ino)
+        except OSError:
+            stamp = None
+        if self._known is None or self._known[0] != stamp:
+            self._known = (stamp, crm_links(self._settings))
+        return self._known[1]
 
 
 def _of_own(kind: str, own: str) -> tuple[str, str]:

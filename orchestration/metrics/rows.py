@@ -225,6 +225,7 @@ class _Behind:
         period = _period(request, _time(model, measure))
         # A running total has everything before the period's end.
         self._where = (*request.where, *(period[1:] if self._type == "cumulative" else period))
+        self._models = _models(catalogue, asked)
         self._keys = _keys_of(model)
         self.rule = MEAN if self._type == "conversion" else _RULES[measure["agg"]]
         expression = str(measure.get("expr") or measure["name"])
@@ -254,7 +255,8 @@ class _Behind:
             value, conditions = f"coalesce({value}, 0)", []
         elif self.rule in (SUM, DISTINCT):
             conditions.append(f"{value} <> 0")
-        if self._request.period_start is not None and time in fact and self._type == "simple":
+        is_of_one_time = self._type in ("simple", "derived") and len(self._models) == 1
+        if self._request.period_start is not None and time in fact and is_of_one_time:
             # Says nothing new, but the fact is read of these days alone.
             conditions += _within(f"fact.{quote(time)}", self._request)
         on = [

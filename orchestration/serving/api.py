@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from orchestration.base.errors import WrongUse
+from orchestration.connectors.links import CrmLinks
 from orchestration.metrics.catalogue import Catalogue, Metric
 from orchestration.metrics.choices import Comparison, Grain, Group, Language
 from orchestration.metrics.query import Answer, Request
@@ -79,6 +80,7 @@ class RowsParameters(Parameters):
     period: Annotated[date | None, Field(description="First day of the period; else all.")] = None
     where: Annotated[tuple[str, ...], Field(max_length=20, description=_WHERE)] = ()
     limit: Annotated[int | None, Field(ge=0, description="Rows at most.")] = None
+    offset: Annotated[int, Field(ge=0, description="Rows to pass over; their order stays.")] = 0
     brief: Annotated[bool, Field(description="Only key, day, value and names.")] = False
     format: Annotated[Format | None, Field(description=_FORMAT)] = None
     lang: Annotated[Language, Field(description=_LANG)] = Language.ENGLISH
@@ -87,8 +89,10 @@ class RowsParameters(Parameters):
 class Api:
     """The addresses under `/api`, within the limits of one server."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, links: Callable[[], CrmLinks] = CrmLinks) -> None:
+        """`links` says where people see a row in the CRM."""
         self._most = limits.rows
+        self._links = links
 
     def endpoints(self) -> list[Endpoint[Any]]:
         """All of them."""
@@ -121,7 +125,9 @@ class Api:
                 self.rows,
                 RowsParameters,
                 "The rows behind a figure: deals, calls, meetings, payments, with names.",
-                "`count` and `total` are of all rows; where `is_sum`, the total is the figure.",
+                "`count` and `total` are of all rows, whatever page is asked for. The total is the "
+                "figure; `rule` says how it comes from the rows: sum, count distinct, median or "
+                "mean. `crm_url` leads to the CRM.",
                 MEDIA_TYPES,
                 _object("publication_id", "columns", "rows", "count", "total", "figure"),
             ),
@@ -192,7 +198,9 @@ class Api:
                 period_start=asked.period,
                 where=asked.where,
                 limit=self._limit(asked.limit),
+                offset=asked.offset,
             ),
+            self._links(),
         )
         answer = found.answer
         self._refuse_long(asked.limit, len(answer.rows))
@@ -212,6 +220,8 @@ class Api:
                 "total": found.total,
                 "figure": found.figure,
                 "is_sum": found.is_sum,
+                "rule": found.rule,
+                "offset": found.offset,
                 "columns": _columns(answer),
             },
         )

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from orchestration.base.settings import Settings
+from orchestration.connectors.links import CurrentLinks
 from orchestration.metrics.choices import Language
 from orchestration.serving.api import Api
 from orchestration.serving.app import Part, application
@@ -48,7 +49,8 @@ class PageDataParameters(Parameters):
 
 def build(settings: Settings, runner: Runner, identity: Identity) -> Starlette:
     """The application with all that it serves."""
-    endpoints = [*Api(runner.limits).endpoints(), *_page(settings)]
+    api = Api(runner.limits, CurrentLinks(settings))
+    endpoints = [*api.endpoints(), *_page(settings)]
     version = metadata.version("voronka")
     return application(runner, identity, endpoints, version, [_assistants(settings, runner)])
 

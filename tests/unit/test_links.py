@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestration.base.settings import Settings
-from orchestration.connectors.links import CrmLinks, crm_links, is_address
+from orchestration.connectors.links import CrmLinks, CurrentLinks, crm_links, is_address
 
 AMO = "https://romashka.amocrm.ru"
 
@@ -145,3 +145,16 @@ def test_without_connections_there_are_no_links(tmp_path: Path) -> None:
 )
 def test_only_http_is_an_address(text: str, is_one: bool) -> None:
     assert is_address(text) is is_one
+
+
+def test_links_follow_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "connections.yml"
+    now = CurrentLinks(Settings(connections=file))
+    assert now().url("deal", "1") is None
+    block = "a:\n  kind: amocrm\n  long_lived_token: env:AMO\n  subdomain: "
+    file.write_text(block + "first\n", encoding="utf-8")
+    assert now().url("deal", "1") == "https://first.amocrm.ru/leads/detail/1"
+    file.write_text(block + "another\n", encoding="utf-8")
+    assert now().url("deal", "1") == "https://another.amocrm.ru/leads/detail/1"
+    file.write_text("a: [", encoding="utf-8")
+    assert now().accounts == () and now().problem
