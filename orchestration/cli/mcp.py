@@ -32,6 +32,7 @@ def mcp(
     only reads. docs/mcp.md says how to connect an assistant.
     """
     from orchestration.base.settings import load_settings
+    from orchestration.serving.limits import Limits, Runner
     from orchestration.serving.mcp import mcp_server
     from orchestration.serving.session import Warehouse
     from orchestration.serving.viewer import LOCAL
@@ -41,7 +42,10 @@ def mcp(
     name = role if role is not None else settings.mcp_role
     # A role that is unknown ends the command here, not every answer later.
     viewer = warehouse.viewer(name) if name is not None else LOCAL
+    limits = Limits(seconds=settings.serve_seconds, rows=settings.serve_rows)
+    runner = Runner(warehouse, limits)
     try:
-        mcp_server(settings, warehouse, lambda _: viewer).run("stdio")
+        mcp_server(settings, runner, lambda _: viewer).run("stdio")
     finally:
+        runner.close()
         warehouse.close()

@@ -60,6 +60,7 @@ class Part:
 
     path: str
     app: ASGIApp
+    methods: tuple[str, ...]
     lifespan: AbstractAsyncContextManager[Any] = field(default_factory=nullcontext)
 
 
@@ -93,7 +94,7 @@ def application(
         Route("/healthz", health),
         Route("/openapi.json", openapi),
         *(Route(each.path, _Answers(each, server), methods=["GET"]) for each in endpoints),
-        *(Route(part.path, part.app) for part in parts),
+        *(Route(part.path, part.app, methods=part.methods) for part in parts),
     ]
     if isinstance(identity, ByToken):
         routes += enter_routes(identity)

@@ -7,37 +7,34 @@ API does. Every tool only reads.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Literal, Protocol
+from importlib import metadata
+from typing import Annotated, Any, Literal, TypeVar
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from pydantic import BeforeValidator, Field, create_model
 from starlette.requests import Request as HttpRequest
 
-from orchestration.base.errors import VoronkaError
 from orchestration.base.settings import Settings
 from orchestration.metrics.choices import Comparison, Grain, Group, Language
 from orchestration.metrics.query import Request
 from orchestration.metrics.rows import RowsRequest
 from orchestration.serving import tools
+from orchestration.serving.app import Part
+from orchestration.serving.limits import Runner
+from orchestration.serving.problems import problem_of
 from orchestration.serving.session import Session
 from orchestration.serving.viewer import Viewer
 
+PATH = "/mcp"
+_LARGEST_REQUEST = 262_144
+T = TypeVar("T")
 ViewerOf = Callable[[HttpRequest | None], Viewer]
-
-
-class Sessions(Protocol):
-    """Where sessions come from: the warehouse, or a server's runner with its limits."""
-
-    def session(self, viewer: Viewer) -> AbstractContextManager[Session]:
-        """A session of a viewer."""
-
 
 INSTRUCTIONS = """\
 Figures of a sales department (leads, calls, meetings, deals, payments, plans), checked and by one
@@ -64,11 +61,10 @@ Rules:
 _READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-# Words of the command line in messages, and what they are called here.
-_OPTION = re.compile(r"--([a-z]+)")
-_COMMANDS = (
+# What messages say of the command and of the API, and what it is called here.
+_WORDS = (
     ("`voronka metrics NAME`", "`describe_metric`"),
-    ("`voronka metrics`", "`list_metrics`"),
+    ("GET /api/metrics", "`list_metrics`"),
     ("`voronka query`", "`query`"),
     ("`voronka explain`", "`explain`"),
 )
@@ -96,20 +92,41 @@ GrainOf = Annotated[
 LanguageOf = Annotated[Language, Field(description="Language of texts: the reader's.")]
 
 
-def mcp_server(settings: Settings, sessions: Sessions, viewer_of: ViewerOf) -> MCPServer[Any]:
+def mcp_part(settings: Settings, runner: Runner) -> Part:
+    """The tools at `/mcp` of the server, as streamable HTTP.
+
+    Each request stands alone: it says who asks, and there is no session that another could use.
+    """
+
+    def viewer_of(request: HttpRequest | None) -> Viewer:
+        assert request is not None
+        viewer: Viewer = request.state.viewer
+        return viewer
+
+    server = mcp_server(settings, runner, viewer_of)
+    app = server.streamable_http_app(
+        streamable_http_path=PATH,
+        json_response=True,
+        stateless_http=True,
+        max_request_body_size=_LARGEST_REQUEST,
+        # The server around it looks at Host and Origin of every request.
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+    return Part(PATH, app, ("POST",), server.session_manager.run())
+
+
+def mcp_server(settings: Settings, runner: Runner, viewer_of: ViewerOf) -> MCPServer[Any]:
     """The server with its tools. `viewer_of` gets the HTTP request, or None on standard input."""
     project_dir = settings.root
 
-    @contextmanager
-    def session_of(context: Context[Any, Any]) -> Iterator[Session]:
-        """The session of who asks; errors that he can mend are told in the tools' words."""
+    async def answered(context: Context[Any, Any], work: Callable[[Session], T]) -> T:
+        """What `work` makes of the session of who asks, within the limits of all questions."""
         try:
-            with sessions.session(viewer_of(context.request_context.request)) as session:
-                yield session
-        except VoronkaError as error:
-            raise ToolError(in_words_of_tools(error)) from error
+            return await runner.ask(viewer_of(context.request_context.request), work)
+        except Exception as error:  # noqa: BLE001  # its words stay inside
+            raise ToolError(told(error)) from None
 
-    def list_metrics(
+    async def list_metrics(
         context: Context[Any, Any],
         search: Annotated[
             str,
@@ -123,16 +140,18 @@ def mcp_server(settings: Settings, sessions: Sessions, viewer_of: ViewerOf) -> M
         language: LanguageOf = Language.ENGLISH,
         limit: Annotated[int, Field(ge=1, le=200)] = 30,
     ) -> tools.MetricList:
-        with session_of(context) as session:
-            return tools.list_metrics(session, search, group, language, limit)
+        return await answered(
+            context, lambda it: tools.list_metrics(it, search, group, language, limit)
+        )
 
-    def describe_metric(
+    async def describe_metric(
         context: Context[Any, Any], metric: MetricName, language: LanguageOf = Language.ENGLISH
     ) -> tools.MetricInFull:
-        with session_of(context) as session:
-            return tools.describe_metric(session, metric, language, project_dir)
+        return await answered(
+            context, lambda it: tools.describe_metric(it, metric, language, project_dir)
+        )
 
-    def query(
+    async def query(
         context: Context[Any, Any],
         metrics: Annotated[
             tuple[MetricName, ...],
@@ -181,10 +200,9 @@ def mcp_server(settings: Settings, sessions: Sessions, viewer_of: ViewerOf) -> M
             order=order,
             limit=limit,
         )
-        with session_of(context) as session:
-            return tools.query(session, request)
+        return await answered(context, lambda it: tools.query(it, request))
 
-    def explain(
+    async def explain(
         context: Context[Any, Any],
         metric: MetricName,
         part: Annotated[
@@ -214,10 +232,9 @@ def mcp_server(settings: Settings, sessions: Sessions, viewer_of: ViewerOf) -> M
             where=where,
             limit=limit,
         )
-        with session_of(context) as session:
-            return tools.explain(session, request, part, project_dir)
+        return await answered(context, lambda it: tools.explain(it, request, part, project_dir))
 
-    def diagnosis(
+    async def diagnosis(
         context: Context[Any, Any],
         grain: Literal["week", "month"] = "month",
         period_start: Annotated[
@@ -231,17 +248,18 @@ def mcp_server(settings: Settings, sessions: Sessions, viewer_of: ViewerOf) -> M
             bool, Field(description="Also checks that are no cause, in the order to look.")
         ] = False,
     ) -> tools.Diagnosis:
-        with session_of(context) as session:
-            return tools.diagnosis(session, grain, period_start, manager, language, with_all_checks)
+        return await answered(
+            context,
+            lambda it: tools.diagnosis(it, grain, period_start, manager, language, with_all_checks),
+        )
 
-    def loaded(context: Context[Any, Any]) -> tools.Loaded:
-        with session_of(context) as session:
-            return tools.loaded(session)
+    async def loaded(context: Context[Any, Any]) -> tools.Loaded:
+        return await answered(context, tools.loaded)
 
     return MCPServer(
         name="voronka",
         title="Voronka: sales figures",
-        version=settings.project_version,
+        version=metadata.version("voronka"),
         instructions=INSTRUCTIONS,
         log_level="WARNING",
         subscriptions=False,
@@ -293,12 +311,13 @@ def mcp_server(settings: Settings, sessions: Sessions, viewer_of: ViewerOf) -> M
     )
 
 
-def in_words_of_tools(error: VoronkaError) -> str:
-    """What is wrong and what to do, where the command's options are the tools' parameters."""
-    text = " ".join([error.message, *error.details, error.remedy]).strip()
-    for command, name in _COMMANDS:
-        text = text.replace(command, name)
-    return _OPTION.sub(r"`\1`", text)
+def told(error: Exception) -> str:
+    """What is wrong and what to do about it, as the API says it, in the words of the tools."""
+    problem = problem_of(error)
+    text = " ".join([problem.detail, *problem.details, problem.remedy]).strip()
+    for words, name in _WORDS:
+        text = text.replace(words, name)
+    return text
 
 
 def _tool(function: Callable[..., Any], title: str, description: str) -> Tool:

@@ -5,23 +5,20 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Annotated, Any
 
-from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import Field
 from starlette.applications import Starlette
-from starlette.requests import Request
 
 from orchestration.base.settings import Settings
 from orchestration.connectors.links import CurrentLinks
 from orchestration.metrics.choices import Language
 from orchestration.serving.api import Api
-from orchestration.serving.app import Part, application
+from orchestration.serving.app import application
 from orchestration.serving.endpoints import Endpoint, Parameters, Reply
 from orchestration.serving.identity import Identity
 from orchestration.serving.limits import Runner
-from orchestration.serving.mcp import mcp_server
+from orchestration.serving.mcp import mcp_part
 from orchestration.serving.page import PageData, page
 from orchestration.serving.session import Session
-from orchestration.serving.viewer import Viewer
 
 _HTML = "text/html; charset=utf-8"
 # The page is one file: its script and styles are in it, and it asks this server alone.
@@ -52,7 +49,7 @@ def build(settings: Settings, runner: Runner, identity: Identity) -> Starlette:
     api = Api(runner.limits, CurrentLinks(settings))
     endpoints = [*api.endpoints(), *_page(settings)]
     version = metadata.version("voronka")
-    return application(runner, identity, endpoints, version, [_assistants(settings, runner)])
+    return application(runner, identity, endpoints, version, [mcp_part(settings, runner)])
 
 
 def _page(settings: Settings) -> list[Endpoint[Any]]:
@@ -75,21 +72,3 @@ def _page(settings: Settings) -> list[Endpoint[Any]]:
             "Data of the page; they may change with it from version to version.",
         ),
     ]
-
-
-def _assistants(settings: Settings, runner: Runner) -> Part:
-    """The Model Context Protocol at `/mcp`, each request for itself and by its own viewer."""
-
-    def viewer_of(request: Request | None) -> Viewer:
-        assert request is not None
-        viewer: Viewer = request.state.viewer
-        return viewer
-
-    app = mcp_server(settings, runner, viewer_of).streamable_http_app(
-        streamable_http_path="/mcp",
-        json_response=True,
-        stateless_http=True,
-        # Hosts and origins are looked at before, for all addresses alike.
-        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-    )
-    return Part("/mcp", app, app.router.lifespan_context(app))

@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-import duckdb
 from pydantic import BaseModel, Field
 
 from orchestration.base.errors import WrongUse, shortened
@@ -41,6 +40,7 @@ class MetricInShort(BaseModel):
     good_direction: str = Field(description="up, down or none: which way is better.")
     group: str
     grains: list[str] = Field(description="Lengths of periods that it can be asked at.")
+    is_shown: bool = Field(description="False: its figures are not for the viewer's role.")
 
 
 class MetricList(BaseModel):
@@ -221,7 +221,7 @@ def list_metrics(
     # Who knows the name asks for that metric.
     found.sort(key=lambda metric: metric.name != search.strip().lower())
     return MetricList(
-        metrics=[_in_short(metric, language) for metric in found[:limit]],
+        metrics=[_in_short(session, metric, language) for metric in found[:limit]],
         shown=min(limit, len(found)),
         total=len(found),
     )
@@ -237,7 +237,7 @@ def describe_metric(
     dimensions = session.metrics.dimensions([metric.name_at(metric.all_grains[0]) or name])
     needs = Needs(catalogue, empty_tables(session.connection))
     return MetricInFull(
-        **_in_short(metric, language).model_dump(),
+        **_in_short(session, metric, language).model_dump(),
         description_en=metric.descriptions["en"],
         description_ru=metric.descriptions["ru"],
         formula=catalogue.formula(name),
@@ -368,12 +368,14 @@ def loaded(session: Session) -> Loaded:
     assert row is not None
     tables = _seen(
         session,
+        ("quality.raw_reconciliation", "quality.events_after_as_of"),
         "select r.table_name, r.files, r.rows_read, r.rows_kept, r.rows_quarantined, "
         "e.last_loaded_on, e.last_event_on from quality.raw_reconciliation as r "
         "left join quality.events_after_as_of as e on r.table_name = e.table_name order by 1",
     )
     checks = _seen(
         session,
+        ("quality.checks",),
         "select check_name, asset, severity, status, failing_rows, message from quality.checks "
         "where status <> 'pass' order by all",
     )
@@ -403,7 +405,8 @@ def plain(value: object) -> Value:
     return str(value)
 
 
-def _in_short(metric: Metric, language: Language) -> MetricInShort:
+def _in_short(session: Session, metric: Metric, language: Language) -> MetricInShort:
+    tables = session.metrics.catalogue.relations([metric.name])
     return MetricInShort(
         name=metric.name,
         label_en=metric.labels["en"],
@@ -413,6 +416,7 @@ def _in_short(metric: Metric, language: Language) -> MetricInShort:
         good_direction=metric.good_direction,
         group=metric.group,
         grains=list(metric.all_grains),
+        is_shown=session.hidden.isdisjoint(".".join(table) for table in tables),
     )
 
 
@@ -592,12 +596,8 @@ def _start(grain: str, day: date) -> date:
     return date.fromordinal(day.toordinal() - day.weekday())
 
 
-def _seen(session: Session, sql: str) -> list[tuple[Any, ...]] | None:
-    """Rows of tables about the whole company; None for a viewer who does not see them."""
-    if session.viewer.managers is not None:
+def _seen(session: Session, tables: Sequence[str], sql: str) -> list[tuple[Any, ...]] | None:
+    """Rows of tables that not everybody sees; None for a viewer who does not."""
+    if session.viewer.managers is not None or not session.hidden.isdisjoint(tables):
         return None
-    try:
-        return session.connection.execute(sql).fetchall()
-    except duckdb.InvalidInputException:
-        # So a session answers for a table that is not for its viewer.
-        return None
+    return session.connection.execute(sql).fetchall()

@@ -18,6 +18,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.types import CallToolResult
 
 from orchestration.base.settings import Settings
+from orchestration.serving.limits import Limits, Runner
 from orchestration.serving.mcp import mcp_server
 from orchestration.serving.session import Warehouse
 from orchestration.serving.viewer import LOCAL, Viewer
@@ -34,6 +35,7 @@ class Assistant:
     def __init__(self, file: Path) -> None:
         self._settings = Settings(data_dir=file.parents[1])
         self._warehouse = Warehouse(self._settings)
+        self._runner = Runner(self._warehouse, Limits(seconds=30))
         self.viewer = LOCAL
 
     def __call__(self, tool: str, **arguments: Any) -> Any:
@@ -50,9 +52,10 @@ class Assistant:
     @property
     def server(self) -> Any:
         """A new server, as for a new connection."""
-        return mcp_server(self._settings, self._warehouse, lambda request: self.viewer)
+        return mcp_server(self._settings, self._runner, lambda request: self.viewer)
 
     def close(self) -> None:
+        self._runner.close()
         self._warehouse.close()
 
 
@@ -292,9 +295,9 @@ def test_what_is_loaded(assistant: Assistant, demo_publication: Path) -> None:
     ("tool", "arguments", "says"),
     [
         ("query", {"metrics": ["revenu"]}, ("Near it: revenue", "`list_metrics` lists them")),
-        ("query", {"metrics": ["revenue"], "compare": "previous"}, ("Add `grain` month",)),
+        ("query", {"metrics": ["revenue"], "compare": "previous"}, ("Add grain month",)),
         ("query", {"metrics": ["revenue"], "by": ["colour"]}, ("no dimension", "One of")),
-        ("query", {"metrics": ["revenue"], "where": ["manager = x; drop"]}, ("`where`",)),
+        ("query", {"metrics": ["revenue"], "where": ["manager = x; drop"]}, ("where",)),
         ("query", {"metrics": ["revenue"], "where": ["(select 1) = 1"]}, ("takes no subquery",)),
         ("query", {"metrics": ["revenue"], "order": ["nothing"]}, ("One of revenue",)),
         # What is misspelt is not passed over: the figures would be those of everybody.

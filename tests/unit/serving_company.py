@@ -167,7 +167,7 @@ def _model(
         ],
         "measures": [{"name": it, "agg": agg, "expr": expr} for it, agg, expr in measures],
         "dimensions": [*times, *({"name": it, "type": "categorical"} for it in dimensions)],
-        "config": {"meta": {}},
+        "config": {"meta": {"row": [key[0]]}},
     }
 
 
