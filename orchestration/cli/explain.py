@@ -151,7 +151,7 @@ def explain(
         links = crm_links(settings)
         if links.problem:
             errors.print(f"No links: {links.problem}", markup=False, soft_wrap=True)
-        rows = rows_behind(published, asked, links if links.accounts else None)
+        rows = rows_behind(published, asked, links)
         told = console if format_ is Format.TABLE else errors
         show.show_rows(told, rows, language)
         _show_files(told, settings, rows.metric.name, rows.table)

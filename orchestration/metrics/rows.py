@@ -119,8 +119,8 @@ def rows_behind(
 ) -> Rows:
     """The rows behind a figure. Raises WrongUse where it has none of its own, with its parts.
 
-    With `links` they end in `crm_url`, where people see the row; `recording_url` is an address or
-    NULL, so that a page may link to both.
+    Where `links` know an account, they end in `crm_url`, the row's page there; `recording_url` is an
+    address or NULL, so that a page may link to both.
     """
     behind = _Behind(published, request)
     limit = "" if request.limit is None else f" limit {request.limit}"
@@ -190,7 +190,7 @@ def _linked(
             return row
         return (*row[:place], None, *row[place + 1 :])
 
-    if links is None:
+    if links is None or not links.accounts:
         return columns, heard
     return (*columns, CRM_URL), lambda row: (
         *heard(row),

@@ -21,6 +21,7 @@ from pydantic import BeforeValidator, Field, create_model
 from starlette.requests import Request as HttpRequest
 
 from orchestration.base.settings import Settings
+from orchestration.connectors.links import CurrentLinks
 from orchestration.metrics.choices import Comparison, Grain, Group, Language
 from orchestration.metrics.query import Request
 from orchestration.metrics.rows import RowsRequest
@@ -117,7 +118,7 @@ def mcp_part(settings: Settings, runner: Runner) -> Part:
 
 def mcp_server(settings: Settings, runner: Runner, viewer_of: ViewerOf) -> MCPServer[Any]:
     """The server with its tools. `viewer_of` gets the HTTP request, or None on standard input."""
-    project_dir = settings.root
+    project_dir, links = settings.root, CurrentLinks(settings)
 
     async def answered(context: Context[Any, Any], work: Callable[[Session], T]) -> T:
         """What `work` makes of the session of who asks, within the limits of all questions."""
@@ -232,7 +233,9 @@ def mcp_server(settings: Settings, runner: Runner, viewer_of: ViewerOf) -> MCPSe
             where=where,
             limit=limit,
         )
-        return await answered(context, lambda it: tools.explain(it, request, part, project_dir))
+        return await answered(
+            context, lambda it: tools.explain(it, request, part, project_dir, links())
+        )
 
     async def diagnosis(
         context: Context[Any, Any],

@@ -8,6 +8,7 @@ CRM says is text in fields of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from orchestration.base.errors import WrongUse, shortened
+from orchestration.connectors.links import CrmLinks
 from orchestration.metrics.catalogue import Catalogue, Metric
 from orchestration.metrics.choices import Grain, Group, Language
 from orchestration.metrics.needs import Needs, empty_tables, in_words
@@ -269,9 +271,15 @@ def query(session: Session, request: Request) -> Figures:
 
 
 def explain(
-    session: Session, request: RowsRequest, part: str | None, project_dir: Path
+    session: Session,
+    request: RowsRequest,
+    part: str | None,
+    project_dir: Path,
+    links: CrmLinks | None = None,
 ) -> Explanation:
     """How a figure is computed, and the rows behind it or behind one of its parts.
+
+    With `links` each row has its page in the CRM, where it is known, as `crm_url`.
 
     Raises WrongUse where there is no such metric, part or period.
     """
@@ -284,14 +292,14 @@ def explain(
         )
     if part is None and parts != [name]:
         return _computed(session, request, parts, project_dir)
-    found = rows_behind(session.metrics, _of_metric(request, part or name))
+    found = rows_behind(session.metrics, replace(request, metric=part or name), links)
     return Explanation(
         publication_id=session.publication_id,
         metric=found.metric.name,
         label_en=found.metric.labels["en"],
         label_ru=found.metric.labels["ru"],
         figure=plain(found.figure),
-        formula="",
+        formula=catalogue.formula(found.metric.name),
         parts=[],
         measured_on=_sources(catalogue, [found.metric.name], project_dir),
         counted=found.counted,
@@ -433,12 +441,6 @@ def _sources(catalogue: Catalogue, names: Sequence[str], project_dir: Path) -> l
 def _without_limit(request: Request) -> Request:
     return Request(
         request.metrics, request.by, request.where, request.grain, request.compare, request.order
-    )
-
-
-def _of_metric(request: RowsRequest, name: str) -> RowsRequest:
-    return RowsRequest(
-        name, request.is_brief, request.grain, request.period_start, request.where, request.limit
     )
 
 
