@@ -119,8 +119,8 @@ def rows_behind(
 ) -> Rows:
     """The rows behind a figure. Raises WrongUse where it has none of its own, with its parts.
 
-    Where `links` know an account, they end in `crm_url`, the row's page there; `recording_url` is an
-    address or NULL, so that a page may link to both.
+    Where `links` know an account, they end in `crm_url`, the row's page there. `recording_url` is
+    an address or NULL, so that a page may link to both.
     """
     behind = _Behind(published, request)
     limit = "" if request.limit is None else f" limit {request.limit}"

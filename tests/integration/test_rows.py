@@ -15,10 +15,20 @@ from python_calamine import CalamineWorkbook
 from typer.testing import CliRunner
 
 from orchestration.base.errors import WrongUse
+from orchestration.base.settings import Settings
 from orchestration.cli import app
 from orchestration.metrics.choices import Grain
 from orchestration.metrics.query import PublishedMetrics, Request, published_metrics
-from orchestration.metrics.rows import VALUE, RowsRequest, all_rows, parts_of, rows_behind
+from orchestration.metrics.rows import (
+    RECORDING,
+    VALUE,
+    RowsRequest,
+    all_rows,
+    parts_of,
+    rows_behind,
+)
+from orchestration.serving.session import Warehouse
+from orchestration.serving.viewer import Viewer
 
 AUGUST = date(2026, 8, 1)
 # No rows of their own: quotients, and what adds up rows of different facts. Their parts have rows.
@@ -183,6 +193,31 @@ def test_what_has_no_rows_says_why(
     with pytest.raises(WrongUse) as error:
         rows_behind(published, request_)
     assert message in str(error.value)
+
+
+def test_viewers_have_their_rows_and_masks(
+    published: PublishedMetrics, demo_publication: Path
+) -> None:
+    warehouse = Warehouse(Settings(data_dir=demo_publication.parents[1]))
+    whole = rows_behind(published, RowsRequest("revenue", limit=50))
+    with warehouse.session(Viewer("voronka_reader")) as session:
+        masked = rows_behind(session.metrics, RowsRequest("revenue", limit=50))
+        calls = rows_behind(session.metrics, RowsRequest("calls_60s", limit=50))
+    assert (masked.figure, masked.total, masked.count) == (whole.figure, whole.total, whole.count)
+    name = masked.answer.columns.index("contact_name")
+    assert {row[name] for row in masked.answer.rows} == {"***"}
+    assert "***" not in {row[name] for row in whole.answer.rows}
+    # A mask is no address to listen to.
+    recording = calls.answer.columns.index(RECORDING)
+    assert {row[recording] for row in calls.answer.rows} == {None}
+    own = Viewer("m", managers=frozenset({"m-06"}))
+    with warehouse.session(own) as session:
+        for metric in ("revenue", "open_amount", "contacts_called", "deals_closed"):
+            seen = rows_behind(session.metrics, RowsRequest(metric, limit=0))
+            where = ("manager = 'm-06'",)
+            wanted = rows_behind(published, RowsRequest(metric, limit=0, where=where))
+            assert (seen.figure, seen.total) == (wanted.figure, wanted.total) != (0, 0), metric
+    warehouse.close()
 
 
 def test_the_command_shows_rows_and_of_a_rate_its_parts(

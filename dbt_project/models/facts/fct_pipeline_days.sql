@@ -103,23 +103,17 @@ cells as (
 keyed as (
 
     select
-        cells.date_day,
-        stages.pipeline_id,
-        stages.pipeline_name,
-        cells.stage_id,
-        stages.stage_name,
-        stages.kind as stage_kind,
-        cells.manager_id,
-        cells.source_id,
-        cast(sum(cells.open_deals) as bigint) as open_deals,
-        cast(sum(cells.open_amount) as {{ type_money() }}) as open_amount,
-        cast(sum(cells.open_deals_without_amount) as bigint) as open_deals_without_amount,
-        cast(sum(cells.entered) as bigint) as entered,
-        cast(sum(cells.exited) as bigint) as exited
+        date_day,
+        stage_id,
+        manager_id,
+        source_id,
+        cast(sum(open_deals) as bigint) as open_deals,
+        cast(sum(open_amount) as {{ type_money() }}) as open_amount,
+        cast(sum(open_deals_without_amount) as bigint) as open_deals_without_amount,
+        cast(sum(entered) as bigint) as entered,
+        cast(sum(exited) as bigint) as exited
     from cells
-    inner join stages
-        on cells.stage_id = stages.stage_id
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3, 4
 
 ),
 
@@ -127,10 +121,16 @@ final as (
 
     select
         keyed.*,
+        stages.pipeline_id,
+        stages.pipeline_name,
+        stages.stage_name,
+        stages.kind as stage_kind,
         manager_names.manager_name,
         manager_names.team,
         source_names.source_name
     from keyed
+    inner join stages
+        on keyed.stage_id = stages.stage_id
     left join manager_names
         on keyed.manager_id = manager_names.manager_id
     left join source_names

@@ -217,7 +217,7 @@ class FilesConnection(Connection):
     @property
     def page_urls(self) -> dict[str, str]:
         """The addresses that somebody wrote down."""
-        return {kind: url for kind, url in self.crm_url_template.items()}
+        return dict(self.crm_url_template.items())
 
     @property
     def partners(self) -> Sequence[str]:
