@@ -175,7 +175,9 @@ def _alert(settings: Settings, record: Record) -> None:
     from orchestration.digest.run import alert_after_refresh
 
     _, errors = _consoles()
-    alert_after_refresh(settings, lambda text: errors.print(text, style="yellow"))
+    alert_after_refresh(
+        settings, lambda text: errors.print(text, style="yellow", markup=False, soft_wrap=True)
+    )
 
 
 def _show_end(settings: Settings, record: Record) -> None:

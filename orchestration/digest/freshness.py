@@ -122,8 +122,13 @@ def read_loads(settings: Settings, zone: str, calendar: WorkingDays) -> Loads:
     """
     if not settings.raw_zone_file.is_file():
         return Loads()
+    try:
+        opened = duckdb.connect(str(settings.raw_zone_file), True, settings.session())
+    except duckdb.Error:
+        # It is damaged; the next refresh writes it again.
+        return Loads()
     found = {}
-    with duckdb.connect(str(settings.raw_zone_file), True, settings.session()) as connection:
+    with opened as connection:
         connection.execute(f"set TimeZone = {literal(zone)}")
         names = connection.execute("select table_name from zone.tables where rows > 0").fetchall()
         load_object_store(connection, settings.raw_zone)

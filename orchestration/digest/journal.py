@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from orchestration.base.errors import VoronkaError, WrongUse
+from orchestration.base.errors import VoronkaError, WrongUse, disk_full, is_disk_full
 from orchestration.base.files import write_bytes
 from orchestration.connectors.errors import EXIT_TRY_LATER
 
@@ -54,7 +54,11 @@ class Journal:
         self._file = directory / "journal.json"
         found = _read(self._file)
         self._sent: dict[str, str] = dict(found.get("sent", {}))
-        self.waiting = [Waiting(**item) for item in found.get("waiting", [])]
+        known = {item.name for item in fields(Waiting)}
+        self.waiting = [
+            Waiting(**{key: value for key, value in item.items() if key in known})
+            for item in found.get("waiting", [])
+        ]
         # What the alerts were about, as the last run saw it.
         self.seen: dict[str, Any] = dict(found.get("seen", {}))
 
@@ -78,7 +82,10 @@ class Journal:
             "seen": self.seen,
         }
         content = json.dumps(state, ensure_ascii=False, indent=1).encode()
-        write_bytes(self._file, content, is_durable=True)
+        try:
+            write_bytes(self._file, content, is_durable=True)
+        except OSError as error:
+            raise _not_writable(self._file.parent, error) from error
 
     def given_up(self) -> list[Waiting]:
         """Take out what was tried in too many runs."""
@@ -90,14 +97,30 @@ class Journal:
 @contextmanager
 def only_sender(directory: Path, patience: float = 0.0) -> Iterator[None]:
     """Let nobody else send meanwhile. Raises Busy where another process does, after `patience`."""
-    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / "journal.lock", timeout=patience)
     try:
-        with FileLock(directory / "journal.lock", timeout=patience):
-            yield
+        directory.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout:
         raise Busy(
             "Another process sends messages at this moment.", "Wait until it ends; then try again."
         ) from None
+    except OSError as error:
+        raise _not_writable(directory, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _not_writable(directory: Path, error: OSError) -> VoronkaError:
+    """The journal cannot be written: what would be sent could come twice."""
+    if is_disk_full(error):
+        return disk_full(error, directory)
+    return WrongUse(
+        f"{directory} cannot be written: {error.strerror}.",
+        "Set VORONKA_DATA_DIR to a directory that you may write to.",
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:

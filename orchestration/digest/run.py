@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+import duckdb
+
 from orchestration.base.errors import EXIT_GOOD, EXIT_WRONG_USE, VoronkaError, WrongUse, first_line
 from orchestration.base.settings import Settings
 from orchestration.connectors.errors import EXIT_TRY_LATER
@@ -190,14 +192,20 @@ class Run:
         zone = recipient.zone(self._zone_name)
         words, page = self._words(recipient), self._page(recipient)
         today = self._today(recipient)
-        if recipient.role is Role.ENGINEER:
-            return engineer_message(
-                self._settings, warehouse, self._loads, self._calendar, today, words, page, zone
-            )
-        with warehouse.session(viewer_of(recipient, warehouse)) as session:
-            morning = Reader(session, self._loads, today, self._zone_name).morning()
-            writer = Writer(morning, session.metrics.catalogue, words, page, zone)
-            return writer.message(recipient.role, self._loads.late(today, self._calendar))
+        try:
+            if recipient.role is Role.ENGINEER:
+                return engineer_message(
+                    self._settings, warehouse, self._loads, self._calendar, today, words, page, zone
+                )
+            with warehouse.session(viewer_of(recipient, warehouse)) as session:
+                morning = Reader(session, self._loads, today, self._zone_name).morning()
+                writer = Writer(morning, session.metrics.catalogue, words, page, zone)
+                return writer.message(recipient.role, self._loads.late(today, self._calendar))
+        except duckdb.Error as error:
+            raise WrongUse(
+                f"What is published cannot be read: {first_line(error)}",
+                "Run `voronka refresh`, which publishes with this version's marts.",
+            ) from error
 
     def _draft(
         self, recipient: Recipient, journal: Journal, warehouse: Warehouse, outcome: Outcome

@@ -55,7 +55,7 @@ def test_a_dry_run_prints_each_message_and_says_why_it_is_held(settings):
 def test_the_command_says_what_went_wrong_and_its_exit_code_too(settings):
     with Hook() as hook:
         good = ANNA.replace("json://localhost", hook.address.replace("http", "json"))
-        notify(settings, good, OLGA.replace("localhost", "127.0.0.1:9"))
+        notify(settings, good, OLGA.replace("localhost/olga", "127.0.0.1:9/?retry=0"))
         done = voronka("digest", env=environment(settings))
     assert done.returncode == 75
     assert "anna (json): Morning: Thursday, 12\u00a0March" in done.stdout
@@ -117,7 +117,7 @@ def test_dagsters_jobs_send_the_same(settings):
 
 
 def test_a_message_that_is_not_taken_fails_dagsters_run_with_its_words(settings):
-    notify(settings, OLGA.replace("localhost", "127.0.0.1:9"))
+    notify(settings, OLGA.replace("localhost/olga", "127.0.0.1:9/?retry=0"))
     result = run_job(settings, DIGEST_JOB)
     assert not result.success
     (failed,) = (it for it in result.all_events if it.is_step_failure)

@@ -295,6 +295,24 @@ def test_a_damaged_journal_sends_nothing(settings, courier, content):
     assert courier.tried == []
 
 
+def test_a_data_directory_that_cannot_be_written_sends_nothing(settings, courier):
+    notify(settings, OLGA)
+    settings.notifications_dir.write_text("a file in its place")
+    with pytest.raises(WrongUse, match="notifications cannot be written"):
+        run(settings, courier).digests()
+    assert courier.tried == []
+
+
+def test_a_publication_without_our_marts_is_told_in_words_and_stops_nobody(tmp_path, courier):
+    settings = publish(tmp_path, "drop table marts.deal_outlook")
+    settings.raw_zone_file.write_bytes(b"damaged")
+    notify(settings, HEAD, ON_CALL)
+    outcome = run(settings, courier).digests()
+    (wrong,) = outcome.wrong
+    assert wrong.message.startswith("olga: What is published cannot be read: ")
+    assert courier.whom == ["on_call"]
+
+
 def test_after_a_refresh_alerts_go_out_only_where_the_file_asks_for_it(settings, courier):
     said: list[str] = []
     refreshed(settings, "It broke.")
