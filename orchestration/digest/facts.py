@@ -327,11 +327,11 @@ class Reader:
                 [period, start],
             )
         )
-        rows = [row[1:] for row in answer.rows]
+        rows = [(str(name), figures) for _, name, *figures in answer.rows]
         # Plans of rates do not add up: theirs are said where one person has them.
         return [
             (name, people[name], *figures)
-            for name, *figures in rows
+            for name, figures in rows
             if name in self._catalogue.metrics
             and (people[name] == 1 or self._catalogue.metrics[name].over_time == SUM)
         ]
