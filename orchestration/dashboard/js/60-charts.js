@@ -177,13 +177,15 @@ function planSeries(name, periods) {
 // Horizontal bars, the first on top. Rows: name, values (one of each series), text, details, and
 // step: a share and the words that stand between this bar and the next one, if `steps` names them.
 function rowChart(rows, series, { unit, wide = false, rowHeight = 34, labels = true, steps = null } = {}) {
-  const filled = rows.filter((row) => row.values.some((value) => isGiven(value) && value !== 0));
-  if (!filled.length) return null;
+  const isFilled = (row) => row.values.some((value) => isGiven(value) && value !== 0);
+  if (!rows.some(isFilled)) return null;
+  // Between steps none is missing.
+  const filled = steps ? rows : rows.filter(isFilled);
   const names = series.map((item) => item.name);
   const isStacked = series.length > 1;
   const isNarrow = isPrinting || innerWidth <= 760;
   // Bars of one series are named by the card's title.
-  const top = isStacked ? belowLegend(names, chartWidth(wide)) : 2;
+  const top = isStacked ? belowLegend(names, chartWidth(wide)) : 6;
   const option = {
     legend: isStacked ? legend(names) : { show: false },
     grid: { left: 4, right: labels ? 86 : 16, top, bottom: 0, containLabel: true },
