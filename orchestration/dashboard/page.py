@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -88,9 +89,13 @@ def render(data: dict[str, Any] | None, language: str) -> str:
 
 
 def own_script() -> str:
-    """The page's JavaScript, file after file in one scope, in the order of their names."""
+    """The page's JavaScript, file after file in one scope, in the order of their names.
+
+    Lines that are comments are for who reads the files: the page does without.
+    """
     files = sorted((PARTS / "js").glob("*.js"))
-    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    return re.sub(r"^ *//.*\n", "", text, flags=re.MULTILINE)
 
 
 def echarts() -> str:
