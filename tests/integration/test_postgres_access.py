@@ -12,6 +12,9 @@ from orchestration.base.errors import TargetFailed
 from orchestration.base.settings import Settings
 from orchestration.models.dbt import PublishedModel
 from orchestration.postgres.publish import publish_to_postgres
+from orchestration.publication.database import write_access
+from orchestration.serving.session import Warehouse
+from orchestration.serving.viewer import NotAllowed, Viewer
 from tests.integration.conftest import MODELS, write_published
 from tests.postgres import Server
 
@@ -286,3 +289,48 @@ def test_a_build_without_the_mapping_is_refused(limited):
     duckdb.connect(str(limited.build_file)).close()
     with pytest.raises(TargetFailed, match="the build has no"):
         publish_to_postgres(limited, ALL)
+
+
+@pytest.mark.parametrize(
+    ("role", "viewer"),
+    [
+        ("anna", Viewer("anna", managers=frozenset({"m1"}))),
+        ("north", Viewer("north", managers=frozenset({"m1", "m2"}))),
+        ("head", Viewer("t_reader")),
+        ("officer", Viewer("t_personal", is_personal=True)),
+    ],
+)
+def test_the_server_shows_each_role_what_postgres_shows_it(limited, role, viewer):
+    with duckdb.connect(str(limited.published_file)) as published:
+        published.execute(
+            "create schema metrics; create table metrics.semantic_manifest as select "
+            """'{"semantic_models": [], "metrics": [], "saved_queries": [],
+                 "project_configuration": {"time_spines": []}}' as manifest"""
+        )
+        write_access(published, ALL)
+    publish_to_postgres(limited, ALL)
+    warehouse = Warehouse(limited)
+
+    def served(table: str) -> list[tuple] | None:
+        try:
+            with warehouse.session(viewer) as session:
+                return session.connection.execute(f"select * from {table}").fetchall()
+        except NotAllowed:
+            return None
+
+    found = {}
+    for model in [it for it in ALL if it.schema == "marts"]:
+        table = model.full_name
+        rows = (
+            None
+            if is_refused(limited, role, table)
+            else sees(limited, role, f"select * from {table}")
+        )
+        found[table] = None if rows is None else sorted(rows, key=repr)
+        mine = served(table)
+        assert (None if mine is None else sorted(mine, key=repr)) == found[table], table
+    assert (found["marts.kpi_company_period"] is None) == (viewer.managers is not None)
+    assert any(rows for rows in found.values())
+    is_shown = not is_refused(limited, role, "quarantine.crm_deals")
+    assert (served("quarantine.crm_deals") is not None) == is_shown == viewer.is_personal
+    warehouse.close()

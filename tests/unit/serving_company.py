@@ -50,7 +50,8 @@ select * from (values ('d1', 'm1', 'ads', 10.00, date '2026-01-05', 'secret of m
     ('d3', 'm3', 'web', 40.00, date '2026-02-07', '=1+1'))
     as t(deal_id, manager_id, source_id, amount, created_on, title);
 create table marts.fct_meetings as
-select * from (values ('set', 'm1', 'm2'), ('held', 'm2', 'm1'), ('other', 'm2', 'm3'))
+select * from (values ('set', 'm1', 'm2'), ('held', 'm2', 'm1'), ('other', 'm2', 'm3'),
+    ('another', 'm3', 'm3'))
     as t(meeting_id, set_by, held_by);
 create table marts.fct_ad_spend as
 select date '2026-01-05' as date_day, 'ads' as source_id, 5.00 as spend;

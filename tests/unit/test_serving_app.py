@@ -466,6 +466,37 @@ def test_what_belongs_to_no_manager_is_refused_and_not_zero(client):
     assert figures(client(TOKENS, "voronka_reader"), metrics="ad_spend") == [[Decimal("5.00")]]
 
 
+def test_the_rows_behind_a_figure_are_the_viewers(client):
+    found = exact(client().get("/api/rows?metric=deals_amount&grain=month&period=2026-01-01"))
+    assert (found["count"], found["total"], found["figure"], found["is_sum"]) == (
+        2, Decimal("30.00"), Decimal("30.00"), True,
+    )  # fmt: skip
+    names = [column["name"] for column in found["columns"]]
+    ids = [row[names.index("deal_id")] for row in found["rows"]]
+    assert (ids, found["keys"]) == (["d1", "d2"], ["deal_id"])
+    page = exact(client().get("/api/rows?metric=deals_amount&limit=1&offset=1&brief=true"))
+    assert [row[names.index("deal_id")] for row in page["rows"]] == ["d2"]
+
+    asked = client(TOKENS, "anna")
+    for where in ("true", "deal = 'd2'", "manager <> 'm1'", "manager__team = 'South'"):
+        found = exact(asked.get("/api/rows", params={"metric": "deals_amount", "where": where}))
+        assert "d2" not in json.dumps(found["rows"], default=str), where
+        assert found["count"] == (1 if where == "true" else 0)
+    refused = asked.get("/api/rows?metric=ad_spend")
+    assert refused.status_code == 403
+
+
+def test_a_sheet_of_rows_holds_no_formula(client):
+    found = client().get("/api/rows?metric=deals_amount&format=csv")
+    assert '"\'=1+1"' in found.text or "'=1+1" in found.text
+    assert "\n=1+1" not in found.text and ",=1+1" not in found.text
+    assert client().get("/api/rows?metric=deals_amount&format=xlsx").content.startswith(b"PK")
+    table = pyarrow.ipc.open_stream(
+        io.BytesIO(client().get("/api/rows?metric=deals_amount&format=arrow").content)
+    ).read_all()
+    assert table["value"].to_pylist() == [Decimal("10.00"), Decimal("20.00"), Decimal("40.00")]
+
+
 def test_personal_data_is_masked_in_answers_and_conditions(client):
     address = {"metrics": "deals", "by": "manager__email"}
     assert figures(client(TOKENS, "voronka_reader"), **address) == [["***", 2], [None, 1]]
