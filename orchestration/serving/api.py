@@ -89,10 +89,16 @@ class RowsParameters(Parameters):
 class Api:
     """The addresses under `/api`, within the limits of one server."""
 
-    def __init__(self, limits: Limits, links: Callable[[], CrmLinks] = CrmLinks) -> None:
-        """`links` says where people see a row in the CRM."""
+    def __init__(
+        self,
+        limits: Limits,
+        links: Callable[[], CrmLinks] = CrmLinks,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """`links` says where people see a row in the CRM, `names` what columns are in Russian."""
         self._most = limits.rows
         self._links = links
+        self._names = names or {}
 
     def endpoints(self) -> list[Endpoint[Any]]:
         """All of them."""
@@ -171,7 +177,7 @@ class Api:
             answer.columns,
             answer.rows,
             name=(*asked.metrics[:3], asked.grain or ""),
-            headings=_headings(session, answer, asked.lang, asked.format),
+            headings=self._headings(session, answer, asked.lang, asked.format),
             about={
                 "publication_id": session.publication_id,
                 "columns": _columns(answer),
@@ -209,7 +215,7 @@ class Api:
             answer.columns,
             answer.rows,
             name=(found.metric.name, str(asked.period or "")),
-            headings=_headings(session, answer, asked.lang, asked.format),
+            headings=self._headings(session, answer, asked.lang, asked.format),
             about={
                 "publication_id": session.publication_id,
                 "metric": found.metric.name,
@@ -225,6 +231,14 @@ class Api:
                 "columns": _columns(answer),
             },
         )
+
+    def _headings(
+        self, session: Session, answer: Answer, language: Language, format_: str | None
+    ) -> Sequence[str]:
+        if format_ not in ("csv", "xlsx"):
+            return answer.columns
+        catalogue = session.metrics.catalogue
+        return headings(answer.columns, language, catalogue, self._names, answer.metrics)
 
     def _limit(self, asked: int | None) -> int:
         """How many rows to read: one more than there may be tells that there are too many."""
@@ -284,14 +298,6 @@ def _columns(answer: Answer) -> list[dict[str, object]]:
             column |= {"metric": metric.name, "unit": metric.unit, "label": metric.labels}
         found.append(column)
     return found
-
-
-def _headings(
-    session: Session, answer: Answer, language: Language, format_: str | None
-) -> Sequence[str]:
-    if language is Language.ENGLISH or format_ not in ("csv", "xlsx"):
-        return answer.columns
-    return headings(answer.columns, language, session.metrics.catalogue, {}, answer.metrics)
 
 
 def _object(*names: str) -> Mapping[str, Any]:

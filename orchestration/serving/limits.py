@@ -21,8 +21,6 @@ T = TypeVar("T")
 
 # How often a question that is over its time is told to end: it may be between two statements.
 _TICK = 0.05
-# Seconds to wait for a turn.
-_WAIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,6 @@ class Runner:
         self.warehouse = warehouse
         self.limits = limits
         self._pool = ThreadPoolExecutor(limits.at_once, "question")
-        # Whoever asks from a thread of his own takes his turn, too.
-        self._turns = threading.BoundedSemaphore(limits.at_once)
         self._clock = _Clock()
         self._lock = threading.Lock()
         self._asked = 0
@@ -88,19 +84,8 @@ class Runner:
 
         Raises TooLong and TooMuch where a limit is met, and what `Warehouse.session` raises.
         """
-        with self.session(viewer) as session:
+        with self.warehouse.session(viewer) as session, self._within_limits(session):
             return work(session)
-
-    @contextmanager
-    def session(self, viewer: Viewer) -> Iterator[Session]:
-        """A session whose statements are within the limits; raises as `run` does."""
-        if not self._turns.acquire(timeout=_WAIT):
-            raise TooBusy("Too many questions are asked at once.", "Ask again in a second.")
-        try:
-            with self.warehouse.session(viewer) as session, self._within_limits(session):
-                yield session
-        finally:
-            self._turns.release()
 
     def close(self) -> None:
         """Take no more questions; those that are asked end by their limit."""

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from orchestration.base.settings import Settings
 from orchestration.connectors.links import CurrentLinks
 from orchestration.metrics.choices import Language
+from orchestration.metrics.russian import NAMES_FILE, read_names
 from orchestration.serving.api import Api
 from orchestration.serving.app import application
 from orchestration.serving.endpoints import Endpoint, Parameters, Reply
@@ -46,7 +47,8 @@ class PageDataParameters(Parameters):
 
 def build(settings: Settings, runner: Runner, identity: Identity) -> Starlette:
     """The application with all that it serves."""
-    api = Api(runner.limits, CurrentLinks(settings))
+    names = read_names(settings.root) if (settings.root / NAMES_FILE).is_file() else {}
+    api = Api(runner.limits, CurrentLinks(settings), names)
     endpoints = [*api.endpoints(), *_page(settings)]
     version = metadata.version("voronka")
     return application(runner, identity, endpoints, version, [mcp_part(settings, runner)])

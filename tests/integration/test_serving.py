@@ -59,6 +59,8 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     return {
         "VORONKA_DATA_DIR": str(settings.data),
         "VORONKA_PROJECT_DIR": str(settings.root),
+        # A loaded machine is no reason for a test to fail.
+        "VORONKA_SERVE_SECONDS": "120",
         **more,
     }
 
