@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ DATED = {
         "round(team_actions_per_deal, 4) as team_actions_per_deal",
     ),
 }
+_NO_ROWS: dict[str, Any] = {"rows": 0, "columns": {}}
 KNOWN_GRAIN = f"period_grain in {_GRAINS}"
 
 
@@ -291,7 +293,12 @@ class Sections:
 
     def outlook(self) -> dict[str, Any]:
         """What will come, and how good such words were."""
-        return outlook(self.rows, self.table)
+
+        def seen(sql: str, more: Mapping[str, Mapping[Any, int]]) -> dict[str, Any]:
+            marts = re.findall(r"\bmarts\.\w+", sql)
+            return self.table(sql, more) if all(map(self.sees, marts)) else _NO_ROWS
+
+        return outlook(self.rows, seen)
 
     def quality(self) -> dict[str, Any]:
         """What the figures rest on; of tables that the reader does not see, nothing."""

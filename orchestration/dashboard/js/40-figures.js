@@ -210,7 +210,8 @@ function plan(name, periods, only = null) {
   for (const row of rows) {
     if (row.period_grain !== grain) continue;
     const entry = result[row.at];
-    if (!isGiven(row.manager_id)) entry.people += row.people;
+    // Of many at once it is nobody.
+    if (!(row.manager_id >= 0)) entry.people += row.people;
     else entry.seen.add(row.manager_id);
     entry.target += row.target;
     const actual = own && isLate(periods[row.at]) ? own[row.manager_id][row.at] : row.actual;

@@ -179,7 +179,7 @@ function kpi(name) {
     h("div", { class: "figure", title: inUnit(value, unit) }, openable(inUnit(value, unit, true), isGiven(value) && specOf(name, period, {}, value))),
     h("div", { class: "against" },
       changeOf(value, earlier, name),
-      isGiven(earlier) ? h("span", { class: "muted" }, `${before.cut ? t(state.compare === "year" ? "same_days_year" : "same_days") : t(state.compare === "year" ? "year_before" : "before")} ${inUnit(earlier, unit, true)}`) : state.compare === "none" ? null : h("span", { class: "muted" }, t("no_comparison"))),
+      isGiven(earlier) ? h("span", { class: "muted" }, `${before.cut && period.running ? t(state.compare === "year" ? "same_days_year" : "same_days") : t(state.compare === "year" ? "year_before" : "before")} ${inUnit(earlier, unit, true)}`) : state.compare === "none" ? null : h("span", { class: "muted" }, t("no_comparison"))),
     target && target.target && isGiven(value) ? planBar(target, unit, period.running, value) : null,
     spark(figures(name, history), history, unit, 220, 34),
     notes.length ? h("footer", {}, notes.join(" ")) : null);

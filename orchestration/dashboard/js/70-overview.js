@@ -65,7 +65,7 @@ function attention(most = 6) {
     isBad ? h("ul", {},
       fallen.map(({ name, period, before, now, earlier }) => line({ href: isElsewhere ? address({ grain: period.grain, period: period.start, from: "", to: "" }) : address(), "data-fall": name, onclick: (event) => { if (!isElsewhere) { event.preventDefault(); document.querySelector(`[data-metric="${name}"]`).scrollIntoView({ block: "center" }); } } },
         `${whoIsChosen()}, ${periodLabel(period)}. `,
-        `${label(name)} ${inUnit(earlier, unitOf(name), true)} → ${inUnit(now, unitOf(name), true)} (${changeText(now, earlier, unitOf(name))}${before.cut ? `, ${t("same_days_short")}` : ""})`)),
+        `${label(name)} ${inUnit(earlier, unitOf(name), true)} → ${inUnit(now, unitOf(name), true)} (${changeText(now, earlier, unitOf(name))}${before.cut && period.running ? `, ${t("same_days_short")}` : ""})`)),
       found.slice(0, most).map((item) => line({ "data-situation": item.situation, href: address({ screen: "diagnosis", manager: item.manager.id, team: "", source: "", grain: item.period.grain, period: item.period.start, from: "", to: "" }) },
         `${nameOf(item.manager)}, ${periodLabel(item.period)}. `,
         `${wordFor("situation", item.situation)}: ${item.causes.length ? item.causes.map((cause) => causeText(cause)).join("; ") : t("cause_unknown")}`)),
