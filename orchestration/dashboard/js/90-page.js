@@ -198,6 +198,7 @@ addEventListener("beforeprint", () => { isPrinting = true; document.documentElem
 addEventListener("afterprint", () => { isPrinting = false; document.documentElement.classList.remove("printing"); show(); });
 addEventListener("hashchange", () => {
   const before = state.screen;
+  document.querySelector("dialog.drill")?.close();
   show();
   if (state.screen !== before) scrollTo(0, 0);
 });
@@ -220,6 +221,7 @@ const renewedNote = () => (newest && newest !== SOURCE.publication ? h("p", { cl
 
 function renew() {
   newest = null;
+  document.querySelector("dialog.drill")?.close();
   forgetCharts();
   [DATA, shownParts] = [null, []];
   show();
