@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,13 +14,17 @@ import typer
 from orchestration.metrics.choices import Format, Grain, Language
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from orchestration.base.settings import Settings
-    from orchestration.cli.raw_rows import RawRows
     from orchestration.metrics.catalogue import Catalogue
-    from orchestration.metrics.query import Answer, PublishedMetrics
-    from orchestration.metrics.rows import RowsRequest
+    from orchestration.metrics.query import PublishedMetrics
+    from orchestration.metrics.rows import Rows, RowsRequest
+
+    Table = tuple[tuple[str, ...], Iterable[tuple[object, ...]]]
+    Beside = Callable[[Sequence[str], Iterable[tuple[object, ...]]], Table]
 
 EPILOG = (
     "[bold]Examples[/]\n\n"
@@ -115,11 +121,10 @@ def explain(
     from orchestration.base.errors import WrongUse
     from orchestration.base.settings import load_settings
     from orchestration.base.terminal import screens
-    from orchestration.cli.raw_rows import RawRows
     from orchestration.connectors.links import crm_links
     from orchestration.metrics import show
     from orchestration.metrics.query import published_metrics
-    from orchestration.metrics.rows import RowsRequest, parts_of, rows_behind
+    from orchestration.metrics.rows import RowsRequest, all_rows, parts_of, rows_behind
 
     console, errors = screens()
     output, format_ = _way_out(output, csv, xlsx, format_, excel=excel)
@@ -151,26 +156,42 @@ def explain(
         links = crm_links(settings)
         if links.problem:
             errors.print(f"No links: {links.problem}", markup=False, soft_wrap=True)
-        rows = rows_behind(published, asked, links)
+        is_file = format_ in (Format.CSV, Format.XLSX)
         told = console if format_ is Format.TABLE else errors
-        show.show_rows(told, rows, language)
+        rows = rows_behind(published, replace(asked, limit=0) if is_file else asked, links)
+        show.show_rows(told, rows, language, shown=None if is_file else len(rows.answer.rows))
         _show_files(told, settings, rows.metric.name, rows.table)
         _show_by(told, published, asked, by, language)
-    answer = rows.answer
-    if raw:
-        raw_rows = RawRows(settings, rows.table)
-        try:
-            answer = with_raw(answer, raw_rows)
-        finally:
-            raw_rows.close()
+        with _raw_rows(settings, rows.table if raw else None) as beside:
+            if not is_file:
+                columns, found = beside(rows.answer.columns, rows.answer.rows)
+                answer = replace(rows.answer, columns=columns, rows=list(found))
+            else:
+                # Of any length: they go from the one file to the other.
+                columns, found = beside(*all_rows(published, asked, links))
+                if language is Language.RUSSIAN:
+                    columns = _in_russian(columns, rows, catalogue, settings.root)
+                counted = Counted(found)
+                show.write_table(columns, counted, format_, output, for_excel=excel)
+                if output:
+                    errors.print(f"{counted.number} rows in {output}", markup=False, soft_wrap=True)
+                return
     if format_ is Format.TABLE:
         show.show_answer(console, answer, language)
-        return
-    if language is Language.RUSSIAN and format_ is not Format.JSON:
-        answer = in_russian(answer, catalogue, settings.root)
-    show.write_answer(answer, format_, output, for_excel=excel)
-    if output:
-        errors.print(f"{len(answer.rows)} rows in {output}", markup=False, soft_wrap=True)
+    else:
+        show.write_answer(answer, format_, output)
+
+
+class Counted:
+    """Rows that are counted while they are taken."""
+
+    def __init__(self, rows: Iterable[tuple[object, ...]]) -> None:
+        self._rows, self.number = rows, 0
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        for row in self._rows:
+            self.number += 1
+            yield row
 
 
 def _way_out(
@@ -226,22 +247,30 @@ def _show_by(
         show.show_answer(console, figure_by(published, asked, by), language)
 
 
-def with_raw(answer: Answer, raw_rows: RawRows) -> Answer:
-    """The rows with the raw file and row that each came from."""
-    from orchestration.cli.raw_rows import COLUMNS
+@contextmanager
+def _raw_rows(settings: Settings, table: str | None) -> Iterator[Beside]:
+    """What puts the raw file and row beside each row, where somebody asked for them."""
+    from orchestration.cli.raw_rows import COLUMNS, RawRows
 
-    rows = list(raw_rows.beside(answer.columns, answer.rows))
-    return replace(answer, columns=(*answer.columns, *COLUMNS), rows=rows)
+    if table is None:
+        yield lambda columns, rows: (tuple(columns), rows)
+        return
+    raw_rows = RawRows(settings, table)
+    try:
+        yield lambda columns, rows: ((*columns, *COLUMNS), raw_rows.beside(columns, rows))
+    finally:
+        raw_rows.close()
 
 
-def in_russian(answer: Answer, catalogue: Catalogue, root: Path) -> Answer:
-    """The rows under Russian headings."""
+def _in_russian(
+    columns: Sequence[str], rows: Rows, catalogue: Catalogue, root: Path
+) -> tuple[str, ...]:
+    """Russian headings of the rows' columns."""
     from orchestration.metrics.russian import read_names
     from orchestration.metrics.sheets import headings
 
-    names = read_names(root)
-    columns = headings(answer.columns, Language.RUSSIAN, catalogue, names, answer.metrics)
-    return replace(answer, columns=tuple(columns))
+    names, figures = read_names(root), rows.answer.metrics
+    return tuple(headings(columns, Language.RUSSIAN, catalogue, names, figures))
 
 
 def _show_files(console: Console, settings: Settings, metric: str, table: str) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -118,29 +119,44 @@ def write_answer(
 
     Raises WrongUse where the file cannot be written.
     """
+    if format_ is Format.JSON:
+        _write_text(partial(write_json, answer), output)
+    else:
+        write_table(answer.columns, answer.rows, format_, output, for_excel=for_excel)
+
+
+def write_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    format_: Format,
+    output: Path | None,
+    *,
+    for_excel: bool = False,
+) -> None:
+    """Write rows as CSV or XLSX while they are read; raises WrongUse as `write_answer` does."""
     if format_ is Format.XLSX:
         if output is None:
             raise WrongUse("A workbook is no text for a screen.", "Name a file: answer.xlsx")
         with _named(output), output.open("wb") as workbook:
-            write_xlsx(answer.columns, answer.rows, workbook)
+            write_xlsx(columns, rows, workbook)
         return
+    write = partial(write_csv, columns, rows, for_excel=for_excel)
+    _write_text(write, output, for_excel=for_excel)
+
+
+def _write_text(
+    write: Callable[[TextIO], None], output: Path | None, *, for_excel: bool = False
+) -> None:
     encoding = "utf-8-sig" if for_excel else "utf-8"
     if output is None:
         with leaving_readers():
             # Excel knows UTF-8 by its mark alone, whatever the terminal's encoding is.
             if for_excel and isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(encoding=encoding, newline="")
-            _write_text(answer, format_, sys.stdout, for_excel=for_excel)
+            write(sys.stdout)
         return
     with _named(output), output.open("w", encoding=encoding, newline="") as file:
-        _write_text(answer, format_, file, for_excel=for_excel)
-
-
-def _write_text(answer: Answer, format_: Format, file: TextIO, *, for_excel: bool) -> None:
-    if format_ is Format.JSON:
-        write_json(answer, file)
-    else:
-        write_csv(answer.columns, answer.rows, file, for_excel=for_excel)
+        write(file)
 
 
 def write_parquet(table: pyarrow.Table, output: Path) -> None:
@@ -233,14 +249,18 @@ def show_parts(
     console.print(Text("\n".join(map(visible, lines))), soft_wrap=True)
 
 
-def show_rows(console: Console, rows: Rows, language: str) -> None:
-    """A line on the rows behind a figure: how many they are, and what they come to."""
+def show_rows(console: Console, rows: Rows, language: str, *, shown: int | None = None) -> None:
+    """A line on the rows behind a figure: how many they are, and what they come to.
+
+    `shown` is how many of them follow; None: not here.
+    """
     metric = rows.metric
     figure = _shown(metric.name, rows.figure, Answer((), [], {metric.name: metric}))
-    shown = len(rows.answer.rows)
     text = f"{metric.labels[language]} ({metric.name}): {figure}"
     text += f" = {rows.rule} of {rows.count:,} rows of {rows.table}"
-    text += f", {rows.counted}" + (f"; the first {shown:,}" if shown < rows.count else "")
+    text += f", {rows.counted}" + (
+        f"; {shown:,} of them here" if shown is not None and shown < rows.count else ""
+    )
     console.print(Text(visible(text)), soft_wrap=True)
 
 
