@@ -334,14 +334,10 @@ def _is_known(given: str | None, etag: str) -> bool:
 
 
 async def _of_starlette(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    found = (
-        WrongMethod("This address cannot be asked like this.", "Use GET.")
-        if status == 405
-        else NotFound("There is nothing at this address.", "/openapi.json lists the addresses.")
-    )
-    problem = problem_of(found)
-    return Response(problem.as_json(), problem.status.value, problem.headers, media_type=MEDIA_TYPE)
+    """What the router does not find, as an error of ours."""
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        raise WrongMethod((error.headers or {}).get("Allow", "GET"))
+    raise NotFound("There is nothing at this address.", "/openapi.json lists the addresses.")
 
 
 async def _send_problem(problem: Problem, scope: Scope, send: Send) -> None:

@@ -28,6 +28,26 @@ _log = logging.getLogger(__name__)
 _OPTION = re.compile(
     r"(?<![\w-])--(?=(?:where|by|grain|compare|order|limit|period|part|metrics)\b)"
 )
+# What whoever opens the page is told first; the rest is for those who run the server.
+_IN_RUSSIAN = {
+    HTTPStatus.UNAUTHORIZED: (
+        "Вход не выполнен",
+        "Откройте ссылку, которую вам дали. Если она уже не действует, попросите новую.",
+    ),
+    HTTPStatus.FORBIDDEN: (
+        "Вам это не показывается",
+        "Попросите того, кто ведёт отчёты, открыть вам доступ.",
+    ),
+    HTTPStatus.NOT_FOUND: ("Такой страницы нет", "Начните с главной: /"),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "Пока нечего показать",
+        "Данные ещё готовятся, или сейчас слишком много вопросов. Обновите страницу чуть позже.",
+    ),
+}
+_ANY_IN_RUSSIAN = (
+    "Страница не открылась",
+    "Обновите её. Если не поможет, покажите этот текст тому, кто ведёт отчёты.",
+)
 # The most special first.
 _STATUSES: tuple[tuple[type[BaseException], HTTPStatus, str], ...] = (
     (NotKnown, HTTPStatus.UNAUTHORIZED, "Who asks is not known"),
@@ -47,7 +67,11 @@ class NotFound(VoronkaError):
 
 
 class WrongMethod(VoronkaError):
-    """The address is there, and cannot be asked like this."""
+    """The address is there, and cannot be asked like this; `allowed` are the methods."""
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__("This address cannot be asked like this.", f"Use {allowed}.")
+        self.allowed = allowed
 
 
 @dataclass(frozen=True)
@@ -77,14 +101,17 @@ class Problem:
 
     def as_page(self) -> bytes:
         """The problem for somebody who opened an address in a browser."""
+        title, remedy = _IN_RUSSIAN.get(self.status, _ANY_IN_RUSSIAN)
         lines = "".join(
             f"<p>{escape(text)}</p>" for text in (self.detail, *self.details, self.remedy) if text
         )
         return (
-            "<!doctype html><html lang=en><meta charset=utf-8><title>Voronka</title>"
+            "<!doctype html><html lang=ru><meta charset=utf-8><title>Воронка</title>"
             '<meta name=viewport content="width=device-width">'
             "<body style='font:16px/1.5 system-ui,sans-serif;max-width:36em;margin:4em auto;"
-            f"padding:0 1em'><h1>{escape(self.title)}</h1>{lines}"
+            "padding:0 1em;color-scheme:light dark'>"
+            f"<h1>{escape(title)}</h1><p>{escape(remedy)}</p>"
+            f"<hr><div lang=en><h2>{escape(self.title)}</h2>{lines}</div>"
         ).encode()
 
 
@@ -98,7 +125,7 @@ def problem_of(error: BaseException) -> Problem:
             "Wrong method",
             error.message,
             error.remedy,
-            headers={"Allow": "GET, HEAD"},
+            headers={"Allow": error.allowed},
         )
     for kind, status, title in _STATUSES:
         if isinstance(error, kind) and isinstance(error, VoronkaError):
