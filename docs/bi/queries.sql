@@ -99,11 +99,10 @@ limit 20;
 
 -- name: talk time of teams by month
 select
-    d.month_start, m.team,
+    d.month_start, k.team,
     cast(sum(k.talk_seconds) as bigint) as talk_seconds,
     cast(sum(case when k.is_meaningful then 1 else 0 end) as bigint) as conversations
 from marts.fct_calls as k
-inner join marts.dim_manager as m on k.manager_id = m.manager_id
 inner join marts.dim_date as d on k.session_started_on = d.date_day
-group by d.month_start, m.team
-order by d.month_start, m.team;
+group by d.month_start, k.team
+order by d.month_start, k.team;

@@ -433,7 +433,7 @@ def test_over_standard_input_and_output_as_everybody_and_as_the_reader(
     )
     ((contact,),) = query(
         demo_publication,
-        "select contact_name from marts.fct_payments left join marts.dim_contact using "
+        "select dim_contact.contact_name from marts.fct_payments left join marts.dim_contact using "
         "(contact_id) order by paid_on, payment_id limit 1",
     )
     assert structured(everything[0])["is_demo"] is True
