@@ -190,7 +190,8 @@ class CrmConnection(HttpConnection):
     @property
     def page_urls(self) -> Mapping[str, str]:
         """The system's addresses, and before them those that somebody wrote down."""
-        return {**self.known_urls, **self.crm_url_template}
+        written: dict[str, str] = {str(it): url for it, url in self.crm_url_template.items()}
+        return {**self.known_urls, **written}
 
     def prefixed(self, value: str | None) -> str | None:
         """An id with the connection's prefix."""
