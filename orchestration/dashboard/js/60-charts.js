@@ -150,7 +150,7 @@ function comparedSeries(series, periods) {
   const span = periods.length ? periods[periods.length - 1].to - periods[0].from : 0;
   const earlier = periods.map((period) => (state.compare === "year" ? comparable(period) : shiftedBack(period, span)));
   const valuesOf = (item) => { const known = earlier.filter(Boolean); const found = figures(item.metric, known); return earlier.map((period) => (period ? found[known.indexOf(period)] : null)); };
-  const line = (name, values, open) => ({ name: `${t(state.compare === "year" ? "year_before" : "compare_before")}: ${name}`, values, open, kind: "line", dashed: true, color: css("--muted"), unit: series[0].unit });
+  const line = (name, values, open) => ({ name: `${t(state.compare === "year" ? "year_before" : "before_series")}: ${name}`, values, open, kind: "line", dashed: true, color: css("--muted"), unit: series[0].unit });
   const [stacked, apart] = [series.filter((item) => item.metric && item.stack), series.filter((item) => item.metric && !item.stack)];
   if (stacked.length) {
     const lists = stacked.map(valuesOf);

@@ -66,16 +66,16 @@ function openRows(spec) {
     load(path[path.length - 1], path.length === 1, rows);
   }
 
-  async function load(metric, isItself, place) {
+  async function load(metric, isItself, place, most = MOST_ROWS) {
     try {
-      const [response, columns] = await Promise.all([fetch(rowsQuery(metric, spec, [["limit", MOST_ROWS]]), { cache: "no-cache", headers: { Accept: "application/json" } }), columnNames || fetch("api/page?ask=part:columns", { cache: "no-cache" }).then((one) => (one.ok ? one.json() : null)).then((found) => (columnNames = found ? found.answers[0] : {}))]);
+      const [response, columns] = await Promise.all([fetch(rowsQuery(metric, spec, [["limit", most]]), { cache: "no-cache", headers: { Accept: "application/json" } }), columnNames || fetch("api/page?ask=part:columns", { cache: "no-cache" }).then((one) => (one.ok ? one.json() : null)).then((found) => (columnNames = found ? found.answers[0] : {}))]);
       const answer = await response.json().catch(() => ({}));
       if (!response.ok) return said(place, "no_rows_for", [answer.detail, answer.remedy, `${label(metric)}: ${aboutOf(metric)}`]);
       if (answer.publication_id !== SOURCE.publication) { close(); renew(); return; }
-      place.replaceChildren(...rowsOf(metric, answer, isItself, columns));
+      place.replaceChildren(...rowsOf(metric, answer, isItself, columns, () => load(metric, isItself, place, 5 * most)));
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
-      said(place, "failure_unreachable", [t("failure_unreachable_about")], () => load(metric, isItself, place));
+      said(place, "failure_unreachable", [t("failure_unreachable_about")], () => load(metric, isItself, place, most));
     } finally {
       place.removeAttribute("aria-busy");
     }
@@ -84,7 +84,7 @@ function openRows(spec) {
     place.replaceChildren(h("div", { class: "failure", role: "alert" }, h("b", {}, t(title)), lines.filter(Boolean).map((line) => h("p", {}, line)), retry ? h("button", { type: "button", class: "reset", onclick: retry }, t("retry")) : null));
   }
 
-  function rowsOf(metric, answer, isItself, titles) {
+  function rowsOf(metric, answer, isItself, titles, more) {
     const unit = unitOf(metric);
     const exact = (value) => inUnit(value === null ? null : Number(value), unit);
     const isSame = !isItself || !isGiven(spec.value) || Math.abs(Number(answer.figure || 0) - spec.value) <= 1e-6 * Math.max(1, Math.abs(spec.value));
@@ -94,7 +94,7 @@ function openRows(spec) {
       h("div", { class: "drill-sum" }, h("p", { "data-count": answer.count, "data-total": answer.total ?? "", "data-figure": answer.figure ?? "" }, h("b", {}, sum)), answer.count ? h("div", { class: "exports" }, link("csv"), link("xlsx")) : null),
       isSame ? null : h("p", { class: "notice" }, t("rows_differ", { shown: inUnit(spec.value, unit), rows: exact(answer.figure) })),
       !answer.count ? h("p", { class: "empty" }, t("rows_none")) : rowsTable(answer, unit, titles),
-      answer.count > answer.rows.length ? h("p", { class: "muted" }, t("rows_first", { shown: number(answer.rows.length), all: number(answer.count) })) : null,
+      answer.count > answer.rows.length ? h("p", { class: "muted" }, t("rows_first", { shown: number(answer.rows.length), all: number(answer.count) }), " ", h("button", { type: "button", class: "reset", onclick: more }, t("rows_more"))) : null,
       h("p", { class: "muted" }, t("rows_from", { table: answer.table, counted: answer.counted })),
     ].filter(Boolean);
   }
