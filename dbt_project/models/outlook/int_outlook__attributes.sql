@@ -2,15 +2,25 @@
 -- as they were known then. A day knows the greatest version that was loaded by its end;
 -- before the first load it knows only what has never been otherwise.
 
+{{ config(materialized='touched_keys', meta={
+    'key': ['party', 'party_id'],
+    'touched_by': {
+        'base_crm__deals': "select 'deal' as party, deal_id as party_id from changes",
+        'base_crm__leads': "select 'lead' as party, lead_id as party_id from changes",
+    },
+}) }}
+
 with deals as (
 
     select * from {{ ref('base_crm__deals') }}
+    {{ where_touched("'deal', deal_id") }}
 
 ),
 
 leads as (
 
     select * from {{ ref('base_crm__leads') }}
+    {{ where_touched("'lead', lead_id") }}
 
 ),
 

@@ -1,6 +1,8 @@
 -- One row per day on which deals are looked at: the as-of date, week ends and month ends,
 -- and the 1st, 10th and 20th of each month, for the five years before the as-of date.
 
+{{ config(materialized='tracked_table') }}
+
 with days as (
 
     select * from {{ ref('int_calendar__days') }}

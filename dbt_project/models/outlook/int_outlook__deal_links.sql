@@ -2,6 +2,8 @@
 -- on which the link is known: deal, lead and contact exist by then. A lead's contact
 -- stands in for the deal's own until that one exists.
 
+{{ config(materialized='tracked_table') }}
+
 with deals as (
 
     select * from {{ ref('stg_crm__deals') }}

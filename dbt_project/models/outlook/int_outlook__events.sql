@@ -2,21 +2,34 @@
 -- what happened, on which day, and the day on which the deal that it names exists. No step
 -- of a meeting comes before it is set.
 
+{{ config(materialized='touched_keys', meta={
+    'key': 'event_id',
+    'touched_by': {
+        'stg_crm__activities': 'select activity_id as event_id from changes',
+        'stg_crm__meetings': 'select meeting_id as event_id from changes',
+        'stg_crm__payments': 'select payment_id as event_id from changes',
+        'stg_crm__deals': 'select activity_id as event_id from stg_crm__activities semi join changes using (deal_id) union all select meeting_id from stg_crm__meetings semi join changes using (deal_id) union all select payment_id from stg_crm__payments semi join changes using (deal_id)',
+    },
+}) }}
+
 with activities as (
 
     select * from {{ ref('stg_crm__activities') }}
+    {{ where_touched('activity_id') }}
 
 ),
 
 meetings as (
 
     select * from {{ ref('stg_crm__meetings') }}
+    {{ where_touched('meeting_id') }}
 
 ),
 
 payments as (
 
     select * from {{ ref('stg_crm__payments') }}
+    {{ where_touched('payment_id') }}
 
 ),
 

@@ -1,9 +1,20 @@
 -- One row per open deal and day on which deals are looked at: where it stood at the end of
 -- that day, as the history up to it says.
 
+{{ config(materialized='touched_keys', meta={
+    'key': 'deal_id',
+    'touched_by': {
+        'int_outlook__states': 'select deal_id from changes',
+        'int_outlook__days': 'select deal_id from this semi join changes on observed_on = date_day union all select deal_id from int_outlook__states semi join changes on date_day >= from_on and date_day < until_on',
+        'int_outlook__attributes': "select deal_id from int_outlook__deal_links where link = 'lead' and linked_id in (select party_id from changes where party = 'lead') union all select party_id as deal_id from changes where party = 'deal'",
+        'int_outlook__deal_links': 'select deal_id from changes',
+    },
+}) }}
+
 with states as (
 
     select * from {{ ref('int_outlook__states') }}
+    {{ where_touched('deal_id') }}
 
 ),
 
@@ -19,9 +30,10 @@ attributes as (
 
 ),
 
-deals as (
+leads as (
 
-    select * from {{ ref('int_deals__resolved') }}
+    select * from {{ ref('int_outlook__deal_links') }}
+    where link = 'lead'
 
 ),
 
@@ -29,8 +41,8 @@ observed as (
 
     select
         states.deal_id,
-        deals.lead_id,
-        {{ local_date('deals.lead_created_at') }} as lead_created_on,
+        leads.linked_id as lead_id,
+        leads.known_on as lead_known_on,
         days.date_day as observed_on,
         days.is_as_of,
         days.is_week_end,
@@ -49,8 +61,8 @@ observed as (
         on
             days.date_day >= states.from_on
             and days.date_day < states.until_on
-    inner join deals
-        on states.deal_id = deals.deal_id
+    left join leads
+        on states.deal_id = leads.deal_id
 
 ),
 
@@ -72,7 +84,7 @@ final as (
         observed.days_in_stage,
         observed.days_since_contact,
         coalesce(
-            own.source_id, case when observed.lead_created_on <= observed.observed_on
+            own.source_id, case when observed.lead_known_on <= observed.observed_on
                 then of_lead.source_id end
         ) as source_id,
         own.deal_type

@@ -1,15 +1,26 @@
 -- One row per deal and span of days [from_on, until_on) in which an open deal's stage, its
 -- last contact and the state of its meetings do not change, up to the as-of date.
 
+{{ config(materialized='touched_keys', meta={
+    'key': 'deal_id',
+    'touched_by': {
+        'int_outlook__stays': 'select deal_id from changes',
+        'int_outlook__touches': 'select deal_id from changes',
+        'int_refresh__as_of': 'select deal_id from this where until_on > (select min(as_of_date) from changes) union all select deal_id from int_outlook__stays where from_on > (select min(as_of_date) from changes) union all select deal_id from int_outlook__touches where known_on > (select min(as_of_date) from changes)',
+    },
+}) }}
+
 with stays as (
 
     select * from {{ ref('int_outlook__stays') }}
+    {{ where_touched('deal_id') }}
 
 ),
 
 touches as (
 
     select * from {{ ref('int_outlook__touches') }}
+    {{ where_touched('deal_id') }}
 
 ),
 

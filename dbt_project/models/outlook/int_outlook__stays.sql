@@ -2,6 +2,8 @@
 -- was there. A stay counts from the deal's creation on; until its first entry the deal is
 -- in the unknown stage.
 
+{{ config(materialized='tracked_table') }}
+
 with stage_entries as (
 
     select * from {{ ref('fct_stage_entries') }}

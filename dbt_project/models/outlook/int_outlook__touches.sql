@@ -3,9 +3,19 @@
 -- not exist yet, belongs to the deals of its contact or lead. A payment that names a
 -- contact is the touch `contact_payment` of all deals of the contact.
 
+{{ config(materialized='touched_keys', meta={
+    'key': 'deal_id',
+    'touched_by': {
+        'int_outlook__deal_links': 'select deal_id from changes',
+        'int_outlook__conversations': "select deal_id from int_outlook__deal_links where (link = 'contact' and linked_id in (select contact_id from changes)) or (link = 'lead' and linked_id in (select lead_id from changes))",
+        'int_outlook__events': "select deal_id from changes where deal_id is not null union all select deal_id from int_outlook__deal_links where (link = 'contact' and linked_id in (select contact_id from changes)) or (link = 'lead' and linked_id in (select lead_id from changes))",
+    },
+}) }}
+
 with links as (
 
     select * from {{ ref('int_outlook__deal_links') }}
+    {{ where_touched('deal_id') }}
 
 ),
 
@@ -18,6 +28,13 @@ conversations as (
 events as (
 
     select * from {{ ref('int_outlook__events') }}
+
+),
+
+named_events as (
+
+    select * from {{ ref('int_outlook__events') }}
+    {{ where_touched('deal_id') }}
 
 ),
 
@@ -78,7 +95,7 @@ found as (
         greatest(happened_on, deal_created_on) as known_on,
         0 as talk_seconds,
         cast(null as date) as not_from
-    from events
+    from named_events
     where deal_id is not null
 
 ),
