@@ -113,7 +113,7 @@ class Said:
         ).fetchnumpy()
         won = np.column_stack([np.asarray(rows[name]) for name in _WON])
         found, starts = np.unique(rows["day"], return_index=True)
-        ends = [*starts[1:], len(won)]
+        ends = [*starts, len(won)][1:]
         return {
             int(day): Curve(np.asarray(rows["given_closing"][start:end]), won[start:end])
             for day, start, end in zip(found, starts, ends, strict=True)

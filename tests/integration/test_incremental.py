@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.builds import UNCHANGED, Build, differing_tables
 from tests.conftest import Zone, examples, write_zone
+from tests.reference.planted import FIRST_DAY, write_planted
 from tests.reference.zones import generate, split
 
 
@@ -319,3 +320,39 @@ def loaded(zone: Zone, at: datetime) -> Zone:
         ]
         for table, rows in zone.items()
     }
+
+
+OUTLOOK = "+path:dbt_project/models/outlook"
+LATE = """
+    select deal_id, count(*) filter (where conversations > 0)
+    from voronka_build.intermediate.int_outlook__features
+    where deal_id in ('d0002', 'd0150', 'd0410') group by all order by all
+"""
+
+
+def test_a_day_with_late_phones_gives_the_outlook_of_one_build(tmp_path: Path) -> None:
+    """Old calls become those of deals that closed long ago, closed lately, and are open."""
+    raw = write_planted(tmp_path / "raw", 5)
+    numbers = {deal: f"+7999765{deal[1:]}" for deal in ("d0002", "d0150", "d0410")}
+    calls, today = [], datetime.combine(FIRST_DAY + timedelta(days=420), time(17), UTC)
+    for deal, number in numbers.items():
+        began = today - timedelta(days=420 - int(deal[1:]) - 2)
+        moments = {"started_at": began, "answered_at": began, "ended_at": began}
+        calls.append(call(deal, 1, number, **moments))
+    write_zone(raw, loaded({"telephony.calls": calls}, at(1)), "calls")
+    build = Build(tmp_path / "incremental", raw)
+    build.refresh(only=OUTLOOK, learns=True)
+    assert [seen for _, seen in build.rows(LATE)] == [0, 0, 0]
+
+    phones = [{"contact_id": deal, "phone": number} for deal, number in numbers.items()]
+    tomorrow = today + timedelta(days=1)
+    moments = {"started_at": tomorrow, "answered_at": tomorrow, "ended_at": tomorrow}
+    news = {"telephony.calls": [call("new", 1, **moments)], "crm.contact_phones": phones}
+    write_zone(raw, loaded(news, tomorrow), "day")
+    build.refresh(only=OUTLOOK, learns=True)
+    assert min(seen for _, seen in build.rows(LATE)) > 0
+
+    whole = Build(tmp_path / "whole", raw)
+    whole.refresh(only=OUTLOOK, learns=True)
+    assert differing_tables(build.files, whole.files) == {}
+    assert whole.rows("select count(*) > 300 from voronka_build.outlook.curves") == [(True,)]

@@ -121,6 +121,15 @@ def test_days_that_pass_give_what_one_build_gives() -> None:
         assert rows(connection) == from_scratch(history)
 
 
+def test_a_company_with_too_few_closed_deals_for_a_model_is_followed() -> None:
+    history, _ = history_of(Company(deals=50, days=120))
+    with warehouse() as connection:
+        assert learn(connection, cut_at(history, history.forecast_days()[-1])) == 0
+        assert learn(connection, history) == 0
+        assert rows(connection) == from_scratch(history)
+        assert rows(connection)["scores"] and not rows(connection)["curves"]
+
+
 def test_other_tools_say_all_anew() -> None:
     history, _ = history_of(Company(deals=200, days=120))
     with warehouse() as connection:

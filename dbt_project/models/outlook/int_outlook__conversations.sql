@@ -34,9 +34,17 @@ contacts as (
 
 ),
 
-deal_links as (
+contact_links as (
 
     select * from {{ ref('int_outlook__deal_links') }}
+    where link = 'contact'
+
+),
+
+lead_links as (
+
+    select * from {{ ref('int_outlook__deal_links') }}
+    where link = 'lead'
 
 ),
 
@@ -52,8 +60,8 @@ linked as (
     inner join contacts
         on session_identity.contact_id = contacts.contact_id
     where
-        session_identity.contact_id in (select linked_id from deal_links where link = 'contact')
-        or session_identity.lead_id in (select linked_id from deal_links where link = 'lead')
+        session_identity.contact_id in (select linked_id from contact_links)
+        or session_identity.lead_id in (select linked_id from lead_links)
 
 ),
 
