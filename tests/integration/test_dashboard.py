@@ -335,6 +335,20 @@ def test_the_funnel_is_the_marts(browser: Browser, demo_publication: Path) -> No
             "Reached the stage": reached(where),
             "Conversion to the next stage": to_next(where),
         }
+    # Any pipeline has an address.
+    ((other,),) = query(
+        demo_publication,
+        "select pipeline_id from marts.funnel_conversion where pipeline_id <> 'sales' "
+        "group by all order by sum(reached) desc limit 1",
+    )
+    browser.open("funnel", grain="month", period="2026-09-01", lang="en", pipeline=other)
+    of_other = query(
+        demo_publication,
+        "select sum(reached) from marts.funnel_conversion "
+        f"where pipeline_id = '{other}' group by stage_id, stage_no order by stage_no",
+    )
+    assert browser.series("stages")["Reached the stage"] == [value for (value,) in of_other]
+    browser.open("funnel", grain="month", period="2026-09-01", lang="en", source="website")
     ((target, show, won),) = query(
         demo_publication,
         "select target_lead_rate, set_meetings_held / meetings_set, deals_won / deals_created "
