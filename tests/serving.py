@@ -66,7 +66,9 @@ class Served:
         **parameters: Any,
     ) -> Answer:
         """One request on a connection of its own; lists are given as repeated parameters."""
-        query = f"?{urlencode(parameters, doseq=True)}" if parameters else ""
+        query = (
+            f"?{urlencode(parameters, doseq=True, errors='surrogatepass')}" if parameters else ""
+        )
         sent = {"Authorization": f"Bearer {token}"} if token is not None else {}
         address = (source, 0) if source else None
         connection = http.client.HTTPConnection(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any
 
 import anyio
 import duckdb
+import httpx2
+import jwt
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
 from orchestration.base.settings import Settings
@@ -23,6 +27,8 @@ from orchestration.serving.mcp import mcp_server
 from orchestration.serving.session import Warehouse
 from orchestration.serving.viewer import LOCAL, Viewer
 from tests.conftest import ROOT, clean_environment, query
+from tests.serving import SECRET, Served, served
+from tests.unit.serving_company import publish as publish_company
 
 TOOLS = ["list_metrics", "describe_metric", "query", "explain", "diagnosis", "loaded"]
 SEPTEMBER = ("metric_time >= '2026-09-01'", "metric_time < '2026-10-01'")
@@ -443,3 +449,42 @@ def test_over_standard_input_and_output_as_everybody_and_as_the_reader(
     masked = asked(stdio(data, VORONKA_MCP_ROLE="voronka_reader"), calls[1:3])
     assert structured(masked[0])["rows"] == [{"deals_won": won}]
     assert structured(masked[1])["rows"][0]["contact_name"] == "***"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_over_http_each_request_has_the_rows_of_its_token(company: Served, mode: str) -> None:
+    """By the protocol of today and by that of the years before, in which a client says hello."""
+
+    async def ask(role: str) -> list[CallToolResult]:
+        claims = {"sub": role, "aud": "voronka", "exp": int(time.time()) + 600}
+        headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"}
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=60) as http,
+            Client(streamable_http_client(f"{company.url}/mcp", http_client=http), mode=mode) as it,
+        ):
+            assert [tool.name for tool in (await it.list_tools()).tools] == TOOLS
+            return [
+                await it.call_tool("query", {"metrics": ["deals"], "by": ["manager"]}),
+                await it.call_tool("explain", {"metric": "deals_amount"}),
+            ]
+
+    mine, rows = map(structured, anyio.run(ask, "anna"))
+    assert mine["rows"] == [{"manager": "m1", "deals": 1}]
+    assert (rows["figure"], rows["total"], rows["rows"][0]["deal_id"]) == (10, 1, "d1")
+    all_, _ = map(structured, anyio.run(ask, "voronka_reader"))
+    assert [row["manager"] for row in all_["rows"]] == ["m1", "m2", "m3"]
+    assert company.rpc("tools/list", None).status == 401
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with tokens on a company of three deals."""
+    directory = tmp_path_factory.mktemp("company")
+    settings = publish_company(directory, "first")
+    with served(
+        settings,
+        directory / "log",
+        VORONKA_SERVE_SECRET=SECRET,
+        VORONKA_SERVE_SECONDS="60",
+    ) as found:
+        yield found
