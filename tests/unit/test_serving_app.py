@@ -22,7 +22,7 @@ from orchestration.serving.session import Warehouse
 from orchestration.serving.site import build
 from tests.unit.serving_company import publish, unpublished
 
-SECRET = "a secret of the tests that is long enough to sign with"
+SECRET = "a secret of the tests that is long enough to sign with, by any algorithm at all"
 TOKENS = ByToken(SECRET)
 Client = Callable[..., TestClient]
 
@@ -338,7 +338,7 @@ def claims(**changed: Any) -> dict[str, Any]:
 
 
 BAD_TOKENS = {
-    "forged": jwt.encode(claims(), "another secret that is long enough to sign with"),
+    "forged": jwt.encode(claims(), SECRET.upper()),
     "ended": jwt.encode(claims(exp=datetime.now(UTC) - timedelta(seconds=1)), SECRET),
     "without an end": jwt.encode(claims(exp=None), SECRET),
     "for another audience": jwt.encode(claims(aud="other"), SECRET),
@@ -346,7 +346,7 @@ BAD_TOKENS = {
     "without a role": jwt.encode(claims(sub=None), SECRET),
     "with an empty role": jwt.encode(claims(sub=""), SECRET),
     "of no algorithm": jwt.encode(claims(), None, algorithm="none"),
-    "of another algorithm": jwt.encode(claims(), SECRET * 2, algorithm="HS512"),
+    "of another algorithm": jwt.encode(claims(), SECRET, algorithm="HS512"),
     "no token": "abc",
     "half a token": jwt.encode(claims(), SECRET).rpartition(".")[0] + ".",
     "empty": "",
