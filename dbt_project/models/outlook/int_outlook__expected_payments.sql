@@ -74,11 +74,12 @@ of_open as (
         points.as_of_on,
         points.period_start,
         live.manager_id,
-        cast(round(coalesce(sum(cast(live.unpaid_amount as double) * case points.months_ahead
+        -- Exact decimals: a sum that ends in half a cent is rounded alike in any order.
+        cast(round(coalesce(sum(live.unpaid_amount * cast(case points.months_ahead
             when 0 then live.paid_in_0
             when 1 then live.paid_in_1
             else live.paid_in_2
-        end), 0), 2) as {{ type_money() }}) as expected_open,
+        end as decimal(9, 6))), 0), 2) as {{ type_money() }}) as expected_open,
         cast(0 as {{ type_money() }}) as expected_won_unpaid
     from points
     inner join live

@@ -1,23 +1,14 @@
 -- One row per observation of an open deal: what a model may know of the deal on that day.
 
-{{ config(materialized='touched_keys', meta={
-    'key': 'deal_id',
-    'touched_by': [
-        'int_outlook__observations', 'int_outlook__recent_touches', 'int_outlook__stays',
-    ],
-}) }}
-
 with observations as (
 
     select * from {{ ref('int_outlook__observations') }}
-    {{ where_touched('deal_id') }}
 
 ),
 
 recent_touches as (
 
     select * from {{ ref('int_outlook__recent_touches') }}
-    {{ where_touched('deal_id') }}
 
 ),
 
@@ -30,7 +21,6 @@ stages as (
 stays as (
 
     select * from {{ ref('int_outlook__stays') }}
-    {{ where_touched('deal_id') }}
 
 ),
 
