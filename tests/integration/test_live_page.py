@@ -10,7 +10,6 @@ import re
 import shutil
 import socket
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,6 +34,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 MONTH = {"grain": "month", "period": "2026-08-01", "lang": "en"}
+SELECTIONS: tuple[dict[str, str], ...] = (
+    MONTH,
+    {"grain": "week", "period": "2026-08-31", "lang": "ru", "team": "Продажи"},
+    {
+        **{"grain": "week", "from": "2026-08-05", "to": "2026-09-20", "lang": "en"},
+        **{"compare": "none", "source": "website"},
+    },
+)
+# Each screen is tried with one of them, and each night with all.
+TURNS = pytest.mark.parametrize(
+    "turn", [0, *(pytest.param(turn, marks=pytest.mark.nightly) for turn in (1, 2))]
+)
 PAGE_DATA = re.compile("/api/page")
 ROLES = "role_name,scope,value\nhead_of_sales,team,Продажи\n"
 # Everything that a screen draws and says in figures.
@@ -175,27 +186,22 @@ def test_headline_figures_are_the_companys(live: Live, screen: str, least: int) 
     assert live.complaints == []
 
 
-def test_every_screen_is_that_of_the_file(live: Live, tmp_path: Path) -> None:
+@TURNS
+def test_every_screen_is_that_of_the_file(live: Live, tmp_path: Path, turn: int) -> None:
     """Charts, tables, tiles and notes: screens do not know where their figures come from."""
     file = write_dashboard(live.settings, tmp_path / "dashboard.html").file
     other = live.page.context.new_page()
     other.goto(file.as_uri())
-    for screen in CHARTS:
-        for chosen in (
-            MONTH,
-            {"grain": "week", "period": "2026-08-31", "lang": "ru", "team": "Продажи"},
-            {"grain": "week", "from": "2026-08-05", "to": "2026-09-20", "lang": "en",
-             "compare": "none", "source": "website"},
-        ):  # fmt: skip
-            live.open(screen, **chosen)
-            hash_ = urlsplit(live.page.url).fragment
-            other.evaluate(GO, f"#{hash_}")
-            mine, its = live.page.evaluate(SHOWN), other.evaluate(SHOWN)
-            for part in ("texts", "tables", "charts"):
-                about = (screen, chosen, part)
-                assert mine[part].keys() == its[part].keys(), about
-                for name, shown in mine[part].items():
-                    assert alike(shown, its[part][name]), (*about, shown, its[part][name])
+    for at, screen in enumerate(CHARTS):
+        chosen = SELECTIONS[(at + turn) % len(SELECTIONS)]
+        live.open(screen, **chosen)
+        other.evaluate(GO, f"#{urlsplit(live.page.url).fragment}")
+        mine, its = live.page.evaluate(SHOWN), other.evaluate(SHOWN)
+        for part in ("texts", "tables", "charts"):
+            about = (screen, chosen, part)
+            assert mine[part].keys() == its[part].keys(), about
+            for name, shown in mine[part].items():
+                assert alike(shown, its[part][name]), (*about, shown, its[part][name])
     # In a file nothing opens, and it says what would.
     assert other.query_selector(".open") is None
     assert "voronka serve" in other.inner_text("footer.about")
@@ -249,36 +255,33 @@ def test_free_dates_are_the_sums_of_their_days(live: Live) -> None:
         assert live.page.input_value("#choose-period") == "2026-08-01"
 
 
-def test_every_tile_opens_the_rows_that_it_is_made_of(live: Live) -> None:
+@TURNS
+def test_every_tile_opens_the_rows_that_it_is_made_of(live: Live, turn: int) -> None:
     opened = 0
-    for screen in ("overview", "sources", "calls", "pipeline", "customers"):
-        for chosen in (
-            MONTH,
-            MONTH | {"manager": "m-06"},
-            {"grain": "week", "from": "2026-08-05", "to": "2026-09-20", "team": "Продажи"},
-        ):
-            live.open(screen, **chosen)
-            for metric, value in live.figures().items():
-                if value is None:
-                    continue
-                live.page.click(f'.kpi[data-metric="{metric}"] .open')
-                live.page.wait_for_selector(".drill-rows:not([aria-busy])")
-                found = live.page.evaluate(
-                    """() => ({...document.querySelector("[data-total]")?.dataset,
-                        parts: document.querySelectorAll("[data-formula]").length,
-                        wrong: document.querySelector(".drill .notice, .drill .failure")?.innerText,
-                        rows: document.querySelectorAll('[data-table="rows"] tbody tr').length})"""
-                )
-                about = (screen, chosen, metric, value, found)
-                assert found.get("wrong") is None, about
-                if not found["parts"]:
-                    opened += 1
-                    assert float(found["figure"] or 0) == pytest.approx(value, rel=1e-9), about
-                    assert float(found["total"] or 0) == pytest.approx(value, rel=1e-9), about
-                assert found["rows"] == min(int(found["count"]), 200), about
-                live.page.keyboard.press("Escape")
-                live.page.wait_for_selector("dialog", state="detached")
-    assert opened > 40
+    for at, screen in enumerate(("overview", "sources", "calls", "pipeline", "customers")):
+        chosen = SELECTIONS[(at + turn) % len(SELECTIONS)]
+        live.open(screen, **chosen)
+        for metric, value in live.figures().items():
+            if value is None:
+                continue
+            live.page.click(f'.kpi[data-metric="{metric}"] .open')
+            live.page.wait_for_selector(".drill-rows:not([aria-busy])")
+            found = live.page.evaluate(
+                """() => ({...document.querySelector("[data-total]")?.dataset,
+                    parts: document.querySelectorAll("[data-formula]").length,
+                    wrong: document.querySelector(".drill .notice, .drill .failure")?.innerText,
+                    rows: document.querySelectorAll('[data-table="rows"] tbody tr').length})"""
+            )
+            about = (screen, chosen, metric, value, found)
+            assert found.get("wrong") is None, about
+            if not found["parts"]:
+                opened += 1
+                assert float(found["figure"] or 0) == pytest.approx(value, rel=1e-9), about
+                assert float(found["total"] or 0) == pytest.approx(value, rel=1e-9), about
+            assert found["rows"] == min(int(found["count"]), 200), about
+            live.page.keyboard.press("Escape")
+            live.page.wait_for_selector("dialog", state="detached")
+    assert opened > 12
     assert live.complaints == []
 
 
@@ -515,7 +518,7 @@ def test_the_panel_and_the_filters_fit(live: Live, width: int, theme: str) -> No
 def test_the_file_of_a_large_company_fits_and_says_what_it_leaves_out(
     demo_publication: Path, tmp_path: Path
 ) -> None:
-    """Forty times as many managers: 600 people, of whom each has his days, hours and cases."""
+    """Ten times as many managers, each with his days, hours and cases, in half the room."""
     settings = Settings(project_dir=ROOT, data_dir=tmp_path)
     settings.published_file.parent.mkdir(parents=True)
     shutil.copy(demo_publication, settings.published_file)
@@ -527,14 +530,13 @@ def test_the_file_of_a_large_company_fits_and_says_what_it_leaves_out(
             connection.execute(
                 f"insert into marts.{mart} by name "
                 "select copy.* replace (copy.manager_id || '-' || n as manager_id) "
-                f"from (from marts.{mart}) as copy, range(39) as t(n)"
+                f"from (from marts.{mart}) as copy, range(9) as t(n)"
             )
-    start = time.monotonic()
-    written = write_dashboard(settings)
-    assert MAX_BYTES * 0.8 < written.bytes <= MAX_BYTES
-    assert time.monotonic() - start < 60
+    most = 2_200_000
+    written = write_dashboard(settings, max_bytes=most)
+    assert most * 0.8 < written.bytes <= most < MAX_BYTES
     text = written.file.read_text(encoding="utf-8")
     begin = text.index('id="data">') + len('id="data">')
     about = json.loads(text[begin : text.index("</script>", begin)])["about"]
-    assert {"daily", "hours"} <= set(about["left_out"])
+    assert "daily" in about["left_out"]
     assert about["is_whole"] or about["start"] > "2026-04-01"
