@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from orchestration.base.settings import Settings
 from tests.conftest import ROOT, clean_environment
 
-SECRET = "0123456789abcdef0123456789abcdef"
+SECRET = "0123456789abcdef" * 4
 _ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):(\d+)")
 _SECONDS_TO_START = 120
 

@@ -221,6 +221,7 @@ def mcp_server(settings: Settings, runner: Runner, viewer_of: ViewerOf) -> MCPSe
         ] = None,
         where: Conditions = (),
         limit: Annotated[int, Field(ge=0, le=tools.MOST_ROWS, description="Rows at most.")] = 20,
+        offset: Annotated[int, Field(ge=0, description="Rows to pass over: the next page.")] = 0,
         brief: Annotated[
             bool, Field(description="Only key, day, value and names, without the other columns.")
         ] = True,
@@ -232,6 +233,7 @@ def mcp_server(settings: Settings, runner: Runner, viewer_of: ViewerOf) -> MCPSe
             period_start=period_start,
             where=where,
             limit=limit,
+            offset=offset,
         )
         return await answered(
             context, lambda it: tools.explain(it, request, part, project_dir, links())

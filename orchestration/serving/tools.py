@@ -129,8 +129,9 @@ class Explanation(BaseModel):
     )
     measured_on: list[Source]
     counted: str = Field(description="What is added up of the table's columns.")
-    is_sum: bool | None = Field(
-        description="Whether `figure` is the sum of the rows' `value`; null without rows."
+    rule: str = Field(
+        description="How `figure` comes from the rows' `value`: sum, count distinct, median or "
+        "mean. Empty without rows."
     )
     rows: list[Row]
     shown: int
@@ -303,7 +304,7 @@ def explain(
         parts=[],
         measured_on=_sources(catalogue, [found.metric.name], project_dir),
         counted=found.counted,
-        is_sum=found.is_sum,
+        rule=found.rule,
         rows=_rows(found.answer.columns, found.answer.rows),
         shown=len(found.answer.rows),
         total=found.count,
@@ -469,7 +470,7 @@ def _computed(
         ],
         measured_on=_sources(catalogue, [metric.name], project_dir),
         counted="",
-        is_sum=None,
+        rule="",
         rows=[],
         shown=0,
         total=0,

@@ -219,9 +219,11 @@ def test_the_rows_behind_a_figure_add_up_to_it(
     rows = sorted((row["payment_id"], row["value"]) for row in found["rows"])
     assert rows == wanted and found["total"] == found["shown"] == len(wanted)
     assert found["figure"] == pytest.approx(sum(value for _, value in wanted))
-    assert found["is_sum"] is True and found["counted"].startswith("sum(")
+    assert found["rule"] == "sum" and found["counted"].startswith("sum(")
     assert found["measured_on"][0]["table"] == "marts.fct_payments"
     some = assistant("explain", metric="revenue", limit=5)
+    more = assistant("explain", metric="revenue", limit=3, offset=2)
+    assert more["rows"] == some["rows"][2:]
     assert (some["shown"], len(some["rows"])) == (5, 5) and some["total"] > len(wanted)
 
 
@@ -236,7 +238,7 @@ def test_a_rate_is_explained_by_its_parts(assistant: Assistant, demo_publication
     assert found["figure"] == rate
     parts = {part["name"]: part["figure"] for part in found["parts"]}
     assert parts == {"deals_won": won, "deals_closed": closed}
-    assert found["formula"] == "deals_won / deals_closed" and found["is_sum"] is None
+    assert found["formula"] == "deals_won / deals_closed" and found["rule"] == ""
     rows = assistant("explain", **ask, part="deals_won", limit=1)
     assert (rows["figure"], rows["total"], rows["shown"]) == (won, won, 1)
     assert rows["metric"] == "deals_won"

@@ -26,8 +26,13 @@ import jwt
 import psutil
 import pytest
 
+from orchestration.base.errors import WrongUse
 from orchestration.base.settings import Settings
+from orchestration.serving.page import DATED, PageData
+from orchestration.serving.session import Warehouse
+from orchestration.serving.viewer import Viewer
 from tests import hostile
+from tests.conftest import query
 from tests.serving import SECRET, Answer, Served, served
 from tests.unit.serving_company import publish
 
@@ -818,3 +823,45 @@ def soon(is_so: Any, seconds: float = 15) -> bool:
             return True
         time.sleep(0.2)
     return bool(is_so())
+
+
+def test_the_pages_data_hold_nothing_of_others(demo_publication: Path) -> None:
+    """All that the page of m-09 can ask for, and what is no question."""
+    settings = Settings(data_dir=demo_publication.parents[1])
+    warehouse, data = Warehouse(settings), PageData(settings.variables)
+    viewer = Viewer("kim", managers=frozenset({"m-09"}))
+
+    def asked(ask: str, ranges: str = "2026-04-01/2026-10-01") -> str:
+        with warehouse.session(viewer) as session:
+            return data.answer(session, [("ask", ask), ("ranges", ranges)]).decode()
+
+    others = [
+        word
+        for row in query(
+            demo_publication,
+            "select manager_id, manager_name, email from marts.dim_manager "
+            "where manager_id not in ('m-09', 'unknown')",
+        )
+        for word in row
+        if word
+    ]
+    base = asked("base")
+    cubes = json.loads(base)["answers"][0]["cubes"]
+    asks = [f"part:{name}" for name in ("cohorts", "presale", "outlook", "quality", "columns")]
+    asks += [
+        f"cube:{name}:{'.'.join(cube['keys'])}:{'.'.join(cube['columns'])}"
+        for name, cube in cubes.items()
+    ]
+    asks += [f"rows:{name}:month" for name in DATED]
+    answers = {"base": base, **{ask: asked(ask) for ask in asks}}
+    assert len(answers) > 15 and "m-09" in base
+    shown = {ask: [it for it in others if it in text] for ask, text in answers.items()}
+    assert {ask: words for ask, words in shown.items() if words} == {}
+    for ask in ("", "::", "part:marts.fct_deals", "cube:daily:manager' or 1=1:revenue",
+                "rows:diagnosis:month' or 'a'='a", "rows:marts.fct_calls:month"):  # fmt: skip
+        with pytest.raises(WrongUse):
+            asked(ask)
+    for ranges in ("' or 1=1", "2026-05-01/2026-04-01", "0001-01-01/9999-12-31", "2026-01-01'/x"):
+        with pytest.raises(WrongUse):
+            asked("base", ranges)
+    warehouse.close()
