@@ -20,7 +20,7 @@ from orchestration.base.sql import attach, quote
 from orchestration.metrics.catalogue import Catalogue
 from orchestration.metrics.engine import Compiler
 from orchestration.metrics.layer import MetricsLayer
-from orchestration.metrics.parity import Agreement, ComparedMart, compare
+from orchestration.metrics.parity import Agreement, ComparedMart, Side, compare
 from orchestration.models.run import AFTER_OUTLOOK, BEFORE_OUTLOOK
 from orchestration.outlook.step import learn
 from orchestration.raw_zone.contract import load_contract
@@ -67,21 +67,18 @@ class Build:
         learn(settings)
         return said | _run(settings, manifest, [*arguments, *AFTER_OUTLOOK])
 
-    def measure(self) -> tuple[Path, Path, Path]:
+    def measure(self) -> tuple[Path, Path]:
         """Ask the metrics layer and compare the marts; files of the scorecards and the answers."""
         settings, manifest = self._settings, _manifest()
         settings.target_dir.mkdir(parents=True, exist_ok=True)
         semantic = Settings(data_dir=ROOT / "data").target_dir / "semantic_manifest.json"
         shutil.copy(semantic, settings.target_dir)
         layer = MetricsLayer(settings, manifest.to_dict())
-        assert list(layer.write_tables())
-        agreements = list(layer.agreements())
+        with layer.asking() as asking:
+            assert list(asking.tables())
+            agreements = list(asking.agreements())
         assert [str(it) for agreement in agreements for it in agreement.examples] == []
-        return (
-            settings.scorecards_file,
-            settings.scorecard_answers_file,
-            settings.mart_answers_file,
-        )
+        return settings.scorecards_file, settings.answers_file
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A query on what was built."""
@@ -119,8 +116,12 @@ def compare_file(
     all_grains: bool = False,
 ) -> list[Agreement]:
     """How the marts of a DuckDB file compare with what the metrics layer says of its facts."""
+
+    def ask(mart: ComparedMart, grain: str) -> Side:
+        return Side(compiler.relation(mart.question(catalogue, grain)))
+
     with duckdb.connect(str(file), read_only=True) as connection:
-        return list(compare(connection, compiler.relation, catalogue, marts, all_grains))
+        return list(compare(connection, ask, catalogue, marts, all_grains))
 
 
 @cache

@@ -302,14 +302,9 @@ class Settings(BaseSettings):
         return self.build_dir / "scorecards.duckdb"
 
     @property
-    def scorecard_answers_file(self) -> Path:
-        """The metrics layer's answers that the scorecards come from."""
-        return self.build_dir / "scorecard_answers.duckdb"
-
-    @property
-    def mart_answers_file(self) -> Path:
-        """The metrics layer's answers that the marts are compared with."""
-        return self.build_dir / "mart_answers.duckdb"
+    def answers_file(self) -> Path:
+        """The metrics layer's answers: scorecards come from them, marts are compared with them."""
+        return self.build_dir / "metrics_answers.duckdb"
 
     @property
     def scorecards_cache(self) -> Path:
@@ -347,8 +342,7 @@ class Settings(BaseSettings):
         return (
             self.refresh_cache,
             self.scorecards_cache,
-            self.scorecard_answers_file.with_suffix(".json"),
-            self.mart_answers_file.with_suffix(".json"),
+            self.answers_file.with_suffix(".json"),
             self.publication_cache,
             self.raw_expectations_cache,
             self.mart_expectations_cache,

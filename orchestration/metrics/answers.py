@@ -1,24 +1,23 @@
-"""MetricFlow's answers as tables that follow the data: only periods that changed are asked again.
+"""MetricFlow's answers as tables that follow the data: only cells that changed are asked again.
 
-An answer to figures by period is a table in a file of its own. For each fact the layer knows by
-which days it is counted; what a month's rows were is noted with a fingerprint of them. Where the
-rows of some months changed, the periods of these months are asked again, from the facts' rows of
-these months alone, and replace what the table had of them.
+An answer to figures by period is a table in a file of its own. A cell of it is one period and one
+member of an entity that it is asked by (a manager, say). Each figure of a cell comes from rows of
+facts that are of its period and member; where such rows changed ([`cells`](cells.py)), the cell is
+asked again, from these cells' rows alone, and replaces what the table had of it.
 
-That is right for figures of a period that come from the period's own rows. Whatever looks further
-(running totals, conversions, the period before, facts that only lend a column) is asked as a whole
-where anything changed. So is everything where the metrics, the tools or the code changed, after
-`--full`, and after a refresh that broke off.
+Facts whose last day of a period counts (open deals) are read with all rows of the period. Whatever
+looks further (running totals, conversions, the period before, facts that lend a column to others)
+is asked as a whole where anything changed; names that a dimension lends are followed by its
+members. Everything is asked where the metrics, the tools or the code changed, after `--full`, and
+after a refresh that broke off.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,17 +29,31 @@ from orchestration.base.cache import code_fingerprint, fingerprint_of
 from orchestration.base.files import read_json, write_json
 from orchestration.base.sql import literal, quote
 from orchestration.metrics.catalogue import Catalogue, inputs_of
+from orchestration.metrics.cells import DAY, MEMBER, Cells, Rows, day_of, member_of
 from orchestration.metrics.engine import Compiler, Question
 
-# What the rows of each month were, by its first day; of rows without a day by `_NO_MONTH`.
-Months = dict[str, str]
 Table = tuple[str, str]
 
-_FACTS = "facts_of_months"
-_NO_MONTH = "none"
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
-# Days of the longest period of a grain.
-_LONGEST = {"week": 7, "month": 31, "quarter": 92, "year": 366}
+PERIOD = "period"
+# What facts are told apart by beside the day, where a question is asked by it: the entity with the
+# most members that nearly all of them have.
+_MEMBERS = "manager"
+_FACTS = "facts_of_cells"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The table with the whole answer to a question, and which of its cells are new.
+
+    `cells` is a table of `period` and `member`, where the grain of the question tells its periods
+    and its `entity` the members (None: there are none); other cells are what they were when the
+    answers were last saved. Without `cells` nobody knows that of any.
+    """
+
+    table: str
+    grain: str
+    entity: str | None
+    cells: str | None
 
 
 class Answers:
@@ -70,104 +83,133 @@ class Answers:
             for path in (file, file.with_name(f"{file.name}.wal")):
                 path.unlink(missing_ok=True)
         self._known = set(known.get("answers", ()))
-        self._before: dict[str, Months] = known.get("months", {})
-        self._now: dict[str, Months] = {}
-        self._asked: set[str] = set()
+        self._marks_before: dict[str, str] = known.get("marks", {})
+        self._marks: dict[str, str] = {}
+        self._answers: dict[str, Answer] = {}
         self._catalog = quote(file.stem)
         connection.execute(f"attach {literal(str(file))} as {self._catalog}")
         connection.execute(f"attach if not exists ':memory:' as {_FACTS}")
+        self._cells = Cells(connection, self._catalog, known.get("cells", ()))
+        self._temporary = 0
 
-    def table(self, question: Question, compiler: Compiler) -> str:
-        """The table with the whole answer to a question whose first `by` is the time.
+    def answer(self, question: Question, compiler: Compiler) -> Answer:
+        """The whole answer to a question whose first `by` is the time; columns are the question's.
 
-        Its columns are the question's. Raises WrongUse where there is no answer.
+        Raises WrongUse where there is no answer.
         """
-        sql = compiler.sql(question)
+        sql = self._typed(question, compiler.sql(question))
         key = json.dumps([asdict(question), sql], ensure_ascii=False, sort_keys=True)
         name = f"answer_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
-        table = f"{self._catalog}.{name}"
-        reading = _Reading(sql)
-        counted = _counted_by(self._catalogue, question.metrics)
-        months, is_whole = self._changes(reading, counted)
-        is_whole = is_whole or not _looks_at_its_period(self._catalogue, question.metrics)
-        if name not in self._known or (months and is_whole):
-            self._connection.execute(f"create or replace table {table} as {sql}")
-        elif months:
-            self._ask_again(table, question.by[0], sql, reading, counted, months)
-        self._asked.add(name)
-        return table
+        if name not in self._answers:
+            self._answers[name] = self._follow(name, _Plan(self._catalogue, question, sql), sql)
+        return self._answers[name]
+
+    def compared(self, answer: Answer, rows: Rows) -> str | None:
+        """Cells in which a mart or an answer is not what it was when both were last saved.
+
+        `rows` are the mart's, told apart as the answer's cells are. None: all of them.
+        """
+        changed = self._cells.changed(rows)
+        if answer.cells is None or self._cells.before(rows) is None:
+            return None
+        return self._temporary_table(
+            f"select {PERIOD}, {MEMBER} from {answer.cells} "
+            f"union select {day_of(DAY, answer.grain)}, {MEMBER} from {changed}"
+        )
+
+    def mark(self, key: str, value: str) -> str | None:
+        """Note a value on which more than single cells depends; what it was, None if nobody knows.
+
+        The last value of a key is saved with the answers.
+        """
+        self._marks[key] = value
+        return self._marks_before.get(key)
 
     def save(self) -> None:
         """Note what the answers are of; called when all of them are asked and good."""
-        for name in self._known - self._asked:
+        for name in self._known.difference(self._answers):
             self._connection.execute(f"drop table if exists {self._catalog}.{name}")
         state = {
             "fingerprint": self._fingerprint,
-            "months": self._now,
-            "answers": sorted(self._asked),
+            "answers": sorted(self._answers),
+            "cells": self._cells.note(),
+            "marks": self._marks,
         }
         write_json(self._state_file, state)
 
-    def _changes(
-        self, reading: _Reading, counted: Mapping[Table, set[str]]
-    ) -> tuple[set[str], bool]:
-        """Months whose rows changed in what an answer reads, and whether months tell all of it."""
-        changed: set[str] = set()
-        is_whole = False
-        for table in sorted(reading.tables):
-            by = counted.get(table) or self._spines.get(table) or {""}
-            for column in sorted(by):
-                found = self._changed(table, column)
-                changed |= found
-                # It lends columns to other facts' rows, of whatever month.
-                lends = table in reading.joined or not (table in counted or table in self._spines)
-                is_whole = is_whole or bool(found and lends)
-        return changed, is_whole
+    def _typed(self, question: Question, sql: str) -> str:
+        """Counts as 64 bits, which always hold them: 128, as sums have, are read far slower."""
+        counts = ", ".join(
+            f"{quote(name)}::bigint as {quote(name)}"
+            for name in question.metrics
+            if self._catalogue.metrics[name].sql_type == "bigint"
+        )
+        return f"select * replace ({counts}) from ({sql})" if counts else sql
 
-    def _changed(self, table: Table, column: str) -> set[str]:
-        key = f"{'.'.join(table)} {column}"
-        if key not in self._now:
-            self._now[key] = self._months(table, column)
-        before, now = self._before.get(key), self._now[key]
-        if before is None:
-            return {*now, _NO_MONTH}
-        return {month for month in {*before, *now} if before.get(month) != now.get(month)}
+    def _follow(self, name: str, plan: _Plan, sql: str) -> Answer:
+        table = f"{self._catalog}.{name}"
+        # All are looked at, so that the next refresh knows what they were.
+        changed = [rows for rows in plan.rows if self._cells.has_changed(rows)]
+        if name not in self._known or plan.is_whole_for(changed):
+            self._connection.execute(f"create or replace table {table} as {sql}")
+            return Answer(table, plan.grain, plan.entity, None)
+        cells = self._changed_cells(plan, changed)
+        count = self._count(cells)
+        if count > self._count(f"(select distinct {plan.keys} from {table})") / 2:
+            self._connection.execute(f"create or replace table {table} as {sql}")
+        elif count:
+            self._ask_again(table, plan, sql, cells)
+        return Answer(table, plan.grain, plan.entity, cells)
 
-    def _months(self, table: Table, column: str) -> Months:
-        """A fingerprint of the rows of each month; without a column of all rows at once."""
-        month = f"coalesce(strftime({column}, '%Y-%m-01'), '{_NO_MONTH}')" if column else "'all'"
-        rows = self._connection.execute(
-            f"select {month}, count(*) || ' ' || coalesce(sum(hash(_row)), 0) "
-            f"from {_named(table)} as _row group by 1"
-        ).fetchall()
-        return dict(rows)
+    def _changed_cells(self, plan: _Plan, changed: Iterable[Rows]) -> str:
+        """A table of `period` and `member`: what the changed rows are of."""
+        parts = [
+            f"select {day_of(DAY, plan.grain)} as {PERIOD}, {MEMBER} from {relation}"
+            for rows in changed
+            for relation in (
+                [self._cells.changed(rows)] if rows in plan.counted else self._cells_of(plan, rows)
+            )
+        ]
+        nothing = f"select {day_of(None)} as {PERIOD}, '' as {MEMBER} limit 0"
+        return self._temporary_table(" union ".join(parts or [f"({nothing})"]))
 
-    def _ask_again(
-        self,
-        table: str,
-        time: str,
-        sql: str,
-        reading: _Reading,
-        counted: Mapping[Table, set[str]],
-        months: set[str],
-    ) -> None:
-        """Replace the periods of these months, asked from the facts' rows of these months alone."""
-        grain = time.rpartition("__")[2]
-        periods, of_periods = map(_listed, periods_of(grain, months - {_NO_MONTH}))
-        period = f"date_trunc('{'day' if grain == 'hour' else grain}', {quote(time)})"
-        is_theirs = f"({quote(time)} is null or {period} in {periods})"
-        for schema, name in reading.tables:
+    def _cells_of(self, plan: _Plan, dimension: Rows) -> list[str]:
+        """Cells of the members whose row in a dimension changed, as they are and as they were."""
+        relations = [
+            relation
+            for rows in plan.counted
+            for relation in (self._cells.of(rows), self._cells.before(rows))
+            if relation
+        ]
+        members = f"(select {MEMBER} from {self._cells.changed(dimension)})"
+        return [f"(from {relation} where {MEMBER} in {members})" for relation in relations]
+
+    def _ask_again(self, table: str, plan: _Plan, sql: str, cells: str) -> None:
+        """Replace these cells, asked from the facts' rows of these cells alone."""
+        for schema, name in plan.tables:
             relation = f"{quote(self._marts)}.{_named((schema, name))}"
             conditions = [
-                f"({column} is null or date_trunc('month', {column}) in {of_periods})"
-                for column in sorted(counted.get((schema, name), ()))
+                f"{day_of(rows.day, plan.grain)} in (select {PERIOD} from {cells})"
+                if name in plan.read_by_period
+                else f"({day_of(rows.day, plan.grain)}, {member_of(rows.member)}) in (from {cells})"
+                for rows in plan.counted
+                if (rows.schema, rows.table) == (schema, name)
             ]
-            where = f" where {' or '.join(conditions)}" if conditions else ""
             self._connection.execute(f"create schema if not exists {_FACTS}.{quote(schema)}")
-            self._connection.execute(
-                f"create or replace view {_FACTS}.{_named((schema, name))} as "
-                f"select * from {relation}{where}"
+            # Whole tables are small; of facts the answer reads a few columns, more than once.
+            columns = ", ".join(
+                quote(column)
+                for (column,) in self._connection.execute(
+                    f"select column_name from (describe {relation})"
+                ).fetchall()
+                if column.lower() in plan.columns
             )
+            where = f" where {' or '.join(conditions)}" if conditions else ""
+            self._connection.execute(
+                f"create or replace table {_FACTS}.{_named((schema, name))} as "
+                f"select {columns} from {relation}{where}"
+            )
+        is_theirs = f"({plan.keys}) in (from {cells})"
         self._connection.execute(f"delete from {table} where {is_theirs}")
         self._connection.execute(f"use {_FACTS}")
         try:
@@ -175,55 +217,166 @@ class Answers:
         finally:
             self._connection.execute(f"use {quote(self._marts)}")
 
+    def _temporary_table(self, sql: str) -> str:
+        self._temporary += 1
+        name = f"cells_to_ask_{self._temporary}"
+        self._connection.execute(f"create temp table {name} as {sql}")
+        return f"temp.main.{name}"
+
+    def _count(self, relation: str) -> int:
+        found = self._connection.execute(f"select count(*) from {relation}").fetchone()
+        return int(found[0]) if found else 0
+
+
+class _Plan:
+    """What the cells of an answer come from.
+
+    `counted` are rows of facts, told apart as the answer's cells are; `lent` those that others'
+    rows are joined to or that tell more than days.
+    """
+
+    def __init__(self, catalogue: Catalogue, question: Question, sql: str) -> None:
+        self._catalogue, self._question = catalogue, question
+        reading = _Reading(sql)
+        self.tables, self.columns = sorted(reading.tables), reading.columns
+        grain = question.by[0].rpartition("__")[2]
+        self.grain = "day" if grain == "hour" else grain
+        self.entity = None if self._spines & reading.tables else self._entity_of_all()
+        self.counted, self.lent = self._rows(reading)
+        self.keys = f"{day_of(quote(question.by[0]), self.grain)}, {member_of(self._key)}"
+
+    @property
+    def rows(self) -> list[Rows]:
+        """All that the answer comes from."""
+        return [*self.counted, *self.lent]
+
+    def is_whole_for(self, changed: Sequence[Rows]) -> bool:
+        """Whether the cells do not tell which figures changed where these rows did."""
+        if not changed:
+            return False
+        if not _looks_at_its_period(self._catalogue, self._question.metrics):
+            return True
+        return any(rows in self.lent and rows.member is None for rows in changed)
+
     @cached_property
-    def _spines(self) -> dict[Table, set[str]]:
+    def read_by_period(self) -> set[str]:
+        """Facts of which a period's last day counts, whoever has rows of it."""
         return {
-            (spine["node_relation"]["schema_name"], spine["node_relation"]["alias"]): {
-                quote(spine["primary_column"]["name"])
-            }
+            model["node_relation"]["alias"]
+            for model, measures in self._measured
+            if any(measure.get("non_additive_dimension") for measure in measures)
+        }
+
+    @property
+    def _key(self) -> str | None:
+        return quote(self.entity) if self.entity else None
+
+    @cached_property
+    def _measured(self) -> list[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
+        """Semantic models with those of their measures that the metrics come from."""
+        names = self._catalogue.measures_of(self._question.metrics)
+        found = []
+        for model in self._catalogue.manifest["semantic_models"]:
+            measures = [measure for measure in model["measures"] if measure["name"] in names]
+            if measures:
+                found.append((model, measures))
+        return found
+
+    def _entity_of_all(self) -> str | None:
+        """The entity that the question is asked by and that all its facts have."""
+        asked = sorted(self._question.by[1:], key=lambda item: item != _MEMBERS)
+        shared = [
+            item for item in asked if all(_entity(model, item) for model, _ in self._measured)
+        ]
+        return shared[0] if shared else None
+
+    def _rows(self, reading: _Reading) -> tuple[list[Rows], list[Rows]]:
+        counted: dict[Rows, None] = {}
+        lent: list[Rows] = []
+        for model, measures in self._measured:
+            table = _table(model)
+            days = {item["name"]: item.get("expr") or item["name"] for item in model["dimensions"]}
+            member = _entity(model, self.entity) if self.entity else None
+            parts = next(filter(None, (_entity(model, it) for it in (_MEMBERS, "source"))), None)
+            for measure in measures:
+                day = measure.get("agg_time_dimension") or model["defaults"]["agg_time_dimension"]
+                counted[Rows(*table, days[day], member, parts=parts)] = None
+        facts = {(rows.schema, rows.table) for rows in counted}
+        for table in sorted(reading.tables):
+            if table in self._spines:
+                counted[Rows(*table, quote(self._spine_days[table]))] = None
+            elif table not in facts:
+                lent.append(Rows(*table, member=self._key_of(table)))
+            elif table in reading.joined:
+                lent.append(Rows(*table))
+        return list(counted), lent
+
+    def _key_of(self, table: Table) -> str | None:
+        """The key of a dimension whose members are the cells'."""
+        if self.entity is None or any(item.count("__") > 1 for item in self._question.by[1:]):
+            return None
+        for model in self._catalogue.manifest["semantic_models"]:
+            if _table(model) == table and not model["measures"]:
+                for entity in model["entities"]:
+                    if entity["name"] == self.entity and entity["type"] == "primary":
+                        return str(entity.get("expr") or entity["name"])
+        return None
+
+    @cached_property
+    def _spine_days(self) -> dict[Table, str]:
+        return {
+            _table(spine): spine["primary_column"]["name"]
             for spine in self._catalogue.manifest["project_configuration"]["time_spines"]
         }
 
+    @property
+    def _spines(self) -> set[Table]:
+        return set(self._spine_days)
+
 
 class _Reading:
-    """Which tables a select reads; `joined` are those whose single rows are joined to others'."""
+    """Which tables and columns a select reads; `joined` are tables whose rows others' look at."""
 
     def __init__(self, sql: str) -> None:
+        statement = parse_one(sql, dialect="duckdb")
+        self.columns = {column.name.lower() for column in statement.find_all(exp.Column)}
         self.tables: set[Table] = set()
         self.joined: set[Table] = set()
-        for node in parse_one(sql, dialect="duckdb").find_all(exp.Table):
+        # Who reads a named subquery.
+        self._readers: dict[str, list[exp.Expr]] = {}
+        tables = list(statement.find_all(exp.Table))
+        for node in tables:
+            self._readers.setdefault(node.name, []).append(node)
+        for node in tables:
             if not node.db:
                 continue
             table = (node.db, node.name)
             self.tables.add(table)
-            if _is_joined(node):
+            if self._is_joined(node):
                 self.joined.add(table)
 
+    def _is_joined(self, node: exp.Expr | None) -> bool:
+        while node is not None:
+            if isinstance(node, exp.Select) and node.args.get("group"):
+                return False
+            if isinstance(node, exp.Join):
+                return True
+            if isinstance(node, exp.CTE):
+                return any(map(self._is_joined, self._readers.get(node.alias, ())))
+            node = node.parent
+        return False
 
-def _is_joined(table: exp.Expr) -> bool:
-    node: exp.Expr | None = table
-    while node is not None:
-        if isinstance(node, exp.Select) and node.args.get("group"):
-            return False
-        if isinstance(node, exp.Join):
-            return True
-        node = node.parent
-    return False
+
+def _entity(model: Mapping[str, Any], name: str) -> str | None:
+    """The expression of an entity of a semantic model."""
+    for entity in model["entities"]:
+        if entity["name"] == name:
+            return str(entity.get("expr") or name)
+    return None
 
 
-def _counted_by(catalogue: Catalogue, metrics: Sequence[str]) -> dict[Table, set[str]]:
-    """The facts that metrics are measured on, and the columns by whose days they are counted."""
-    measured = catalogue.measures_of(metrics)
-    found: dict[Table, set[str]] = {}
-    for model in catalogue.manifest["semantic_models"]:
-        columns = {item["name"]: item.get("expr") or item["name"] for item in model["dimensions"]}
-        for measure in model["measures"]:
-            if measure["name"] in measured:
-                day = measure.get("agg_time_dimension") or model["defaults"]["agg_time_dimension"]
-                relation = model["node_relation"]
-                table = (relation["schema_name"], relation["alias"])
-                found.setdefault(table, set()).add(columns[day])
-    return found
+def _table(item: Mapping[str, Any]) -> Table:
+    return item["node_relation"]["schema_name"], item["node_relation"]["alias"]
 
 
 def _looks_at_its_period(catalogue: Catalogue, metrics: Sequence[str]) -> bool:
@@ -238,38 +391,6 @@ def _looks_at_its_period(catalogue: Catalogue, metrics: Sequence[str]) -> bool:
         if not _looks_at_its_period(catalogue, inputs_of(definition)):
             return False
     return True
-
-
-def periods_of(grain: str, months: Iterable[str]) -> tuple[set[date], set[date]]:
-    """The periods that share a day with the months, and the months of all their days.
-
-    All by their first days; the periods of hours are days.
-    """
-    starts = {
-        _start(grain, first + timedelta(days=day))
-        for first in map(date.fromisoformat, months)
-        for day in range(monthrange(first.year, first.month)[1])
-    }
-    theirs = {
-        _start("month", start + timedelta(days=day))
-        for start in starts
-        for day in range(_LONGEST.get(grain, 1))
-        if _start(grain, start + timedelta(days=day)) == start
-    }
-    return starts, theirs
-
-
-def _start(grain: str, day: date) -> date:
-    """The first day of the period that a day is in; of an hour it is the day."""
-    if grain == "week":
-        return day - timedelta(days=day.weekday())
-    if grain in _MONTHS:
-        return day.replace(month=(day.month - 1) // _MONTHS[grain] * _MONTHS[grain] + 1, day=1)
-    return day
-
-
-def _listed(days: Iterable[date]) -> str:
-    return f"({', '.join(f'date {literal(str(day))}' for day in sorted(days)) or 'null'})"
 
 
 def _named(table: Table) -> str:

@@ -14,7 +14,8 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -80,15 +81,25 @@ class Compiler:
         # question's time is its statement's: planning is done once, and cannot be interrupted.
         self.planned: dict[int, float] = {}
         self._is_changed = False
-        # Tables are made and marts compared in two threads.
+        self._ahead: dict[str, Future[str]] = {}
         self._lock = threading.Lock()
+
+    def ahead(self, questions: Iterable[Question], worker: Executor) -> None:
+        """Let a worker compile questions that will come, in this order, while others are asked."""
+        for key, question in {_key(question): question for question in questions}.items():
+            if key not in self._known and key not in self._ahead:
+                self._ahead[key] = worker.submit(self._compiled, key, question)
 
     def sql(self, question: Question) -> str:
         """One select statement. Raises WrongUse where the question cannot be answered."""
-        key = json.dumps(asdict(question), ensure_ascii=False, sort_keys=True)
+        key = _key(question)
         known = self._known.get(key)
         if known is not None:
             return known
+        pending = self._ahead.get(key)
+        return pending.result() if pending else self._compiled(key, question)
+
+    def _compiled(self, key: str, question: Question) -> str:
         with self._planning(), self._lock:
             if key not in self._known:
                 compiled = self._compile(question)
@@ -161,6 +172,10 @@ def _forget_oldest(known: dict[Any, Any], most: int | None) -> None:
     """Leave room for one more."""
     if most is not None and len(known) >= most:
         del known[next(iter(known))]
+
+
+def _key(question: Question) -> str:
+    return json.dumps(asdict(question), ensure_ascii=False, sort_keys=True)
 
 
 def _dialect() -> Any:

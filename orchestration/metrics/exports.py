@@ -182,11 +182,67 @@ def not_loaded(export: Export, needs: Needs) -> str | None:
     return "; ".join(f"{', '.join(names)}: {text}" for text, names in found.items()) or None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the layer is asked for one export.
+
+    `current` are its figures and the states that years to date end in, `daily` what adds up to
+    years to date (of this export or of more than one, and by more than it is by), `running` the
+    running figures of a manifest `with_running_figures`, by the metrics they are of.
+    """
+
+    current: Question
+    daily: Question | None
+    running: Question | None
+    sums: tuple[str, ...]
+    states: tuple[str, ...]
+
+    @property
+    def running_names(self) -> dict[str, str]:
+        """The running figures, each with the metric that it is of."""
+        names = self.running.metrics if self.running else ()
+        return {name: name.removesuffix(_RUNNING_FIGURE) for name in names}
+
+
+def questions_of(exports: Sequence[Export], catalogue: Catalogue) -> dict[str, Asked]:
+    """What is asked for each export. Exports by parts of the same members share daily sums."""
+    shared: dict[tuple[str, ...], set[str]] = {}
+    found: dict[str, tuple[Export, list[str], list[str], tuple[str, ...]]] = {}
+    for export in sorted(exports, key=lambda item: -len(item.by)):
+        parts = [to_date_parts(catalogue, name) for name in export.metrics]
+        sums = sorted({item for part in parts if part for item in part[0]})
+        others = sorted({item for part in parts if part for item in part[1]})
+        by = next((wider for wider in shared if _is_part_of(export.by, wider)), export.by)
+        shared.setdefault(by, set()).update(sums)
+        found[export.name] = (export, sums, others, by)
+    asked = {}
+    for name, (export, sums, others, by) in found.items():
+        time = f"{METRIC_TIME}__{export.grain}"
+        states = tuple(item for item in others if catalogue.metrics[item].over_time == LAST)
+        running = tuple(f"{item}{_RUNNING_FIGURE}" for item in others if item not in states)
+        daily = Question(tuple(sorted(shared[by])), (f"{METRIC_TIME}__day", *by))
+        asked[name] = Asked(
+            current=Question(tuple(dict.fromkeys((*export.metrics, *states))), (time, *export.by)),
+            daily=daily if sums else None,
+            running=Question(running, (time, *export.by)) if running else None,
+            sums=tuple(sums),
+            states=states,
+        )
+    return asked
+
+
+def _is_part_of(by: Sequence[str], wider: Sequence[str]) -> bool:
+    """Whether sums `wider` add up to sums `by`, and all that is known by one is by the other."""
+    entities = [{item.partition("__")[0] for item in items} for items in (by, wider)]
+    return bool(by) and set(by) <= set(wider) and entities[0] == entities[1]
+
+
 def write_export(
     connection: duckdb.DuckDBPyConnection,
     into: str,
     export: Export,
     catalogue: Catalogue,
+    asked: Asked,
     ask: Callable[[Question], str],
     ask_running: Callable[[Question], str],
     needs: Needs,
@@ -196,24 +252,18 @@ def write_export(
     The session uses the database that answers. `ask` gives the relation, as SQL, that answers a
     question, `ask_running` one about the manifest `with_running_figures`.
     """
-    parts = {name: to_date_parts(catalogue, name) for name in export.metrics}
-    dated = [name for name, found in parts.items() if found is not None]
-    sums = sorted({item for found in parts.values() if found for item in found[0]})
-    others = sorted({item for found in parts.values() if found for item in found[1]})
-    states = [item for item in others if catalogue.metrics[item].over_time == LAST]
-    running_figures = [item for item in others if item not in states]
-
-    time = f"{METRIC_TIME}__{export.grain}"
-    asked = list(dict.fromkeys((*export.metrics, *states)))
-    _temporary(connection, "current_figures", _answer(export, time, ask, asked))
-    _temporary(connection, PERIOD_ENDS, _period_ends_sql(export))
-    _temporary(connection, "cells", _cells_sql(export, catalogue))
-    _temporary(connection, "daily_sums", _answer(export, f"{METRIC_TIME}__day", ask, sums))
-    names = {f"{item}{_RUNNING_FIGURE}": item for item in running_figures}
-    _temporary(connection, "running_figures", _answer(export, time, ask_running, names))
-    _temporary(connection, "to_date_parts", to_date_parts_sql(export, sums, states, names))
-    to_date = with_metrics("from to_date_parts", catalogue, dated, {*sums, *others})
-    _temporary(connection, "to_date", to_date)
+    dated = [name for name in export.metrics if to_date_parts(catalogue, name) is not None]
+    names = asked.running_names
+    _temporary(connection, "table", "current_figures", _answer(export, asked.current, ask))
+    _temporary(connection, "table", PERIOD_ENDS, _period_ends_sql(export))
+    _temporary(connection, "table", "cells", _cells_sql(export, catalogue))
+    _temporary(connection, "view", "daily_sums", _daily_sums_sql(export, asked, ask))
+    _temporary(connection, "view", "running_figures", _answer(export, asked.running, ask_running))
+    parts = to_date_parts_sql(export, asked.sums, asked.states, names)
+    _temporary(connection, "table", "to_date_parts", parts)
+    present = {*asked.sums, *asked.states, *names.values()}
+    to_date = with_metrics("from to_date_parts", catalogue, dated, present)
+    _temporary(connection, "view", "to_date", to_date)
     table = f"{into}.{quote(export.name)}"
     remark = not_loaded(export, needs)
     found = connection.execute(
@@ -222,24 +272,37 @@ def write_export(
     return int(found[0]) if found else 0
 
 
-def _temporary(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
-    connection.execute(f"create or replace temp table {name} as {sql}")
+def _temporary(connection: duckdb.DuckDBPyConnection, kind: str, name: str, sql: str) -> None:
+    connection.execute(f"create or replace temp {kind} {name} as {sql}")
 
 
-def _answer(
-    export: Export, time: str, ask: Callable[[Question], str], metrics: Iterable[str]
-) -> str:
-    """MetricFlow's answer with the table's key columns; without metrics the members' periods."""
-    names = list(metrics)
-    if not names:
+def _answer(export: Export, question: Question | None, ask: Callable[[Question], str]) -> str:
+    """MetricFlow's answer with the table's key columns; without a question no rows of them."""
+    if question is None:
         return f"select {', '.join((PERIOD, *_keys(export)))} from current_figures limit 0"
-    keys = "".join(
-        f"{quote(item)} as {quote(key)}, " for item, key in zip(export.by, export.keys, strict=True)
-    )
-    question = Question(tuple(names), (time, *export.by))
+    time = quote(question.by[0])
     return (
-        f"select {quote(time)}::date as {PERIOD}, {keys}{', '.join(map(quote, names))} "
-        f"from {ask(question)} where {quote(time)} is not null"
+        f"select {time}::date as {PERIOD}, {_key_columns(export)}"
+        f"{', '.join(map(quote, question.metrics))} "
+        f"from {ask(question)} where {time} is not null"
+    )
+
+
+def _daily_sums_sql(export: Export, asked: Asked, ask: Callable[[Question], str]) -> str:
+    """Daily sums with the table's key columns, of parts of its members, to be added up."""
+    if asked.daily is None:
+        return _answer(export, None, ask)
+    time = quote(asked.daily.by[0])
+    return (
+        f"select {time}::date as {PERIOD}, {_key_columns(export)}"
+        f"{', '.join(map(quote, asked.sums))} "
+        f"from {ask(asked.daily)} where {time} is not null"
+    )
+
+
+def _key_columns(export: Export) -> str:
+    return "".join(
+        f"{quote(item)} as {quote(key)}, " for item, key in zip(export.by, export.keys, strict=True)
     )
 
 

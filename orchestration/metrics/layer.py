@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
-from pathlib import Path
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -20,11 +21,19 @@ from orchestration.metrics.exports import (
     Export,
     columns_of,
     exports_of,
+    questions_of,
     with_running_figures,
     write_export,
 )
 from orchestration.metrics.needs import Needs, empty_tables
-from orchestration.metrics.parity import Agreement, ComparedMart, compare, compared_marts
+from orchestration.metrics.parity import (
+    AS_OF,
+    Agreement,
+    ComparedMart,
+    Side,
+    compare,
+    compared_marts,
+)
 from orchestration.metrics.russian import read_names, with_both_languages
 from orchestration.models.dbt import Manifest, PublishedModel
 
@@ -110,54 +119,36 @@ class MetricsLayer:
         }
         self._cache.put(self.fingerprint(), [self._settings.scorecards_file], content)
 
-    def write_tables(self) -> Iterator[tuple[Export, int]]:
-        """Make the tables in their own file; each with its rows."""
+    @contextmanager
+    def asking(self) -> Iterator[Asking]:
+        """A session that asks the layer about the build; what it found is forgotten before."""
         self._cache.clear()
-        compiler = self._compiler
+        compiler = Compiler(self.manifest_text, self._settings.build_dir / "metrics_sql.json")
         running = Compiler(
             with_running_figures(self.manifest_text), self._settings.build_dir / "running_sql.json"
         )
         file, marts = self._settings.scorecards_file, self._settings.marts_file
         file.unlink(missing_ok=True)
-        with duckdb.connect(str(file), config=self._session()) as connection:
+        with (
+            duckdb.connect(config=self._session()) as connection,
+            ThreadPoolExecutor(max_workers=1) as worker,
+        ):
             connection.execute("set TimeZone = 'UTC'")
-            connection.execute(f"create schema {SCHEMA}")
-            self._write_manifest(connection)
-            # Answers are of the build's tables; only what is made names this file.
+            connection.execute(f"attach {literal(str(file))} as {quote(file.stem)}")
+            # Answers are of the build's tables; only what is made names another file.
             attach(connection, marts)
             connection.execute(f"use {quote(marts.stem)}")
+            terms = (self.manifest_text, importlib.metadata.version("metricflow"))
+            answers = Answers(
+                connection, marts.stem, self._settings.answers_file, self.catalogue, terms
+            )
             into = f"{quote(file.stem)}.{SCHEMA}"
-            answers = self._answers(connection, self._settings.scorecard_answers_file)
-            ask = partial(answers.table, compiler=compiler)
-            needs = Needs(self.catalogue, empty_tables(connection))
-            for export in self.exports:
-                rows = write_export(
-                    connection, into, export, self.catalogue, ask, running.relation, needs
-                )
-                yield export, rows
-            answers.save()
+            try:
+                yield Asking(self, connection, into, answers, (compiler, running), worker)
+            finally:
+                worker.shutdown(wait=False, cancel_futures=True)
         compiler.save()
         running.save()
-
-    def agreements(self, all_grains: bool = False) -> Iterator[Agreement]:
-        """Compare the marts with the layer; at one grain each, or at all that they have."""
-        marts = self._settings.marts_file
-        with duckdb.connect(config=self._session()) as connection:
-            attach(connection, marts)
-            connection.execute(f"use {quote(marts.stem)}")
-            answers = self._answers(connection, self._settings.mart_answers_file)
-            ask = partial(answers.table, compiler=self._compiler)
-            differing = 0
-            for agreement in compare(connection, ask, self.catalogue, self.compared, all_grains):
-                yield agreement
-                differing += agreement.differing
-            if not differing:
-                answers.save()
-        self._compiler.save()
-
-    def _answers(self, connection: duckdb.DuckDBPyConnection, file: Path) -> Answers:
-        terms = (self.manifest_text, importlib.metadata.version("metricflow"))
-        return Answers(connection, self._settings.marts_file.stem, file, self.catalogue, terms)
 
     def _cached(self) -> dict[str, Any] | None:
         return self._cache.get(self.fingerprint(), [self._settings.scorecards_file])
@@ -174,13 +165,86 @@ class MetricsLayer:
         """How many metrics a mart holds."""
         return len(mart.metrics(self.catalogue))
 
-    def _write_manifest(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Keep the layer's definitions with the data that they describe."""
-        table = f"{SCHEMA}.{MANIFEST_TABLE}"
-        # As a literal: for parameters DuckDB imports pandas, which takes half a second.
-        text = literal(self.manifest_text)
-        connection.execute(f"create table {table} as select {text} as manifest")
 
-    @cached_property
-    def _compiler(self) -> Compiler:
-        return Compiler(self.manifest_text, self._settings.build_dir / "metrics_sql.json")
+class Asking:
+    """One session of the layer: its tables, then the comparison of the marts."""
+
+    def __init__(
+        self,
+        layer: MetricsLayer,
+        connection: duckdb.DuckDBPyConnection,
+        into: str,
+        answers: Answers,
+        compilers: tuple[Compiler, Compiler],
+        worker: Executor,
+    ) -> None:
+        self._layer, self._connection, self._into = layer, connection, into
+        self._answers = answers
+        self._compiler, self._running = compilers
+        self._asked = questions_of(layer.exports, layer.catalogue)
+        # Planning takes one core, and longer than most answers do.
+        for export in layer.exports:
+            asked = self._asked[export.name]
+            self._compiler.ahead(filter(None, (asked.current, asked.daily)), worker)
+            self._running.ahead(filter(None, (asked.running,)), worker)
+        questions = (mart.question(layer.catalogue, mart.usual_grain) for mart in layer.compared)
+        self._compiler.ahead(questions, worker)
+
+    def tables(self) -> Iterator[tuple[Export, int]]:
+        """Make the tables in their own file; each with its rows."""
+        self._connection.execute(f"create schema {self._into}")
+        self._write_manifest()
+        needs = Needs(self._layer.catalogue, empty_tables(self._connection))
+        for export in self._layer.exports:
+            rows = write_export(
+                self._connection,
+                self._into,
+                export,
+                self._layer.catalogue,
+                self._asked[export.name],
+                lambda question: self._answers.answer(question, self._compiler).table,
+                self._running.relation,
+                needs,
+            )
+            yield export, rows
+
+    def agreements(self) -> Iterator[Agreement]:
+        """Compare the marts with the layer, each at one grain.
+
+        Compared are all periods where the tools, the code or the metrics changed, and those of
+        which the layer's facts or a mart have other rows than when all agreed. Where all agree
+        that is noted, after the tables were made.
+        """
+        differing = 0
+        for agreement in compare(
+            self._connection, self._side, self._layer.catalogue, self._layer.compared
+        ):
+            yield agreement
+            differing += agreement.differing
+        if not differing:
+            self._answers.save()
+
+    def _side(self, mart: ComparedMart, grain: str) -> Side:
+        answer = self._answers.answer(mart.question(self._layer.catalogue, grain), self._compiler)
+        rows = mart.rows(grain, answer.entity)
+        cells = self._answers.compared(answer, rows)
+        # What is compared depends on the as-of date and on a mart's first period, too.
+        as_of = str(self._value(AS_OF))
+        compared_until = self._answers.mark("as of", as_of)
+        begin = str(self._value(f"(select min({rows.day}) from {rows.name})"))
+        is_as_before = self._answers.mark(f"{mart.full_name} begins", begin) == begin
+        if cells is None or compared_until is None or not is_as_before:
+            return Side(answer.table)
+        return Side(answer.table, cells, answer.entity, compared_until)
+
+    def _value(self, sql: str) -> object:
+        found = self._connection.execute(f"select {sql}").fetchone()
+        return found and found[0]
+
+    def _write_manifest(self) -> None:
+        """Keep the layer's definitions with the data that they describe."""
+        # As a literal: for parameters DuckDB imports pandas, which takes half a second.
+        text = literal(self._layer.manifest_text)
+        self._connection.execute(
+            f"create table {self._into}.{MANIFEST_TABLE} as select {text} as manifest"
+        )

@@ -24,13 +24,14 @@ import duckdb
 
 from orchestration.base.sql import literal, quote
 from orchestration.metrics.catalogue import GRAINS, SCHEMA, Catalogue, Metric
+from orchestration.metrics.cells import Rows, day_of, member_of
 from orchestration.metrics.engine import METRIC_TIME, Question
 
 # Sums of doubles depend on the order of adding; nothing else may differ.
 TOLERANCE = 1e-9
 SHOWN = 5
 _PERIOD_GRAIN = "period_grain"
-_AS_OF = f"(select max(date_day) from {SCHEMA}.time_spine_day)"
+AS_OF = f"(select max(date_day) from {SCHEMA}.time_spine_day)"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,23 @@ class ComparedMart:
         """The one grain to compare where one has to do."""
         return self.grain or "month"
 
+    def question(self, catalogue: Catalogue, grain: str) -> Question:
+        """What the layer is asked for at a grain."""
+        names = [metric.name_at(grain) for metric in self.metrics(catalogue).values()]
+        by = (f"{METRIC_TIME}__{grain}", *self.by.values())
+        return Question(tuple(dict.fromkeys(name for name in names if name)), by)
+
+    def rows(self, grain: str, entity: str | None) -> Rows:
+        """The mart's rows of a grain, told apart by their period and an entity it has."""
+        members = {item: column for column, item in self.by.items()}
+        return Rows(
+            self.schema,
+            self.name,
+            day=quote(self.time),
+            member=quote(members[entity]) if entity else None,
+            where=f"{_PERIOD_GRAIN} = {literal(grain)}" if self.grain is None else None,
+        )
+
     def metrics(self, catalogue: Catalogue) -> dict[str, Metric]:
         """The mart's columns that are metrics."""
         named = {column: self.names.get(column, column) for column in self.columns}
@@ -94,8 +112,26 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Side:
+    """The layer's answer, to be read as SQL, and which cells of it and of the mart to compare.
+
+    `cells` is a table of periods and members of `entity` (None: of no member); compared are they
+    and what ended on the day `until` or later. Without `cells` everything is.
+    """
+
+    answer: str
+    cells: str | None = None
+    entity: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True)
 class Agreement:
-    """What a comparison of one mart found: how many figures, how many differ, some of those."""
+    """What a comparison of one mart found: how many differ, and some of those.
+
+    `figures` are all that the mart has: those that were not compared now were before, and neither
+    the mart's nor the layer's side of them changed since.
+    """
 
     mart: ComparedMart
     figures: int
@@ -128,15 +164,15 @@ def compared_marts(manifest: Mapping[str, Any]) -> list[ComparedMart]:
 
 def compare(
     connection: duckdb.DuckDBPyConnection,
-    ask: Callable[[Question], str],
+    ask: Callable[[ComparedMart, str], Side],
     catalogue: Catalogue,
     marts: Iterable[ComparedMart],
     all_grains: bool = False,
 ) -> Iterator[Agreement]:
     """Compare marts with the layer: at their usual grain, or at all of theirs.
 
-    The session uses the database that holds the marts; `ask` gives the relation, as SQL, that
-    answers a question.
+    The session uses the database that holds the marts; `ask` gives what the layer says of a mart at
+    a grain.
     """
     for mart in marts:
         parts = [
@@ -153,28 +189,33 @@ def compare(
 
 def _compare_grain(
     connection: duckdb.DuckDBPyConnection,
-    ask: Callable[[Question], str],
+    ask: Callable[[ComparedMart, str], Side],
     catalogue: Catalogue,
     mart: ComparedMart,
     grain: str,
 ) -> Agreement:
     asked = {column: metric.name_at(grain) for column, metric in mart.metrics(catalogue).items()}
     time = f"{METRIC_TIME}__{grain}"
-    names = [name for name in asked.values() if name]
-    layer = ask(Question(tuple(dict.fromkeys(names)), (time, *mart.by.values())))
+    side = ask(mart, grain)
     keys = {mart.time: time, **mart.by}
-    rows = f" where {_PERIOD_GRAIN} = {literal(grain)}" if mart.grain is None else ""
-    table = f"{quote(mart.schema)}.{quote(mart.name)}"
-    connection.execute(f"create or replace temp view in_mart as select * from {table}{rows}")
-    counted = [f"{quote(mart.by[column])} is not null" for column in mart.known]
+    rows = mart.rows(grain, side.entity)
+    of_grain = f"(from {rows.name}{f' where {rows.where}' if rows.where else ''})"
+    in_mart, in_layer = [], [f"{quote(mart.by[column])} is not null" for column in mart.known]
     if mart.begins_itself:
-        counted.append(f"{quote(time)} >= (select min({quote(mart.time)}) from in_mart)")
+        in_layer.append(f"{quote(time)} >= (select min({quote(mart.time)}) from {of_grain})")
     if mart.ends_as_of:
-        counted.append(f"{quote(time)} <= {_AS_OF}")
+        in_layer.append(f"{quote(time)} <= {AS_OF}")
+    if side.cells:
+        member = quote(side.entity) if side.entity else None
+        in_mart.append(_is_compared(side, grain, rows.day, rows.member))
+        in_layer.append(_is_compared(side, grain, quote(time), member))
+    # A few cells are looked for once, not by every column's comparison.
+    kind = "table" if side.cells else "view"
+    connection.execute(f"create temp {kind} in_mart as from {of_grain}{_where(in_mart)}")
     connection.execute(
-        f"create or replace temp view in_layer as "
-        f"select * replace ({quote(time)}::date as {quote(time)}) from {layer} as answer"
-        + (f" where {' and '.join(counted)}" if counted else "")
+        f"create temp {kind} in_layer as "
+        f"select * replace ({quote(time)}::date as {quote(time)}) from {side.answer} as answer"
+        f"{_where(in_layer)}"
     )
     join = " and ".join(
         f"in_mart.{quote(column)} is not distinct from in_layer.{quote(item)}"
@@ -182,7 +223,7 @@ def _compare_grain(
     )
     # What adds up from the beginning stops at the as-of date, a mart's period at its end.
     begun = f"coalesce(in_mart.{quote(mart.time)}, in_layer.{quote(time)})"
-    ended = f"{begun} + interval 1 {grain} <= {_AS_OF} + interval 1 day"
+    ended = f"{begun} + interval 1 {grain} <= {AS_OF} + interval 1 day"
     types = dict(
         connection.execute("select column_name, column_type from (describe in_mart)").fetchall()
     )
@@ -198,18 +239,18 @@ def _compare_grain(
     }
     # One pass counts what differs in every column; only those that do are looked at again.
     counts = ", ".join(f"count(*) filter (where {test})" for test in tests.values())
-    row = connection.execute(
-        f"select count(*) filter (where in_mart.{quote(mart.time)} is not null), {counts} "
-        f"{side_by_side}"
-    ).fetchone()
-    assert row is not None
-    differing = dict(zip(tests, row[1:], strict=True))
+    counted = connection.execute(f"select {counts} {side_by_side}").fetchone()
+    figures = connection.execute(f"select count(*) from {of_grain}").fetchone()
+    assert counted is not None and figures is not None
+    differing = dict(zip(tests, counted, strict=True))
     cells = " union all ".join(
         _cells(column, asked[column], catalogue, key_texts, f"{side_by_side} where {tests[column]}")
         for column, count in differing.items()
         if count
     )
     found = connection.execute(f"{cells} order by all limit {SHOWN}").fetchall() if cells else []
+    for name in ("in_mart", "in_layer"):
+        connection.execute(f"drop {kind} temp.main.{name}")
     examples = [
         Difference(
             mart=mart.full_name,
@@ -223,10 +264,20 @@ def _compare_grain(
     ]
     return Agreement(
         mart=mart,
-        figures=row[0] * len(asked),
+        figures=figures[0] * len(asked),
         differing=sum(differing.values()),
         examples=examples,
     )
+
+
+def _is_compared(side: Side, grain: str, day: str | None, member: str | None) -> str:
+    period = day_of(day, grain)
+    ended = f"{period} + interval 1 {grain} > date {literal(side.until)}" if side.until else "false"
+    return f"({ended} or ({period}, {member_of(member)}) in (from {side.cells}))"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" where {' and '.join(conditions)}" if conditions else ""
 
 
 def _differs(column: str, name: str | None, catalogue: Catalogue, type_: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestration.base import progress
@@ -33,18 +34,29 @@ def measure(settings: Settings, layer: MetricsLayer) -> Measured:
     progress.tell(STEP, total=len(layer.exports) + len(layer.compared))
     with step(settings.record_file, STEP) as record:
         cached = layer.cached_tables()
-        tables = []
-        for export, rows in layer.write_tables() if cached is None else cached:
-            tables.append((export, rows))
-            progress.tell(STEP, export.name, "ok")
-            status = "ok" if cached is None else "unchanged"
-            record.merge_models([ModelOutcome(SCHEMA, export.name, status, rows, 0.0)])
-        agreements = []
-        for agreement in layer.cached_agreements() or layer.agreements():
-            agreements.append(agreement)
-            outcome = _outcome(agreement)
-            record.merge_checks([outcome])
-            progress.tell(STEP, f"{agreement.mart.name} agrees", outcome.status)
+        agreed = layer.cached_agreements()
+        tables, agreements = [], []
+
+        def made(status: str, found: Iterable[tuple[Export, int]]) -> None:
+            for export, rows in found:
+                tables.append((export, rows))
+                progress.tell(STEP, export.name, "ok")
+                record.merge_models([ModelOutcome(SCHEMA, export.name, status, rows, 0.0)])
+
+        def compared(found: Iterable[Agreement]) -> None:
+            for agreement in found:
+                agreements.append(agreement)
+                outcome = _outcome(agreement)
+                record.merge_checks([outcome])
+                progress.tell(STEP, f"{agreement.mart.name} agrees", outcome.status)
+
+        if cached is not None and agreed is not None:
+            made("unchanged", cached)
+            compared(agreed)
+        else:
+            with layer.asking() as asking:
+                made("ok", asking.tables())
+                compared(asking.agreements())
         differing = [agreement for agreement in agreements if agreement.differing]
         if differing:
             raise ChecksFailed(
