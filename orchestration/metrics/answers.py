@@ -5,7 +5,7 @@ member of an entity that it is asked by (a manager, say). Each figure of a cell 
 facts that are of its period and member; where such rows changed ([`cells`](cells.py)), the cell is
 asked again, from these cells' rows alone, and replaces what the table had of it.
 
-Facts whose last day of a period counts (open deals) are read with all rows of the period. Whatever
+Facts whose last day of a period counts (open deals) are read with all rows of these days. Whatever
 looks further (running totals, conversions, the period before, facts that lend a column to others)
 is asked as a whole where anything changed; names that a dimension lends are followed by its
 members. Everything is asked where the metrics, the tools or the code changed, after `--full`, and
@@ -97,7 +97,14 @@ class Answers:
 
         Raises WrongUse where there is no answer.
         """
-        sql = self._typed(question, compiler.sql(question))
+        sql = compiler.sql(question)
+        try:
+            return self._answer(question, self._narrow(question, sql))
+        except duckdb.ConversionException:
+            # A sum of more than 64 bits.
+            return self._answer(question, sql)
+
+    def _answer(self, question: Question, sql: str) -> Answer:
         key = json.dumps([asdict(question), sql], ensure_ascii=False, sort_keys=True)
         name = f"answer_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
         if name not in self._answers:
@@ -137,14 +144,14 @@ class Answers:
         }
         write_json(self._state_file, state)
 
-    def _typed(self, question: Question, sql: str) -> str:
-        """Counts as 64 bits, which always hold them: 128, as sums have, are read far slower."""
-        counts = ", ".join(
+    def _narrow(self, question: Question, sql: str) -> str:
+        """Whole numbers in 64 bits: 128, as sums have, are read a hundred times slower."""
+        whole = ", ".join(
             f"{quote(name)}::bigint as {quote(name)}"
             for name in question.metrics
-            if self._catalogue.metrics[name].sql_type == "bigint"
+            if self._catalogue.metrics[name].sql_type in ("bigint", "decimal(38, 0)")
         )
-        return f"select * replace ({counts}) from ({sql})" if counts else sql
+        return f"select * replace ({whole}) from ({sql})" if whole else sql
 
     def _follow(self, name: str, plan: _Plan, sql: str) -> Answer:
         table = f"{self._catalog}.{name}"
@@ -188,13 +195,17 @@ class Answers:
         """Replace these cells, asked from the facts' rows of these cells alone."""
         for schema, name in plan.tables:
             relation = f"{quote(self._marts)}.{_named((schema, name))}"
-            conditions = [
-                f"{day_of(rows.day, plan.grain)} in (select {PERIOD} from {cells})"
-                if name in plan.read_by_period
-                else f"({day_of(rows.day, plan.grain)}, {member_of(rows.member)}) in (from {cells})"
-                for rows in plan.counted
-                if (rows.schema, rows.table) == (schema, name)
-            ]
+            conditions = []
+            for rows in plan.counted:
+                if (rows.schema, rows.table) == (schema, name):
+                    period, day = day_of(rows.day, plan.grain), day_of(rows.day)
+                    conditions.append(f"({period}, {member_of(rows.member)}) in (from {cells})")
+                    # Rows of others, too, tell which day of a period is the last.
+                    days_that_count = plan.days_that_count.get(name, ())
+                    conditions += [
+                        f"{day} in (select {which}({day}) from {relation} group by {period})"
+                        for which in sorted(days_that_count if plan.grain != "day" else ())
+                    ]
             self._connection.execute(f"create schema if not exists {_FACTS}.{quote(schema)}")
             # Whole tables are small; of facts the answer reads a few columns, more than once.
             columns = ", ".join(
@@ -256,16 +267,23 @@ class _Plan:
             return False
         if not _looks_at_its_period(self._catalogue, self._question.metrics):
             return True
+        if any(
+            (measure.get("non_additive_dimension") or {}).get("window_groupings")
+            for _, measures in self._measured
+            for measure in measures
+        ):
+            return True
         return any(rows in self.lent and rows.member is None for rows in changed)
 
     @cached_property
-    def read_by_period(self) -> set[str]:
-        """Facts of which a period's last day counts, whoever has rows of it."""
-        return {
-            model["node_relation"]["alias"]
-            for model, measures in self._measured
-            if any(measure.get("non_additive_dimension") for measure in measures)
-        }
+    def days_that_count(self) -> dict[str, set[str]]:
+        """Facts of which a period's `min` or `max` day counts, whoever has rows of it."""
+        found: dict[str, set[str]] = {}
+        for model, measures in self._measured:
+            for measure in measures:
+                if one_day := measure.get("non_additive_dimension"):
+                    found.setdefault(_table(model)[1], set()).add(one_day["window_choice"])
+        return found
 
     @property
     def _key(self) -> str | None:

@@ -26,6 +26,7 @@ class Rows:
 
     Without `day` all rows are of no day, without `member` of no member. Cells of no member are
     added up from those of `parts`, where that is given: it may tell apart what others look at too.
+    Only `columns` are looked at, where some are named.
     """
 
     schema: str
@@ -34,6 +35,7 @@ class Rows:
     member: str | None = None
     where: str | None = None
     parts: str | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -128,10 +130,11 @@ class Cells:
                 f"sum(fingerprint) as fingerprint from {parts} group by all"
             )
         where = f" where {rows.where}" if rows.where else ""
+        looked_at = ", ".join(map(quote, rows.columns)) or "_row"
         return (
             f"select {day_of(rows.day)} as {DAY}, {member_of(rows.member)} as {MEMBER}, "
-            f"count(*) as rows, sum(hash(_row)) as fingerprint from {rows.name} as _row{where} "
-            "group by all"
+            f"count(*) as rows, sum(hash({looked_at})) as fingerprint "
+            f"from {rows.name} as _row{where} group by all"
         )
 
     def _has_rows(self, table: str) -> bool:

@@ -226,7 +226,7 @@ class Asking:
 
     def _side(self, mart: ComparedMart, grain: str) -> Side:
         answer = self._answers.answer(mart.question(self._layer.catalogue, grain), self._compiler)
-        rows = mart.rows(grain, answer.entity)
+        rows = mart.rows(self._layer.catalogue, grain, answer.entity)
         cells = self._answers.compared(answer, rows)
         # What is compared depends on the as-of date and on a mart's first period, too.
         as_of = str(self._value(AS_OF))

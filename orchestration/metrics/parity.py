@@ -70,8 +70,8 @@ class ComparedMart:
         by = (f"{METRIC_TIME}__{grain}", *self.by.values())
         return Question(tuple(dict.fromkeys(name for name in names if name)), by)
 
-    def rows(self, grain: str, entity: str | None) -> Rows:
-        """The mart's rows of a grain, told apart by their period and an entity it has."""
+    def rows(self, catalogue: Catalogue, grain: str, entity: str | None) -> Rows:
+        """What is compared of the mart's rows of a grain, told apart by period and an entity."""
         members = {item: column for column, item in self.by.items()}
         return Rows(
             self.schema,
@@ -79,6 +79,7 @@ class ComparedMart:
             day=quote(self.time),
             member=quote(members[entity]) if entity else None,
             where=f"{_PERIOD_GRAIN} = {literal(grain)}" if self.grain is None else None,
+            columns=(self.time, *self.by, *self.metrics(catalogue)),
         )
 
     def metrics(self, catalogue: Catalogue) -> dict[str, Metric]:
@@ -198,8 +199,10 @@ def _compare_grain(
     time = f"{METRIC_TIME}__{grain}"
     side = ask(mart, grain)
     keys = {mart.time: time, **mart.by}
-    rows = mart.rows(grain, side.entity)
-    of_grain = f"(from {rows.name}{f' where {rows.where}' if rows.where else ''})"
+    rows = mart.rows(catalogue, grain, side.entity)
+    columns = ", ".join(map(quote, rows.columns))
+    where = f" where {rows.where}" if rows.where else ""
+    of_grain = f"(select {columns} from {rows.name}{where})"
     in_mart, in_layer = [], [f"{quote(mart.by[column])} is not null" for column in mart.known]
     if mart.begins_itself:
         in_layer.append(f"{quote(time)} >= (select min({quote(mart.time)}) from {of_grain})")

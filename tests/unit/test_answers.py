@@ -55,6 +55,9 @@ JOINED = (
     'kinds.kind as thing__kind, count(*) as things from "marts"."fct_things" as things '
     "left join kinds on things.kind = kinds.kind group by 1, 2"
 )
+LOOKED_AT = "with them as (select done_on as day from marts.fct_things) " + BY_MONTH.replace(
+    "group by", "as things inner join them on done_on = them.day group by"
+)
 OF_MANAGERS = Question(("things",), ("metric_time__month", "manager", "manager__name"))
 BY_MANAGER = (
     "select date_trunc('month', done_on)::date as metric_time__month, done_by as manager, "
@@ -193,7 +196,10 @@ def test_a_renamed_member_is_asked_again_in_all_its_periods(marts):
 def test_a_last_day_is_that_of_all_members(marts):
     """Bob's rows of January are on its last day, Ann's are not: she has none then, as before."""
     manifest = json.loads(MANIFEST)
-    manifest["semantic_models"][0]["measures"][0]["non_additive_dimension"] = {"name": "done"}
+    manifest["semantic_models"][0]["measures"][0]["non_additive_dimension"] = {
+        "name": "done",
+        "window_choice": "max",
+    }
     terms = {"sql": ON_LAST_DAYS, "question": OF_MANAGERS, "manifest": json.dumps(manifest)}
     before = asked(marts, **terms)
     assert [row[1] for row in before if row[0] == month(1)] == ["2"]
@@ -214,11 +220,7 @@ def test_a_last_day_is_that_of_all_members(marts):
             JOINED, THINGS, "insert into marts.dim_kind values ('b')", id="a joined table"
         ),
         pytest.param(
-            BY_MONTH.replace(
-                "group by",
-                "as things inner join (with them as (select done_on as day from marts.fct_things) "
-                "select day from them) as others on done_on = day group by",
-            ),
+            LOOKED_AT,
             THINGS,
             "insert into marts.fct_things values ('2026-03-01', 'a', '1')",
             id="a fact whose rows others look at",
@@ -276,7 +278,7 @@ def compared(marts: Path, only_saves: bool = True) -> list[str]:
         def ask(mart: ComparedMart, grain: str) -> Side:
             sql = f"select * from ({BY_MANAGER_ALONE}) where metric_time__month is not null"
             answer = answers.answer(mart.question(catalogue, grain), Compiled(sql))
-            cells = answers.compared(answer, mart.rows(grain, answer.entity))
+            cells = answers.compared(answer, mart.rows(catalogue, grain, answer.entity))
             return Side(answer.table, cells, answer.entity)
 
         (found,) = compare(connection, ask, catalogue, [MART])
@@ -328,3 +330,24 @@ def test_only_what_changed_is_compared(marts):
     assert compared(marts) == [
         "things by month, day 2026-04-01, manager_id 1: marts.kpi has 1, the metrics layer 2"
     ]
+
+
+def test_what_was_running_when_it_was_compared_is_compared_again(marts):
+    change(marts, KPI)
+    change(marts, "update marts.kpi set things = 5 where day in ('2026-04-01', '2026-05-01')")
+    with duckdb.connect(str(marts)) as connection:
+        connection.execute("create temp table nothing (period date, member varchar)")
+        sql = f"(select * from ({BY_MANAGER_ALONE}) where metric_time__month is not null)"
+        side = Side(sql, "temp.main.nothing", "manager", until="2026-05-20")
+        (found,) = compare(connection, lambda *_: side, Catalogue(MANIFEST), [MART])
+    assert [example.key["day"] for example in found.examples] == ["2026-05-01"]
+    # The figures are all that the mart has, not those that were looked at.
+    assert found.figures == 7
+
+
+def test_a_sum_of_more_than_64_bits_is_an_answer(marts):
+    huge = BY_MONTH.replace("count(*)", "sum(9223372036854775807)")
+    assert figures(asked(marts)) == figures(FIRST)
+    assert figures(asked(marts, huge))[:2] == [2 * (2**63 - 1)] * 2
+    change(marts, "insert into marts.fct_things values ('2026-02-03', 'a', '1')")
+    assert figures(asked(marts, huge))[:2] == [2 * (2**63 - 1), 3 * (2**63 - 1)]
