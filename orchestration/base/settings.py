@@ -291,8 +291,7 @@ class Settings(BaseSettings):
     def has_small_build(self) -> bool:
         """Whether questions about the build take longer to plan than to answer.
 
-        Then they are asked side by side, each in one thread. About a larger build each keeps all
-        cores busy, and has the memory to itself.
+        Then each is asked in one thread; about a larger build each keeps all cores busy.
         """
         return sum(file.stat().st_size for file in self.build_files) < _SMALL_BUILD
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +25,10 @@ from orchestration.metrics.catalogue import (
     Catalogue,
 )
 from orchestration.metrics.conditions import Values, moved, parse, template, written
-from orchestration.metrics.engine import Question, local_manifest
+from orchestration.metrics.engine import Compiler, Question, local_manifest
 from orchestration.metrics.exports import (
     Export,
+    questions_of,
     to_date_parts,
     to_date_parts_sql,
     with_metrics,
@@ -272,6 +275,42 @@ def test_running_figures_are_made_where_days_do_not_add_up() -> None:
     found = json.loads(with_running_figures(json.dumps(manifest)))["metrics"]
     assert [item["name"] for item in found] == ["m", "s", "m__year_to_date"]
     assert found[-1]["type_params"]["cumulative_type_params"]["grain_to_date"] == "year"
+
+
+def test_scorecards_of_managers_and_teams_share_their_daily_sums() -> None:
+    by_manager = ("manager", "manager__name", "manager__team")
+    exports = [
+        Export("company", "", ("revenue",), "month", ()),
+        Export("team", "", ("revenue", "median_cycle_days"), "month", ("manager__team",)),
+        Export("manager", "", ("calls", "win_rate"), "week", by_manager),
+        Export("source", "", ("open_deals",), "month", ("source",)),
+    ]
+    asked = questions_of(exports, CATALOGUE)
+    sums = ("calls", "deals_lost", "deals_won", "revenue")
+    shared = Question(sums, ("metric_time__day", *by_manager))
+    assert asked["manager"].daily == asked["team"].daily == shared
+    assert (asked["manager"].sums, asked["team"].sums) == (sums[:3], sums[3:])
+    assert asked["company"].daily == Question(("revenue",), ("metric_time__day",))
+    assert asked["team"].running_names == {"median_cycle_days__year_to_date": "median_cycle_days"}
+    # A state is itself at the end of the year to date.
+    source = asked["source"]
+    assert (source.daily, source.running, source.states) == (None, None, ("open_deals",))
+
+
+class Threads(Compiler):
+    """Its answers say which thread compiled them."""
+
+    def _compile(self, question: Question) -> str:
+        return threading.current_thread().name
+
+
+def test_questions_are_compiled_ahead_by_a_worker() -> None:
+    compiler, known, other = Threads("{}"), Question(("calls",)), Question(("revenue",))
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as worker:
+        compiler.ahead([known, known], worker)
+        assert compiler.sql(known).startswith("ahead")
+        assert compiler.sql(other) == threading.current_thread().name
+    assert compiler.sql(known).startswith("ahead")
 
 
 def test_a_week_across_new_year_is_counted_in_both_years() -> None:
