@@ -31,6 +31,8 @@ MEDIA_TYPES = {
     CSV: CSV_TYPE,
     XLSX: XLSX_TYPE,
 }
+# A workbook is made by Python, some seconds for so many rows, and no clock can stop it.
+WORKBOOK_ROWS = 20_000
 # JSON's numbers are exact as text; programs of 64 bits read whole numbers up to here.
 _LARGEST = 2**63 - 1
 
@@ -61,6 +63,11 @@ def table_reply(
         saved = attachment(file_name(*name, suffix=".csv"))
         return Reply(body, CSV_TYPE, {"Content-Disposition": saved})
     if format_ == XLSX:
+        if len(rows) > WORKBOOK_ROWS:
+            raise TooMuch(
+                f"A workbook has {WORKBOOK_ROWS:,} rows at most here.",
+                "Take CSV, add a condition, or write all of it with `voronka explain --xlsx`.",
+            )
         file = io.BytesIO()
         write_xlsx(headings, rows, file)
         saved = attachment(file_name(*name, suffix=".xlsx"))
