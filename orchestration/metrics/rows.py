@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlglot import exp, parse_one
@@ -60,7 +60,7 @@ class RowsRequest:
     `period_start` is the first day of a period of `grain`. `where` has the conditions of
     `voronka query`. `offset` rows are passed over; rows stand in one order, by their time and key,
     so pages of one publication fit together. `is_brief`: only key, day, value and names, without
-    the fact's other columns.
+    the fact's other columns. Raises WrongUse where no such period begins on that day.
     """
 
     metric: str
@@ -70,6 +70,17 @@ class RowsRequest:
     where: tuple[str, ...] = ()
     limit: int | None = None
     offset: int = 0
+
+    def __post_init__(self) -> None:
+        # Else a month from the 15th to the 15th would pass for the month's figure.
+        if self.grain is None or self.period_start is None:
+            return
+        first = _first_day(self.grain, self.period_start)
+        if first != self.period_start:
+            raise WrongUse(
+                f"No {self.grain} begins on {self.period_start}.",
+                f"The one that it is in begins on {first}.",
+            )
 
 
 @dataclass(frozen=True)
@@ -420,6 +431,15 @@ def _running_of(catalogue: Catalogue, name: str) -> str | None:
         if other["type"] == "simple" and inputs == {measure} and not other.get("filter"):
             return str(other["name"])
     return None
+
+
+def _first_day(grain: Grain, day: date) -> date:
+    """The first day of the period that a day is in; of an hour it is the day."""
+    if grain == Grain.WEEK:
+        return day - timedelta(days=day.weekday())
+    if months := {Grain.MONTH: 1, Grain.QUARTER: 3, Grain.YEAR: 12}.get(grain):
+        return day.replace(month=(day.month - 1) // months * months + 1, day=1)
+    return day
 
 
 def _period(request: RowsRequest, time: Mapping[str, Any]) -> list[str]:

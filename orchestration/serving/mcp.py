@@ -226,18 +226,19 @@ def mcp_server(settings: Settings, runner: Runner, viewer_of: ViewerOf) -> MCPSe
             bool, Field(description="Only key, day, value and names, without the other columns.")
         ] = True,
     ) -> tools.Explanation:
-        request = RowsRequest(
-            metric=metric,
-            is_brief=brief,
-            grain=grain,
-            period_start=period_start,
-            where=where,
-            limit=limit,
-            offset=offset,
-        )
-        return await answered(
-            context, lambda it: tools.explain(it, request, part, project_dir, links())
-        )
+        def explained(session: Session) -> tools.Explanation:
+            request = RowsRequest(
+                metric=metric,
+                is_brief=brief,
+                grain=grain,
+                period_start=period_start,
+                where=where,
+                limit=limit,
+                offset=offset,
+            )
+            return tools.explain(session, request, part, project_dir, links())
+
+        return await answered(context, explained)
 
     async def diagnosis(
         context: Context[Any, Any],

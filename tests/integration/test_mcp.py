@@ -316,6 +316,11 @@ def test_what_is_loaded(assistant: Assistant, demo_publication: Path) -> None:
         ("query", {"metrics": ["revenue"], "grain": "decade"}, ("grain", "'month'")),
         ("explain", {"metric": "win_rate", "part": "calls"}, ("no part", "deals_won")),
         ("explain", {"metric": "revenue", "period_start": "2026-09-01"}, ("needs its length",)),
+        (
+            "explain",
+            {"metric": "revenue", "grain": "month", "period_start": "2026-09-15"},
+            ("begins on 2026-09-15", "2026-09-01"),
+        ),
         ("describe_metric", {"metric": "revenu"}, ("Near it: revenue",)),
         ("diagnosis", {"period_start": "2031-01-01"}, ("is diagnosed", "leave period_start out")),
         ("diagnosis", {"period_start": "2026-07-02"}, ("begins no month", "2026-07-01")),

@@ -174,6 +174,21 @@ def test_conditions_cut_rows_as_they_cut_figures(published: PublishedMetrics) ->
 
 
 @pytest.mark.parametrize(
+    ("grain", "day", "first"),
+    [
+        (Grain.WEEK, "2026-09-01", "2026-08-31"),
+        (Grain.MONTH, "2026-09-15", "2026-09-01"),
+        (Grain.QUARTER, "2026-08-01", "2026-07-01"),
+        (Grain.YEAR, "2026-02-01", "2026-01-01"),
+    ],
+)
+def test_a_period_begins_on_its_first_day(grain: Grain, day: str, first: str) -> None:
+    with pytest.raises(WrongUse, match=f"(?s)No {grain} begins on {day}.*{first}"):
+        RowsRequest("revenue", grain=grain, period_start=date.fromisoformat(day))
+    RowsRequest("revenue", grain=grain, period_start=date.fromisoformat(first))
+
+
+@pytest.mark.parametrize(
     ("request_", "message"),
     [
         (RowsRequest("win_rate"), "win_rate = deals_won / deals_closed: it has no rows of its own"),
