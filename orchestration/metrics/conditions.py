@@ -201,6 +201,9 @@ def _statements(connection: duckdb.DuckDBPyConnection, condition: str) -> list[d
     if found["error"]:
         if "expression depth" in found["error_message"]:
             raise _too_deep()
+        if found["error_type"] == "not implemented":
+            # A second statement, which the parser may read and this function may not write.
+            raise WrongUse("--where takes one condition, and this is more than one.", _REMEDY)
         reason = shortened(str(found["error_message"]).partition("\n")[0].rstrip("."), 300)
         raise WrongUse(f"--where cannot be read: {reason}.", _REMEDY)
     statements: list[dict[str, Any]] = found["statements"]

@@ -323,7 +323,12 @@ def _in_condition(known: Sequence[str], item: str) -> str:
     base, _, grain = name.rpartition("__")
     if name == METRIC_TIME or (grain in ALL_GRAINS and base in (METRIC_TIME, *known)):
         return name
-    return _dimension(known, name)
+    try:
+        return _dimension(known, name)
+    except WrongUse as error:
+        raise WrongUse(
+            error.message, f"{error.remedy} A text stands in single quotes: source = 'site'."
+        ) from None
 
 
 def _dimension(known: Sequence[str], item: str) -> str:

@@ -289,6 +289,8 @@ def test_churn_is_asked_at_any_grain_under_one_name(demo_publication: Path) -> N
         (["calls", "--order", "revenue"], "--order revenue: that is no column of this answer."),
         (["calls", "--order", "calls desc;x"], "--order calls desc;x: that is no column"),
         (["calls", "--where", "manager__planet = 1"], "manager__planet is no dimension"),
+        (["calls", "--where", "manager = m-05"], "A text stands in single quotes"),
+        (["calls", "--where", "1 = 1; drop table x"], "--where takes one condition"),
         (["calls", "--where", hostile.CONDITIONS[0]], "--where cannot be read"),
         (["calls", "--where", "metric_time > 'soon'"], 'invalid timestamp field format: "soon"'),
         (["calls", "--where", "manager__name = 'x'\x1b[2J"], 'at or near "␛"'),
