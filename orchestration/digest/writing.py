@@ -51,9 +51,12 @@ class Writer:
             Block(words(f"talk_{role}"), self._talks()),
         ]
         if late:
-            listed = ", ".join(
-                words("late_table", table=table, day=words.day(it.last_on))
-                for table, it in late.items()
+            days: dict[date, list[str]] = {}
+            for table, it in late.items():
+                days.setdefault(it.last_on, []).append(table)
+            listed = "; ".join(
+                words("late_table", table=", ".join(tables), day=words.day(day))
+                for day, tables in sorted(days.items())
             )
             blocks.append(Block("", (line(words("late", tables=listed)),)))
         return Message(
