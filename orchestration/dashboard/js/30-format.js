@@ -63,9 +63,9 @@ function changeText(now, before, unit) {
   if (unit === "ratio") return `${signed(100 * (now - before), 1)}\u00a0${t("points")}`;
   if (unit === "score") return signed(now - before, 1);
   if (before === 0) return null;
-  return `${signed((100 * (now - before)) / Math.abs(before), Math.abs(now / before) > 10 ? 0 : 1)}\u00a0%`;
+  return signed((now - before) / Math.abs(before), Math.abs(now / before) > 10 ? 0 : 1, "percent");
 }
-const signed = (value, digits) => thin(format({ maximumFractionDigits: digits, signDisplay: "exceptZero" }).format(value)).replace("-", "−");
+const signed = (value, digits, style = "decimal") => thin(format({ style, maximumFractionDigits: digits, signDisplay: "exceptZero" }).format(value)).replace("-", "−");
 
 // Whether a change is good, bad or neither.
 function verdictOf(now, before, good) {

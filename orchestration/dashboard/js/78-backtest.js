@@ -85,7 +85,7 @@ function calibrationCard() {
   };
   const table = {
     head: [t("method"), t("tenth"), t("predicted"), t("observed"), t("deals")],
-    rows: methods.flatMap((method) => of(method).map((row) => [t(`method_${method}`), `${10 * row.tenth - 10}–${10 * row.tenth}\u00a0%`, percent(row.predicted), percent(row.observed), number(row.deals)])),
+    rows: methods.flatMap((method) => of(method).map((row) => [t(`method_${method}`), `${10 * row.tenth - 10}–${percent(row.tenth / 10)}`, percent(row.predicted), percent(row.observed), number(row.deals)])),
   };
   return chartCard({ id: "calibration", title: t("title_calibration"), about: t("calibration_about"), note: used ? `${t("calibration_note", { method: t(`method_${used}`), predicted: percent(mean("predicted"), 0), observed: percent(mean("observed"), 0) })} ${t("calibration_few", { deals: FEW_DEALS })}` : null }, methods.length ? { option, table } : null);
 }
