@@ -108,6 +108,8 @@ function emptyOf(names, by = null) {
   const lack = notLoaded(names, by);
   if (unseen(names, by)) return empty(t("unseen"));
   if (lack) return empty(`${t("not_loaded")}. ${t("needs", { tables: lack })}`);
+  // Rows of others are not told from rows that are not there.
+  if (ABOUT.is_limited) return empty(t("unseen_or_nothing"));
   const isUnpriced = names.length && names.every((name) => unitOf(name) === "currency") && remarksOf(names.filter((name) => DATA.metrics[name].lacks), shown()).length;
   return empty(t(isUnpriced ? "unpriced_all" : "nothing_here"));
 }

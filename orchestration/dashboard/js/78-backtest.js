@@ -23,7 +23,7 @@ function backtest() {
   return section(t("title_backtest"), t("backtest_lead"),
     methodsCard(),
     pipelines.length > 1 ? choice(t("pipeline"), pipelines.map((at) => [at, pipelineName(at)]), judgedPipeline, (at) => { judgedPipeline = at; show(); }) : null,
-    pipelines.length ? grid(errorCard(), calibrationCard(), backtestTable()) : card({ id: "backtest_none", title: t("title_backtest_error") }, empty(t("backtest_none"))),
+    pipelines.length ? grid(errorCard(), calibrationCard(), backtestTable()) : card({ id: "backtest_none", title: t("title_backtest_error") }, empty(t(ABOUT.is_limited ? "unseen" : "backtest_none"))),
     pastForecastsCard());
 }
 
