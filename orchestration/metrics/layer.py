@@ -229,11 +229,11 @@ class Asking:
         rows = mart.rows(self._layer.catalogue, grain, answer.entity)
         cells = self._answers.compared(answer, rows)
         # What is compared depends on the as-of date and on a mart's first period, too.
-        as_of = str(self._value(AS_OF))
-        compared_until = self._answers.mark("as of", as_of)
+        as_of = self._value(AS_OF)
+        compared_until = self._answers.mark("as of", "" if as_of is None else str(as_of))
         begin = str(self._value(f"(select min({rows.day}) from {rows.name})"))
         is_as_before = self._answers.mark(f"{mart.full_name} begins", begin) == begin
-        if cells is None or compared_until is None or not is_as_before:
+        if cells is None or not compared_until or not is_as_before:
             return Side(answer.table)
         return Side(answer.table, cells, answer.entity, compared_until)
 

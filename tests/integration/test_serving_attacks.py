@@ -45,12 +45,14 @@ insert into marts.fct_deals select 'x' || i, 'm2', 'web', 1.00, date '2026-01-06
 OTHERS = ("secret of m2", "m2", "m3", "Boris", "Vera", "d2", "d3", "x12", "boris@ours.ru", "anna@")
 ASKED = ("/api/publication", "/api/metrics", "/api/query?metrics=deals", "/api/rows?metric=deals")
 CONNECTIONS = 200
+# Tokens are made when tests are collected, and used whenever their turn comes.
+DAY = 86_400
 # A machine that is busy with other tests is no attack.
 PATIENT = {"VORONKA_SERVE_SECONDS": "60"}
 
 
 def token(role: Any = "anna", secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
-    given = {"sub": role, "aud": "voronka", "exp": int(time.time()) + 600, **claims}
+    given = {"sub": role, "aud": "voronka", "exp": int(time.time()) + DAY, **claims}
     kept = {name: value for name, value in given.items() if value is not None}
     return jwt.encode(kept, secret, algorithm=algorithm)
 
@@ -115,7 +117,7 @@ def signed(header: object, claims: object, secret: str = SECRET) -> str:
 
 
 def own_claims(**claims: Any) -> dict[str, Any]:
-    return {"sub": "anna", "aud": "voronka", "exp": int(time.time()) + 600, **claims}
+    return {"sub": "anna", "aud": "voronka", "exp": int(time.time()) + DAY, **claims}
 
 
 def tampered(role: str) -> str:
@@ -134,7 +136,7 @@ FORGED = {
     "of another audience": token(aud="grafana"),
     "of no audience": token(aud=None),
     "of many audiences": token(aud=["grafana", "kibana"]),
-    "not yet valid": token(nbf=int(time.time()) + 600),
+    "not yet valid": token(nbf=int(time.time()) + DAY - 60),
     "of nobody": token(sub=None),
     "of an empty name": token(""),
     "of a list": signed({"alg": "HS256"}, own_claims(sub=["anna", "voronka_personal"])),
