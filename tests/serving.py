@@ -91,6 +91,7 @@ class Served:
                 while piece := client.recv(65_536):
                     found += piece
             except (TimeoutError, ConnectionResetError):
+                # Silence and a reset are ends, too: what came until then is the answer.
                 pass
             return found
 

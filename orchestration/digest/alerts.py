@@ -229,6 +229,7 @@ def _drift(settings: Settings) -> tuple[str, ...] | None:
                 "and table_name not in (select table_name from zone.tables) order by 1"
             ).fetchall()
     except duckdb.Error:
+        # Damaged: the next refresh writes it again, or fails and is told. Unknown is no news.
         return None
     return tuple(text for (text,) in found)
 
@@ -275,5 +276,6 @@ def _counts(settings: Settings) -> tuple[dict[str, int] | None, dict[str, int] |
                 "from quality.unpriced_money where rows_unpriced > 0 group by 1 order by 1"
             ).fetchall()
     except duckdb.Error:
+        # Of an older version, or damaged: unknown, and growth is judged from the next publication.
         return None, None
     return dict(quarantined), dict(unpriced)

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-import duckdb
-
 from orchestration.base.errors import VoronkaError
 from orchestration.base.lock import ending, running_refresh
 from orchestration.base.settings import Settings
@@ -69,15 +67,11 @@ def _published(settings: Settings, warehouse: Warehouse) -> Mapping[str, Any]:
             "select table_name, rows_quarantined, rows_read from quality.raw_reconciliation "
             "where rows_quarantined > 0 order by rows_quarantined desc, table_name"
         ).fetchall()
-        try:
-            unpriced = connection.execute(
-                "select table_name, coalesce(currency, '–'), "
-                "sum(rows_unpriced)::bigint as lacking, "
-                'sum("rows")::bigint from quality.unpriced_money where rows_unpriced > 0 '
-                "group by all order by lacking desc, 1, 2"
-            ).fetchall()
-        except duckdb.CatalogException:
-            unpriced = []
+        unpriced = connection.execute(
+            "select table_name, coalesce(currency, '–'), sum(rows_unpriced)::bigint as lacking, "
+            'sum("rows")::bigint from quality.unpriced_money where rows_unpriced > 0 '
+            "group by all order by lacking desc, 1, 2"
+        ).fetchall()
     return {**dict(zip(names, row, strict=False)), "tables": quarantined, "money": unpriced}
 
 

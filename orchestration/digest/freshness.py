@@ -56,6 +56,7 @@ class Calendar:
                 rows = connection.execute("select date_day, is_working_day from marts.dim_date")
                 return cls(dict(rows.fetchall()))
         except duckdb.Error:
+            # No calendar is published that can be read: as where nothing is.
             return cls()
 
 
@@ -142,6 +143,7 @@ def read_loads(settings: Settings, zone: str, calendar: WorkingDays) -> Loads:
                     "group by 1 order by 1"
                 ).fetchall()
             except duckdb.Error:
+                # Its files have gone since: unknown, and the next refresh says why.
                 continue
             if days:
                 last_at: datetime = days[-1][1]

@@ -38,7 +38,9 @@ def send(address: Address, title: str, text: str, html: str, wait: float = _WAIT
         body, body_format = text, apprise.NotifyFormat.TEXT
     try:
         result = courier.notify(body=body, title=title, body_format=body_format)
-    except Exception as error:  # noqa: BLE001 - of a plugin; others still get theirs
+    # Each service is a plugin of its own, and apprise states no errors for them. Returned, it is
+    # told by the recipient's name, tried again and shown by the exit code; others get theirs.
+    except Exception as error:  # noqa: BLE001 - it becomes the failure that is returned
         return mask(first_line(error))
     if result:
         return ""

@@ -165,7 +165,9 @@ class _Guard:
                 viewer = await self._server.viewer(self._identity.role(headers, peer))
                 scope["state"]["viewer"] = viewer
             await self._app(scope, receive, sent)
-        except Exception as error:  # noqa: BLE001 whatever it is, its words stay inside
+        # Nobody further out can answer in our words. `problem_of` logs what is no error of ours,
+        # with its trace, under the number that it tells.
+        except Exception as error:  # noqa: BLE001 - it becomes the answer, or a line of the log
             problem = problem_of(error)
             if not sent.status:
                 await _send_problem(problem, scope, sent)

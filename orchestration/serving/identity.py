@@ -250,6 +250,7 @@ def _cookie(headers: Headers) -> str | None:
             try:
                 found = SimpleCookie(value.decode("latin-1")).get(COOKIE)
             except CookieError:
+                # Of another program on this host; without ours nobody is let in.
                 continue
             if found is not None:
                 return found.value

@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -41,9 +41,9 @@ class Connection(HttpToolsProtocol):
         self._received = 0
         self._deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, transport))
         self._give(_SECONDS_TO_ASK)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -18,6 +18,7 @@ import duckdb
 import pytest
 
 from orchestration.dashboard.page import PARTS
+from orchestration.dashboard.sections import Sections
 from orchestration.metrics.catalogue import Catalogue
 from tests import needs
 from tests.conftest import query, voronka
@@ -223,6 +224,20 @@ def strokes(pdf: bytes) -> Counter[str]:
     [("overview", 8), ("sources", 4), ("calls", 8), ("pipeline", 4), ("customers", 6)],
 )
 @pytest.mark.parametrize("period", ["month|2026-09-01", "quarter|2026-04-01"])
+def test_only_what_is_hidden_or_not_there_is_unseen(demo_publication: Path) -> None:
+    """Another error is none of rights: a question that was stopped must not look like one."""
+    with duckdb.connect(str(demo_publication), read_only=True) as connection:
+        for name, failure in (("hidden", "error('no')"), ("broken", "'x'::date")):
+            connection.execute(
+                f"create temp view {name} as select 1 as one where {failure} is not null"
+            )
+        sections = Sections(connection)
+        assert [sections.sees(it) for it in ("marts.fct_deals", "marts.nothing")] == [True, False]
+        assert not sections.sees("hidden")
+        with pytest.raises(duckdb.ConversionException):
+            sections.sees("broken")
+
+
 def test_headline_figures_are_the_companys(
     browser: Browser, demo_publication: Path, screen: str, least: int, period: str
 ) -> None:

@@ -85,6 +85,7 @@ def test_the_rows_of_a_metric_of_each_kind_add_up_to_it(published: PublishedMetr
 
 @pytest.mark.nightly
 def test_the_rows_of_every_metric_add_up_to_it(published: PublishedMetrics) -> None:
+    filtered = 0
     for name in published.catalogue.metrics:
         if name not in OF_PARTS:
             add_up(published, name)
@@ -92,8 +93,11 @@ def test_the_rows_of_every_metric_add_up_to_it(published: PublishedMetrics) -> N
                 try:
                     published.by_keys([name], (), (where,))
                 except WrongUse:
+                    # The metric has no such dimension.
                     continue
+                filtered += 1
                 add_up(published, name, (where,))
+    assert filtered > 200
 
 
 def test_every_metric_has_rows_or_parts_that_have_them(published: PublishedMetrics) -> None:
@@ -281,7 +285,7 @@ def test_all_rows_leave_as_a_workbook_and_as_csv(
     workbook = CalamineWorkbook.from_path(str(tmp_path / "august.xlsx"))
     heading, *cells = workbook.get_sheet_by_index(0).to_python()
     assert heading[:5] == ["Дата оплаты", "Ключ оплаты", "Выручка", "Компания", "Ключ сделки"]
-    assert sum(round(Decimal(row[2]), 2) for row in cells) == rows.total  # type: ignore[arg-type]
+    assert sum(round(Decimal(str(row[2])), 2) for row in cells) == rows.total
     with (tmp_path / "august.csv").open(encoding="utf-8", newline="") as file:
         read = list(csv.DictReader(file))
     assert sum(Decimal(row["Выручка"]) for row in read) == rows.figure

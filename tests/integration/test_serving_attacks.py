@@ -92,6 +92,7 @@ def slow_clients(server: Served) -> Iterator[list[socket.socket]]:
     def drip() -> None:
         while not is_over.wait(1):
             for client in clients:
+                # The server gives them up one after the other: that is what is tested.
                 with contextlib.suppress(OSError):
                     client.sendall(b"x")
 
@@ -616,6 +617,7 @@ def test_long_and_broken_addresses_are_refused(server: Served, target: str) -> N
     ids=lambda request: str(request[:30]),
 )
 def test_what_is_no_request_stops_nobody(server: Served, request_: bytes) -> None:
+    # A server may hang up on what is no request; that it lives is asked below.
     with contextlib.suppress(ConnectionError):
         found = server.raw(request_, seconds=2)
         assert b"Traceback" not in found and b"root:" not in found
@@ -811,6 +813,7 @@ def ended(server: Served, how: signal.Signals, source: str, *headers: str) -> tu
         client.sendall(get_line(ALL_ROWS, "Host: localhost", *headers))
         body = client.recv(1_000)
         os.kill(server.process.pid, how)
+        # A killed server resets the connection: the answer ends there.
         with contextlib.suppress(ConnectionResetError):
             while piece := client.recv(1_000_000):
                 body += piece

@@ -25,6 +25,7 @@ from tests.unit.serving_company import publish, unpublished
 SECRET = "a secret of the tests that is long enough to sign with, by any algorithm at all"
 TOKENS = ByToken(SECRET)
 Client = Callable[..., TestClient]
+AT_THE_MACHINE = AtTheMachine()
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def client(company) -> Iterator[Client]:
     opened: list[Any] = []
 
     def made(
-        identity: Identity = AtTheMachine(),  # noqa: B008 it is frozen
+        identity: Identity = AT_THE_MACHINE,
         role: str | None = None,
         settings: Settings = company,
         base_url: str = "http://localhost:8000",
