@@ -25,6 +25,7 @@ from orchestration.base.errors import EXIT_GOOD
 from orchestration.base.files import read_json
 from tests.benchmark import limit, machine, overhead, profiles, reads, serving
 from tests.benchmark.processes import ROOT
+from tests.benchmark.readers import Latency
 from tests.benchmark.refreshes import Figures, Warehouse, middle
 from tests.benchmark.report import RESULTS, show
 from tests.benchmark.zone import generator
@@ -141,7 +142,7 @@ class Benchmark:
         for case in reads.CASES:
             idle[case.name] = reads.measure(file, queries, case, READ_SECONDS)
             say(f"reads, idle, {case.name}: {_middle_of(idle[case.name], queries)}")
-        busy: dict[str, list[reads.Latency]] = {case.name: [] for case in reads.CASES}
+        busy: dict[str, list[Latency]] = {case.name: [] for case in reads.CASES}
         with RunningRefreshes(self.warehouse) as refreshes:
             for case in reads.CASES:
                 busy[case.name] = reads.measure(file, queries, case, READ_SECONDS)
@@ -258,12 +259,12 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _middle_of(found: list[reads.Latency], queries: dict[str, str]) -> str:
+def _middle_of(found: list[Latency], queries: dict[str, str]) -> str:
     marts = reads.summary(found, queries)["marts"]
     return f"p50 {marts['p50']:.1f} ms, p95 {marts['p95']:.1f} ms of {len(found)}"
 
 
-def _middle_of_answers(found: list[reads.Latency]) -> str:
+def _middle_of_answers(found: list[Latency]) -> str:
     of_all = reads.percentiles([seconds for _, seconds in found])
     return f"p50 {of_all['p50']:.1f} ms, p95 {of_all['p95']:.1f} ms of {len(found)}"
 

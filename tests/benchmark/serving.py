@@ -7,25 +7,23 @@ days that nobody has asked for before.
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.synchronize
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
-from queue import Empty
 from typing import Any
 from urllib.parse import quote
 
 import duckdb
 
+from tests.benchmark import readers
 from tests.benchmark.processes import ROOT, voronka
-from tests.benchmark.reads import Case, Latency, percentiles
+from tests.benchmark.readers import Case, Latency, by_question, percentiles, seconds_of
 from tests.benchmark.refreshes import Warehouse
 
 CASES = (
@@ -107,46 +105,22 @@ def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
 
 def measure(port: int, asked: dict[str, str], case: Case, seconds: float) -> list[Latency]:
     """Ask the questions in turn for so long; the seconds of every answer."""
-    context = multiprocessing.get_context("spawn")
-    ready = context.Barrier(case.readers + 1)
-    answers: Any = context.Queue()
-    processes = [
-        context.Process(
-            target=_read, args=(port, asked, case, number, seconds, ready, answers), daemon=True
-        )
-        for number in range(case.readers)
-    ]
-    for process in processes:
-        process.start()
-    found: list[Latency] = []
-    try:
-        ready.wait(timeout=300)
-        for _ in processes:
-            found += answers.get(timeout=seconds + 120)
-        for process in processes:
-            process.join(timeout=30)
-    except (Empty, threading.BrokenBarrierError) as error:
-        raise RuntimeError("a reader of the server did not answer") from error
-    finally:
-        for process in processes:
-            if process.is_alive():
-                process.terminate()
-    return found
+    return readers.measure(partial(_Reader, port), asked, case, seconds)
 
 
 def measure_new(port: int, end: date, days: int, seconds: float) -> list[Latency]:
     """Ask of other days each time; the server has planned such questions, and no answer."""
     found: list[Latency] = []
     reader = _Reader(port)
-    for name, address in questions(end - timedelta(days=days), end).items():
-        reader.ask(name, address)
+    for address in questions(end - timedelta(days=days), end).values():
+        reader.ask(address)
     begun, number = time.perf_counter(), 0
     while time.perf_counter() - begun < seconds:
         number += 1
         start = end - timedelta(days=days + number)
         for name, address in questions(start, start + timedelta(days=30)).items():
             if str(start) in address:
-                found.append((name, reader.ask(name, address)))
+                found.append((name, seconds_of(reader, address)))
                 time.sleep(NEW.pause)
     return found
 
@@ -156,38 +130,8 @@ def summary(latencies: Sequence[Latency], names: Sequence[str]) -> dict[str, Any
     return {
         "questions": len(latencies),
         "all": percentiles([seconds for _, seconds in latencies]),
-        "queries": {
-            name: percentiles([seconds for asked, seconds in latencies if asked == name])
-            for name in names
-        },
+        "queries": by_question(latencies, names),
     }
-
-
-def _read(
-    port: int,
-    asked: dict[str, str],
-    case: Case,
-    number: int,
-    seconds: float,
-    ready: multiprocessing.synchronize.Barrier,
-    answers: Any,
-) -> None:
-    """One reader. It begins with a question of its own, so that sixteen do not ask in step."""
-    names = list(asked)
-    found: list[Latency] = []
-    reader = _Reader(port)
-    for name in names:  # a dashboard that has been looked at before
-        reader.ask(name, asked[name])
-    ready.wait(timeout=300)
-    begun = time.perf_counter()
-    time.sleep(case.pause * number / case.readers)
-    turn = number
-    while time.perf_counter() - begun < seconds:
-        name = names[turn % len(names)]
-        turn += 1
-        found.append((name, reader.ask(name, asked[name])))
-        time.sleep(case.pause)
-    answers.put(found)
 
 
 class _Reader:
@@ -196,13 +140,10 @@ class _Reader:
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=120)
 
-    def ask(self, name: str, address: str) -> float:
-        """Seconds of one whole answer."""
-        start = time.perf_counter()
+    def ask(self, address: str) -> None:
+        """Take one whole answer."""
         self._connection.request("GET", address, headers={"Accept-Encoding": "gzip"})
         answer = self._connection.getresponse()
         body = answer.read()
-        took = time.perf_counter() - start
         if answer.status != 200:
-            raise RuntimeError(f"{name}: {answer.status} {body[:300]!r}")
-        return took
+            raise RuntimeError(f"{address}: {answer.status} {body[:300]!r}")

@@ -7,11 +7,12 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.standins.listening import Listening, self_signed
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ HTML = Reply(200, b"<html><body>Maintenance</body></html>", {"Content-Type": "te
 Fault = Callable[[Request], Reply | None]
 
 
-class StandIn:
+class StandIn(Listening):
     """A server that runs while the context lasts.
 
     `faults` are by the number of the request, from 1: a Reply to send instead, or a function that
@@ -84,11 +85,11 @@ class StandIn:
     @property
     def address(self) -> str:
         scheme = "https" if self._certificate else "http"
-        return f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def with_certificate(self, directory: Path) -> Self:
         """Speak TLS with a certificate that nobody has signed."""
-        self._certificate = self_signed(directory)
+        self._certificate = self_signed(directory / "certificate.pem", "somebody.example")
         return self
 
     def __enter__(self) -> Self:
@@ -133,20 +134,11 @@ class StandIn:
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """A client that was killed in the middle is what the tests want."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        server = Server(("127.0.0.1", 0), Handler)
         if self._certificate:
-            self._server.socket = self._certificate.wrap_socket(
-                self._server.socket, server_side=True
-            )
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.daemon = True
-        self._thread.start()
+            server.socket = self._certificate.wrap_socket(server.socket, server_side=True)
+        self._listen(server)
         return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
 
     def reply(self, request: Request) -> Reply:
         with self._lock:
@@ -160,36 +152,3 @@ class StandIn:
                 if given is not None:
                     return given
             return self.answer(request)
-
-
-def self_signed(directory: Path) -> ssl.SSLContext:
-    """A context with a certificate of our own making."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody.example")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = directory / "certificate.pem"
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import socketserver
-import threading
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Self
+
+from tests.standins.listening import Listening, LoopbackServer
 
 USER, PASSWORD = "voronka@example.com", "mail-secret/+@"
 
@@ -35,7 +36,7 @@ class Mail:
 
 
 @dataclass
-class SmtpStandIn:
+class SmtpStandIn(Listening):
     """Speaks as much of SMTP as a client needs; wants a password.
 
     `refusals` are answers to the next mails instead of taking them: "451 later".
@@ -44,10 +45,6 @@ class SmtpStandIn:
     mails: list[Mail] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
 
     def __enter__(self) -> Self:
         standin = self
@@ -106,20 +103,8 @@ class SmtpStandIn:
                 standin.mails.append(Mail(sender, recipients, b"".join(lines)))
                 self.say("250 taken")
 
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.daemon = True
-        self._thread.start()
+        self._listen(LoopbackServer(("127.0.0.1", 0), Handler))
         return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
 
 
 def address_of(line: str) -> str:

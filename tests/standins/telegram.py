@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 import socketserver
 import ssl
-import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
+
+from tests.standins.listening import Listening, LoopbackServer, self_signed
 
 HOST = "api.telegram.org"
 TOKEN = "123456789:AAEl1dR4zSecretSecretSecretSecret"
 
 
-class TelegramStandIn:
+class TelegramStandIn(Listening):
     """Takes `sendMessage`. `faults` are answered first, one for each request: status and text."""
 
     def __init__(self, directory: Path) -> None:
@@ -32,7 +32,7 @@ class TelegramStandIn:
     @property
     def environment(self) -> dict[str, str]:
         """What leads the client here."""
-        address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        address = f"http://127.0.0.1:{self.port}"
         return {
             **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), address),
             **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
@@ -40,7 +40,7 @@ class TelegramStandIn:
         }
 
     def __enter__(self) -> Self:
-        standin, context = self, certificate(self._pem)
+        standin, context = self, self_signed(self._pem, HOST)
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -67,20 +67,8 @@ class TelegramStandIn:
                 head = f"HTTP/1.1 {status} so\r\nContent-Length: {len(content)}\r\n"
                 secure.sendall(f"{head}Connection: close\r\n\r\n".encode() + content)
 
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.daemon = True
-        self._thread.start()
+        self._listen(LoopbackServer(("127.0.0.1", 0), Handler))
         return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
 
     def reply(self, request: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.requests.append(request)
@@ -91,36 +79,3 @@ class TelegramStandIn:
             return 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
         self.messages.append(body)
         return 200, {"ok": True, "result": {"message_id": len(self.messages)}}
-
-
-def certificate(pem: Path) -> ssl.SSLContext:
-    """A certificate for the API's host, written with its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
