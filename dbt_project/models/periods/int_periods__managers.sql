@@ -2,9 +2,9 @@
 -- deal cycle and the open pipeline. One row per grain, period and manager that has a
 -- measure other than 0 or an open deal.
 
-{% set key = 'period_grain, period_start, manager_id' %}
+{% set key = ['period_grain', 'period_start', 'manager_id'] %}
 {{ config(materialized='touched_keys', meta={
-    'key': key.split(', '),
+    'key': key,
     'touched_by': [
         'int_measures__periods', 'int_periods__open_pipeline', 'int_periods__lead_response',
         'int_periods__deal_cycle',
@@ -14,28 +14,28 @@
 with measures as (
 
     select * from {{ ref('int_measures__periods') }}
-    {{ where_touched(key) }}
+    {{ where_touched(key | join(', ')) }}
 
 ),
 
 open_pipeline as (
 
     select * from {{ ref('int_periods__open_pipeline') }}
-    {{ where_touched(key) }}
+    {{ where_touched(key | join(', ')) }}
 
 ),
 
 lead_response as (
 
     select * from {{ ref('int_periods__lead_response') }}
-    {{ where_touched(key) }}
+    {{ where_touched(key | join(', ')) }}
 
 ),
 
 deal_cycle as (
 
     select * from {{ ref('int_periods__deal_cycle') }}
-    {{ where_touched(key) }}
+    {{ where_touched(key | join(', ')) }}
 
 ),
 
