@@ -182,7 +182,7 @@ def test_falls_of_the_headline_figures_need_attention(browser: Browser) -> None:
     (fall,) = browser.page.query_selector_all("[data-fall]")
     assert fall.get_attribute("data-fall") == "revenue"
     text = fall.inner_text().replace("\u00a0", " ")
-    assert text == "Company, February 2026. Revenue ₽1,000 → ₽400 (−60 %)"
+    assert text == "Company, February 2026. Revenue ₽1,000 → ₽400 (−60%)"
     browser.open("overview", grain="month", period="2026-02-01", lang="en", source="referral")
     assert "₽600 → ₽200" in text_of(browser, "[data-fall]")
 
