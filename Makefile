@@ -9,6 +9,7 @@ READY := $(VENV)/.ready
 # The environment belongs to this directory: a copy of it elsewhere is rebuilt.
 IS_READY := $(shell test "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null && echo yes)
 
+SPARK_READY := $(VENV)/.spark
 # Superset lives apart: it wants other versions of what the project uses.
 SUPERSET := data/superset/venv
 SUPERSET_READY := $(SUPERSET)/.ready
@@ -128,6 +129,9 @@ superset: $(READY) $(SUPERSET_READY) ## Open Apache Superset with the sales dash
 superset-check: $(READY) $(SUPERSET_READY) ## Let a browser draw that dashboard into data/superset
 	@$(BIN)/python docs/bi/superset/serve.py --port $(PORT) --check
 
+.PHONY: spark-env
+spark-env: $(SPARK_READY) ## Add Apache Spark to the environment (VORONKA_ENGINE=spark)
+
 .PHONY: dbt2-check
 dbt2-check: $(READY) $(DBT2_READY) ## Build the demo with dbt 2 and compare every table
 	@VORONKA_DBT="$(CURDIR)/$(DBT2)/venv/bin/dbt" ADBC_DRIVER_PATH="$(CURDIR)/$(DBT2)/driver" \
@@ -142,10 +146,14 @@ dbt2-lock: $(READY) ## Resolve what dbt2-check needs, tests/dbt2
 		--omit-lockfile-registry-resolved
 
 .PHONY: lock
-lock: $(READY) ## Resolve pyproject.toml into requirements.lock
+lock: $(READY) ## Resolve pyproject.toml into requirements.lock and requirements-spark.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
 		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header \
 		--quiet --output-file requirements.lock
+
+	$(BIN)/uv pip compile --group spark --constraint requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header \
+		--quiet --output-file requirements-spark.lock
 
 .PHONY: superset-lock
 superset-lock: $(READY) ## Resolve what Superset needs, docs/bi/superset/requirements.in
@@ -216,6 +224,13 @@ $(SUPERSET_READY): docs/bi/superset/requirements.txt | $(READY)
 	@$(BIN)/uv pip install --quiet --python $(SUPERSET)/bin/python --require-hashes \
 		--compile-bytecode -r docs/bi/superset/requirements.txt
 	@printf '%s' "$(CURDIR)" > $(SUPERSET_READY)
+
+# Beside the rest: what both need has the same version in both locks.
+$(SPARK_READY): requirements-spark.lock $(READY)
+	@echo "Adding Apache Spark to $(VENV), one gigabyte …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps \
+		-r requirements-spark.lock
+	@touch $(SPARK_READY)
 
 # dbt 2 loads DuckDB as a driver by its name: a manifest says where the library is.
 ifneq ($(DBT2_IS_HERE),yes)

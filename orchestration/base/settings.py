@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -44,6 +44,24 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path("data"), description="Builds, publications and state.")
     dbt: str | None = Field(
         default=None, description="A dbt executable; by default the dbt of the lock file, in here."
+    )
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb", description="What runs the models: duckdb, or an Apache Spark."
+    )
+    spark: str = Field(
+        default="session",
+        pattern=r"^(session|(thrift|sc)://[^\s/:]+:\d{1,5})$",
+        description="Which Spark: session (in this process), thrift://host:port or sc://host:port.",
+    )
+    spark_prefix: str = Field(
+        default="voronka_",
+        pattern=r"^[a-z][a-z0-9_]{0,19}$",
+        description="Begins the names of the private schemas there.",
+    )
+    local_facts_rows: int = Field(
+        default=20_000_000,
+        ge=0,
+        description="Facts with more rows stay on the cluster, and are read from there.",
     )
     threads: int = Field(default=2, ge=1, le=256, description="Models that dbt builds at once.")
     memory: str = Field(
@@ -276,6 +294,11 @@ class Settings(BaseSettings):
     def build_file(self) -> Path:
         """The database that dbt writes; BI never reads it."""
         return self.build_dir / "voronka_build.duckdb"
+
+    @property
+    def spark_dir(self) -> Path:
+        """Warehouse, metastore and scratch files of a Spark session in this process."""
+        return self.data / "spark"
 
     @property
     def marts_file(self) -> Path:

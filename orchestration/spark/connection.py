@@ -1,0 +1,155 @@
+"""One connection to the Spark that `VORONKA_SPARK` names.
+
+Nothing of Spark is imported before a connection is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import yaml
+
+from orchestration.base.errors import WrongUse
+from orchestration.base.settings import Settings
+
+SESSION = "session"
+_REMEDY = "Run `make spark-env`, or unset VORONKA_ENGINE to build with DuckDB."
+
+
+class Spark(Protocol):
+    """What the refresh asks of a Spark, however it is reached."""
+
+    def run(self, sql: str) -> None:
+        """Run one statement."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of one query; only for those that are few."""
+
+
+def result_settings(settings: Settings) -> Mapping[str, str]:
+    """The session settings that decide what is computed: those of dbt's target `spark`."""
+    profile = yaml.safe_load((settings.root / "profiles.yml").read_text(encoding="utf-8"))
+    found = profile["voronka"]["outputs"]["spark"]["server_side_parameters"]
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """The variables by which profiles.yml reaches this Spark."""
+    variables = {"VORONKA_SPARK_PREFIX": settings.spark_prefix, "VORONKA_SPARK_METHOD": SESSION}
+    kind, _, address = settings.spark.partition("://")
+    if kind == "thrift":
+        host, _, port = address.partition(":")
+        return variables | {
+            "VORONKA_SPARK_METHOD": "thrift",
+            "VORONKA_SPARK_HOST": host,
+            "VORONKA_SPARK_PORT": port,
+        }
+    if kind == "sc":
+        return variables | {"SPARK_REMOTE": settings.spark}
+    return variables
+
+
+@contextlib.contextmanager
+def connected(settings: Settings) -> Iterator[Spark]:
+    """A connection with the settings that decide results.
+
+    A session in this process stays for whoever asks next, dbt too; `stop_session` ends it.
+    Raises WrongUse where pyspark is not installed.
+    """
+    if settings.spark.startswith("thrift://"):
+        with _thrift(settings) as spark:
+            yield spark
+    else:
+        yield _Session(session(settings))
+
+
+def session(settings: Settings) -> Any:
+    """The SparkSession of this process: its own Spark, or a Connect server's."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise WrongUse("Apache Spark is not installed here.", _REMEDY) from error
+    builder = SparkSession.builder.appName("voronka")
+    if settings.spark == SESSION:
+        for name, value in _static_settings(settings).items():
+            builder = builder.config(name, value)
+        builder = builder.enableHiveSupport()
+    else:
+        builder = builder.remote(settings.spark)
+    opened = builder.getOrCreate()
+    for name, value in result_settings(settings).items():
+        opened.conf.set(name, value)
+    return opened
+
+
+def stop_session() -> None:
+    """End the Spark of this process, if there is one."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        return
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        active.stop()
+
+
+def _static_settings(settings: Settings) -> Mapping[str, str]:
+    """Settings of a Spark in this process: its tables stay from one refresh to the next."""
+    place = settings.spark_dir
+    place.mkdir(parents=True, exist_ok=True)
+    return {
+        "spark.master": f"local[{settings.threads}]",
+        "spark.ui.enabled": "false",
+        "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", "2g"),
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.local.dir": str(place / "scratch"),
+        "spark.sql.warehouse.dir": str(place / "warehouse"),
+        "spark.sql.shuffle.partitions": str(settings.threads),
+        "spark.hadoop.javax.jdo.option.ConnectionURL": (
+            f"jdbc:derby:;databaseName={place / 'metastore'};create=true"
+        ),
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={place}",
+    }
+
+
+class _Session:
+    def __init__(self, opened: Any) -> None:
+        self._opened = opened
+
+    def run(self, sql: str) -> None:
+        self._opened.sql(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._opened.sql(sql).collect()]
+
+
+@contextlib.contextmanager
+def _thrift(settings: Settings) -> Iterator[Spark]:
+    try:
+        from pyhive import hive
+    except ImportError as error:
+        raise WrongUse("The client of Spark's thrift server is not installed.", _REMEDY) from error
+    host, _, port = settings.spark.removeprefix("thrift://").partition(":")
+    connection = hive.connect(
+        host=host, port=int(port), configuration=dict(result_settings(settings))
+    )
+    with contextlib.closing(connection):
+        yield _Thrift(connection)
+
+
+class _Thrift:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, sql: str) -> None:
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            cursor.execute(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
