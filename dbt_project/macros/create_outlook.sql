@@ -3,10 +3,27 @@
   (orchestration/outlook). Where it never did, they are empty, and nothing is said of any deal.
 #}
 {% macro create_outlook() -%}
+    {{ return(adapter.dispatch('create_outlook', 'voronka')()) }}
+{%- endmacro %}
+
+{% macro duckdb__create_outlook() -%}
     create schema if not exists {{ target.database }}.outlook;
     {%- for table, columns in outlook_tables().items() %}
     create table if not exists {{ target.database }}.outlook.{{ table }} ({{ columns }});
     {%- endfor %}
+{%- endmacro %}
+
+{# One statement at a time, in its words. #}
+{% macro spark__create_outlook() -%}
+    {%- if execute -%}
+    {%- set schema = env_var('VORONKA_SCHEMA_PREFIX', '') ~ 'outlook' -%}
+    {%- do run_query('create schema if not exists ' ~ schema) -%}
+    {%- for table, columns in outlook_tables().items() -%}
+        {%- do run_query(
+            'create table if not exists ' ~ schema ~ '.' ~ table ~ ' (' ~ columns.replace('varchar', 'string') ~ ')'
+        ) -%}
+    {%- endfor -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro outlook_tables() -%}

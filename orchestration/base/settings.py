@@ -26,6 +26,8 @@ from orchestration.base.variables import Variables, parse_value, read_variables
 
 DEMO_DIR = Path("seeds/demo/raw")
 MAX_FILE_ROWS = 2_000_000
+DUCKDB = "duckdb"
+SPARK = "spark"
 ORIGIN_SET = "set"
 ORIGIN_DATA = "data/raw"
 ORIGIN_DEMO = "demo"
@@ -46,7 +48,7 @@ class Settings(BaseSettings):
         default=None, description="A dbt executable; by default the dbt of the lock file, in here."
     )
     engine: Literal["duckdb", "spark"] = Field(
-        default="duckdb", description="What runs the models: duckdb, or an Apache Spark."
+        default=DUCKDB, description="What runs the models: duckdb, or an Apache Spark."
     )
     spark: str = Field(
         default="session",
@@ -387,6 +389,11 @@ class Settings(BaseSettings):
         return self.build_dir / "target_of_executable"
 
     @property
+    def spark_target_dir(self) -> Path:
+        """The same of dbt's target `spark`."""
+        return self.build_dir / "target_of_spark"
+
+    @property
     def refresh_cache(self) -> Path:
         """Fingerprint of the last good refresh: its inputs, and the files that it wrote."""
         return self.build_dir / "fingerprint.json"
@@ -450,13 +457,14 @@ class Settings(BaseSettings):
             **options,
         }
 
-    def dbt_environment(self) -> dict[str, str]:
-        """The environment of dbt's process: profiles.yml reads these."""
+    def dbt_environment(self, engine: str = DUCKDB) -> dict[str, str]:
+        """The environment of dbt's process: profiles.yml and the project read these."""
         return {
             # dbt has nothing to do with Postgres: its password stays here.
             **{name: text for name, text in os.environ.items() if name not in _SECRETS},
             "VORONKA_DATA_DIR": str(self.data),
             "VORONKA_THREADS": str(self.threads),
+            **(self._on_a_cluster() if engine == SPARK else {}),
             "VORONKA_MEMORY": self.memory,
             # Incremental models of another project are rebuilt.
             "VORONKA_PROJECT_VERSION": self.project_version,
@@ -465,11 +473,28 @@ class Settings(BaseSettings):
             "PYTHONUNBUFFERED": "1",
         }
 
-    def dbt_arguments(self, target: Path | None = None) -> list[str]:
+    def _on_a_cluster(self) -> dict[str, str]:
+        kind, _, address = self.spark.partition("://")
+        host, _, port = address.partition(":")
+        # dbt-spark reaches a Connect server as its session, by Spark's own variable.
+        method = {"VORONKA_SPARK_METHOD": "thrift" if kind == "thrift" else "session"}
+        if kind == "thrift":
+            method |= {"VORONKA_SPARK_HOST": host, "VORONKA_SPARK_PORT": port}
+        elif kind == "sc":
+            method |= {"SPARK_REMOTE": self.spark}
+        return {
+            **method,
+            "VORONKA_SCHEMA_PREFIX": self.spark_prefix,
+            # A cluster knows schemas alone.
+            "VORONKA_RAW_DATABASE": "",
+        }
+
+    def dbt_arguments(self, target: Path | None = None, engine: str = DUCKDB) -> list[str]:
         """Arguments of every dbt command; `target` is where it writes, by default `target_dir`."""
         place = str(target or self.target_dir)
         arguments = ["--project-dir", str(self.root), "--profiles-dir", str(self.root)]
         arguments += ["--target-path", place, "--log-path", place]
+        arguments += ["--target", engine]
         if self.dbt_overrides:
             arguments += ["--vars", json.dumps(self.dbt_overrides, sort_keys=True)]
         return arguments

@@ -15,7 +15,7 @@ from typing import Any
 from orchestration.base.errors import BuildFailed, process_ended
 from orchestration.base.files import read_json
 from orchestration.base.interrupt import is_interruption
-from orchestration.base.settings import Settings
+from orchestration.base.settings import DUCKDB, Settings
 
 # A whole refresh: seeds, models and data tests, each as soon as what it needs is there.
 BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -62,9 +62,9 @@ def run_dbt(settings: Settings, arguments: Sequence[str], listener: Listener) ->
 
     Raises BuildFailed where dbt cannot be started, ProcessEnded where it was killed.
     """
-    if settings.dbt is not None:
+    if settings.dbt is not None and settings.engine == DUCKDB:
         return _run_executable(settings, settings.dbt, arguments, listener)
-    return _run_here(settings, arguments, listener)
+    return _run_here(settings, arguments, listener, settings.engine)
 
 
 def parse(settings: Settings) -> DbtRun:
@@ -78,11 +78,13 @@ def parse(settings: Settings) -> DbtRun:
     return _run_here(settings, ["parse", "--no-partial-parse"], lambda name, status: None)
 
 
-def _run_here(settings: Settings, arguments: Sequence[str], listener: Listener) -> DbtRun:
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+def _run_here(
+    settings: Settings, arguments: Sequence[str], listener: Listener, engine: str = DUCKDB
+) -> DbtRun:
     from dbt.cli.main import dbtRunner
 
     warnings: list[str] = []
+    target = settings.target_dir if engine == DUCKDB else settings.spark_target_dir
 
     def hear(event: Any) -> None:
         if event.info.level == "warn":
@@ -91,14 +93,17 @@ def _run_here(settings: Settings, arguments: Sequence[str], listener: Listener) 
         elif event.info.name in _RESULTS:
             listener(event.data.node_info.node_name, event.data.node_info.node_status)
 
-    with _environment(settings.dbt_environment()):
+    with _environment(settings.dbt_environment(engine)):
         try:
             done = dbtRunner(callbacks=[hear]).invoke(
-                [*arguments, *settings.dbt_arguments(), *_QUIET]
+                [*arguments, *settings.dbt_arguments(target, engine), *_QUIET]
             )
         finally:
-            # The next steps read the file that dbt wrote.
-            DuckDBConnectionManager.close_all_connections()
+            if engine == DUCKDB:
+                from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+                # The next steps read the file that dbt wrote.
+                DuckDBConnectionManager.close_all_connections()
     if done.exception is not None and is_interruption(done.exception):
         raise KeyboardInterrupt from done.exception
     found = getattr(done.result, "results", None) or []
@@ -113,7 +118,7 @@ def _run_here(settings: Settings, arguments: Sequence[str], listener: Listener) 
         for item in found
     )
     error = str(done.exception) if done.exception else ""
-    return DbtRun(bool(done.success), results, tuple(warnings), settings.target_dir, error)
+    return DbtRun(bool(done.success), results, tuple(warnings), target, error)
 
 
 def _run_executable(

@@ -36,22 +36,6 @@ def result_settings(settings: Settings) -> Mapping[str, str]:
     return {str(name): str(value) for name, value in found.items()}
 
 
-def dbt_environment(settings: Settings) -> dict[str, str]:
-    """The variables by which profiles.yml reaches this Spark."""
-    variables = {"VORONKA_SPARK_PREFIX": settings.spark_prefix, "VORONKA_SPARK_METHOD": SESSION}
-    kind, _, address = settings.spark.partition("://")
-    if kind == "thrift":
-        host, _, port = address.partition(":")
-        return variables | {
-            "VORONKA_SPARK_METHOD": "thrift",
-            "VORONKA_SPARK_HOST": host,
-            "VORONKA_SPARK_PORT": port,
-        }
-    if kind == "sc":
-        return variables | {"SPARK_REMOTE": settings.spark}
-    return variables
-
-
 @contextlib.contextmanager
 def connected(settings: Settings) -> Iterator[Spark]:
     """A connection with the settings that decide results.

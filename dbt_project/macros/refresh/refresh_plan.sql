@@ -10,6 +10,14 @@
   not be built.
 #}
 {% macro refresh_plan(only_how=false) -%}
+    {{ return(adapter.dispatch('refresh_plan', 'voronka')(only_how)) }}
+{%- endmacro %}
+
+{% macro spark__refresh_plan(only_how) -%}
+    {%- do return({'how': 'whole'}) -%}
+{%- endmacro %}
+
+{% macro duckdb__refresh_plan(only_how) -%}
     {%- set states = built_states(names_with_state()) -%}
     {%- set is_known = is_table(this) and not should_full_refresh() -%}
     {%- set built = states.get(model.name, {}) if is_known else {} -%}
