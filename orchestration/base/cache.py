@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -23,6 +24,8 @@ from orchestration.base.files import read_json, write_json
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach, literal, quote
 
+# Of a build by Spark: relations, and versions of the files that they were made from.
+HANDED_OVER = "state.handed_over"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RELATIONS = """
     select schema_name, table_name as name from duckdb_tables()
@@ -38,6 +41,10 @@ _VERSIONED = """
     where database_name = current_database()
         and schema_name = 'state' and starts_with(table_name, 'of__')
 """
+
+
+# What lies on the cluster: its rows are not read to tell whether they are the same.
+_OUTSIDE = f"select schema_name || '.' || table_name, version from {HANDED_OVER} where not is_table"
 
 
 @dataclass(frozen=True)
@@ -95,14 +102,23 @@ def table_versions(build_files: tuple[Path, ...], _states: str) -> dict[str, str
         for file in build_files:
             connection.execute(f"use {quote(file.stem)}")
             versioned = {name for (name,) in connection.execute(_VERSIONED).fetchall()}
+            outside = _versions_outside(connection)
             for schema, name in connection.execute(_RELATIONS).fetchall():
-                if name in versioned:
+                if f"{schema}.{name}" in outside:
+                    versions[f"{schema}.{name}"] = outside[f"{schema}.{name}"]
+                elif name in versioned:
                     found = connection.execute(f"select version from state.{quote(f'of__{name}')}")
                     versions[f"{schema}.{name}"] = str(found.fetchall())
                 else:
                     relation = f"{quote(schema)}.{quote(name)}"
                     versions[f"{schema}.{name}"] = _content(connection, relation)
     return versions
+
+
+def _versions_outside(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    with suppress(duckdb.CatalogException):
+        return dict(connection.execute(_OUTSIDE).fetchall())
+    return {}
 
 
 def zone_fingerprint(settings: Settings) -> str:
@@ -148,7 +164,8 @@ def _tools(settings: Settings) -> dict[str, str]:
     profiles = yaml.safe_load((settings.root / "profiles.yml").read_text(encoding="utf-8"))
     options: dict[str, str] = profiles["voronka"]["outputs"]["duckdb"].get("config_options", {})
     tools = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
-    return tools | {"project": settings.project_version}
+    # A build by another engine has views where this one has tables.
+    return tools | {"project": settings.project_version, "engine": settings.engine}
 
 
 def file_states(files: Iterable[Path]) -> dict[str, list[int] | None]:

@@ -1,0 +1,470 @@
+"""What Spark built, brought into the private build as dbt-duckdb would have left it.
+
+Everything behind the models reads the build: expectations, metrics, publication, Postgres, the
+page. Tables that they read become tables of it; the rest become views of the warehouse's Parquet,
+so that nothing as large as the calls passes through this machine for nobody.
+
+Each relation is replaced in a transaction of its own, together with a version of the files that it
+was made from. A hand-over that dies leaves some relations of the new build and some of the old, as
+a build by DuckDB does that dies; the next one replaces those whose version is another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import jinja2
+import yaml
+
+from orchestration.base.cache import HANDED_OVER, fingerprint_of
+from orchestration.base.errors import BuildFailed, first_line
+from orchestration.base.object_store import load_object_store
+from orchestration.base.settings import Settings
+from orchestration.base.sql import Scalar, attach, literal, quote, sql_value
+from orchestration.models.dbt import PUBLISHED_SCHEMAS, Manifest
+from orchestration.models.run import OUTLOOK, NodeResult
+from orchestration.spark.connection import Spark
+from orchestration.spark.tables import (
+    PARQUET,
+    DataFile,
+    SparkTable,
+    data_files,
+    describe,
+    duckdb_type,
+    identifier,
+    is_local,
+    place_of,
+    spark_type,
+    table_name,
+    text,
+)
+
+# Private tables that later steps read more than once; seeds are so, too.
+READ_AGAIN = frozenset(
+    {
+        "int_refresh__as_of",
+        "int_outlook__features",
+        "int_outlook__stays",
+        "int_outlook__payment_lags",
+    }
+)
+_FACT = "fct_"
+_GREEN = frozenset({"success"})
+_EXPORTS = "handover"
+_INSERTED_ROWS = 500
+_MACRO = "macro.voronka.outlook_tables"
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """A relation of the private build that came from the cluster.
+
+    `rows` by the files' footers, `location` where they lie. `stays` says that it is a fact of more
+    rows than come to this machine: the build has a view of it.
+    """
+
+    schema: str
+    name: str
+    is_table: bool
+    rows: int
+    location: str
+    is_unchanged: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is published, but not copied to this machine."""
+        return not self.is_table and self.schema in PUBLISHED_SCHEMAS
+
+
+def hand_over(
+    settings: Settings, manifest: Manifest, spark: Spark, results: Sequence[NodeResult]
+) -> list[HandedOver]:
+    """Bring what dbt built in this run into the private build; what each relation came to.
+
+    `manifest` is that of the target `duckdb`: it says which relation is which, and of what types.
+    Raises BuildFailed where a table cannot be read here.
+    """
+    nodes = [
+        manifest["nodes"][result.unique_id]
+        for result in results
+        if result.status in _GREEN and _is_relation(manifest["nodes"].get(result.unique_id, {}))
+    ]
+    with _written_build(settings) as connection:
+        _create_outlook(connection, settings, manifest)
+        return [_hand_over(connection, settings, spark, node) for node in nodes]
+
+
+def handed_over(settings: Settings) -> list[HandedOver]:
+    """What the private build has from the cluster; nothing where DuckDB built it."""
+    found: list[HandedOver] = []
+    for file in settings.build_files:
+        if file.is_file():
+            with duckdb.connect(str(file), read_only=True) as connection:
+                found += read_handed_over(connection)
+    return found
+
+
+def read_handed_over(connection: duckdb.DuckDBPyConnection) -> list[HandedOver]:
+    """What the session's database has from the cluster."""
+    with contextlib.suppress(duckdb.CatalogException):
+        rows = connection.execute(
+            f"select schema_name, table_name, is_table, rows, location from {HANDED_OVER} "
+            "order by all"
+        ).fetchall()
+        return [HandedOver(*row) for row in rows]
+    return []
+
+
+def bring_outlook(settings: Settings, manifest: Manifest, spark: Spark) -> None:
+    """Bring to the cluster what the step `outlook` wrote for dbt's models, if it is new there.
+
+    As Parquet in the schema's own place where this machine writes there, else by statements.
+    """
+    names = sorted(
+        source["name"]
+        for source in manifest["sources"].values()
+        if source["source_name"] == OUTLOOK
+    )
+    schema = f"{settings.spark_prefix}{OUTLOOK}"
+    with duckdb.connect(config=settings.session()) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        attach(connection, settings.build_file)
+        _run(spark, f"create schema if not exists {identifier(schema)}")
+        place = _place_of_schema(spark, schema)
+        if place is not None:
+            load_object_store(connection, place)
+        for name in names:
+            _bring(connection, settings, spark, schema, name, place)
+
+
+@contextlib.contextmanager
+def _written_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A session that writes both files of the build, made as dbt's profile has them."""
+    profile = yaml.safe_load((settings.root / "profiles.yml").read_text(encoding="utf-8"))
+    target = profile["voronka"]["outputs"]["duckdb"]
+    (marts_version,) = (
+        database["options"]["storage_version"]
+        for database in target["attach"]
+        if database["alias"] == settings.marts_file.stem
+    )
+    versions = (target["config_options"]["storage_compatibility_version"], marts_version)
+    settings.build_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with duckdb.connect(config=settings.session(threads=settings.threads)) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute("set preserve_insertion_order = false")
+            for file, version in zip(settings.build_files, versions, strict=True):
+                catalogue = quote(file.stem)
+                connection.execute(
+                    f"attach {literal(str(file))} as {catalogue} "
+                    f"(storage_version {literal(version)})"
+                )
+                connection.execute(f"create schema if not exists {catalogue}.state")
+                connection.execute(
+                    f"create table if not exists {catalogue}.{HANDED_OVER} (schema_name varchar, "
+                    "table_name varchar, version varchar, is_table boolean, rows bigint, "
+                    "location varchar)"
+                )
+            yield connection
+            for file in settings.build_files:
+                connection.execute(f"checkpoint {quote(file.stem)}")
+    except duckdb.Error as error:
+        raise BuildFailed(
+            f"What Spark built could not be brought into {settings.build_dir}: {first_line(error)}",
+            "See that the disk has space and that nobody has its files open; then refresh again.",
+        ) from error
+
+
+def _create_outlook(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, manifest: Manifest
+) -> None:
+    """The tables that dbt's hook creates on DuckDB, where the step `outlook` writes."""
+    schema = f"{quote(settings.build_file.stem)}.{OUTLOOK}"
+    connection.execute(f"create schema if not exists {schema}")
+    for table, columns in outlook_tables(manifest).items():
+        connection.execute(f"create table if not exists {schema}.{table} ({columns})")
+
+
+def outlook_tables(manifest: Manifest) -> Mapping[str, str]:
+    """The columns of each table of the schema `outlook`, as the macro of that name states them."""
+    returned: list[Mapping[str, str]] = []
+    environment = jinja2.Environment(autoescape=False, extensions=["jinja2.ext.do"])
+    environment.globals["return"] = returned.append
+    macro = manifest["macros"][_MACRO]["macro_sql"]
+    environment.from_string(f"{macro}{{% do outlook_tables() %}}").render()
+    return returned[0]
+
+
+def _is_relation(node: Mapping[str, Any]) -> bool:
+    return (
+        node.get("resource_type") in ("model", "seed")
+        and node["config"]["materialized"] != "ephemeral"
+    )
+
+
+def _hand_over(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, spark: Spark, node: Mapping[str, Any]
+) -> HandedOver:
+    """Bring one relation, unless the build has it of the same files."""
+    schema, name = node["schema"], node["alias"]
+    table = describe(spark, f"{settings.spark_prefix}{schema}", name)
+    if table.provider != PARQUET:
+        table = _exported(spark, table, f"{settings.spark_prefix}{schema}", name)
+    place = place_of(table.location)
+    load_object_store(connection, place)
+    files = data_files(connection, place)
+    rows = _rows_of(connection, files)
+    is_table = _comes_here(settings, node, rows)
+    select = selected(node, table, files)
+    version = fingerprint_of(select, [[file.path, file.bytes] for file in files], is_table)
+    found = HandedOver(schema, name, is_table, rows, place)
+    catalogue = quote(node["database"])
+    if _has(connection, node, version, is_table):
+        return HandedOver(schema, name, is_table, rows, place, is_unchanged=True)
+    relation = f"{catalogue}.{quote(schema)}.{quote(name)}"
+    connection.execute("begin")
+    try:
+        connection.execute(f"create schema if not exists {catalogue}.{quote(schema)}")
+        _drop(connection, node, relation)
+        kind = "table" if is_table else "view"
+        connection.execute(f"create {kind} {relation} as {select}")
+        record_relation(connection, f"{catalogue}.{HANDED_OVER}", found, version)
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+    return found
+
+
+def record_relation(
+    connection: duckdb.DuckDBPyConnection, table: str, found: HandedOver, version: str
+) -> None:
+    """Note in a database's own table what a relation was made from."""
+    key = f"schema_name = {literal(found.schema)} and table_name = {literal(found.name)}"
+    values: tuple[Scalar, ...] = (found.schema, found.name, version)
+    values += (found.is_table, found.rows, found.location)
+    connection.execute(f"delete from {table} where {key}")
+    connection.execute(f"insert into {table} values ({', '.join(map(sql_value, values))})")
+
+
+def _comes_here(settings: Settings, node: Mapping[str, Any], rows: int) -> bool:
+    """Whether a relation becomes a table of the build."""
+    if node["schema"] in PUBLISHED_SCHEMAS:
+        return not node["alias"].startswith(_FACT) or rows <= settings.local_facts_rows
+    return node["resource_type"] == "seed" or node["alias"] in READ_AGAIN
+
+
+def selected(node: Mapping[str, Any], table: SparkTable, files: Sequence[DataFile]) -> str:
+    """The select that gives a model's rows from its files, in types and order as on DuckDB."""
+    types = {name: duckdb_type(kind) for name, kind in table.columns.items()}
+    is_contracted = (node["config"].get("contract") or {}).get("enforced")
+    if is_contracted:
+        stated = {column["name"]: column["data_type"] for column in node["columns"].values()}
+        missing = [name for name in stated if name not in types]
+        if missing:
+            raise BuildFailed(
+                f"{table.name} on Spark has no column {missing[0]}.",
+                "Its contract states it: build it with `voronka refresh --full`.",
+            )
+    else:
+        stated = types
+    if not files:
+        columns = ", ".join(f"cast(null as {it}) as {quote(name)}" for name, it in stated.items())
+        return f"select {columns} where false"
+    columns = ", ".join(
+        f"cast({quote(name)} as {it}) as {quote(name)}" for name, it in stated.items()
+    )
+    select = f"select {columns} from {_parquet(files, types, table.partitions)}"
+    grain = ((node["config"].get("meta") or {}).get("grain") or []) if is_contracted else []
+    order = ", ".join(f"{quote(column)} nulls first" for column in grain)
+    return f"{select} order by {order}" if order else select
+
+
+def _parquet(
+    files: Sequence[DataFile], types: Mapping[str, str], partitions: Collection[str]
+) -> str:
+    """DuckDB's reading of a table's files. Columns of directories have the table's types."""
+    paths = ", ".join(literal(file.path) for file in files)
+    if not partitions:
+        return f"read_parquet([{paths}], hive_partitioning = false)"
+    typed = ", ".join(f"{literal(name)}: {literal(types[name])}" for name in partitions)
+    return f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{{typed}}})"
+
+
+def _rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile]) -> int:
+    if not files:
+        return 0
+    paths = ", ".join(literal(file.path) for file in files)
+    found = connection.execute(
+        f"select sum(num_rows)::bigint from parquet_file_metadata([{paths}])"
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _kind(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> str:
+    """`table`, `view` or nothing: what lies under a node's name."""
+    for kind in ("table", "view"):
+        found = connection.execute(
+            f"select count(*) from duckdb_{kind}s() where database_name = "
+            f"{literal(node['database'])} and schema_name = {literal(node['schema'])} "
+            f"and {kind}_name = {literal(node['alias'])}"
+        ).fetchone()
+        if found and found[0]:
+            return kind
+    return ""
+
+
+def _has(
+    connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any], version: str, is_table: bool
+) -> bool:
+    found = connection.execute(
+        f"select version from {quote(node['database'])}.{HANDED_OVER} where schema_name = "
+        f"{literal(node['schema'])} and table_name = {literal(node['alias'])}"
+    ).fetchone()
+    is_same = found is not None and found[0] == version
+    return is_same and _kind(connection, node) == ("table" if is_table else "view")
+
+
+def _drop(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any], relation: str) -> None:
+    kind = _kind(connection, node)
+    if kind:
+        connection.execute(f"drop {kind} {relation}")
+
+
+def _exported(spark: Spark, table: SparkTable, schema: str, name: str) -> SparkTable:
+    """A copy as Parquet of a table that is kept otherwise, beside its schema's tables."""
+    location = f"{_location_of_schema(spark, schema).rstrip('/')}/{_EXPORTS}/{name}"
+    _run(
+        spark,
+        f"insert overwrite directory {text(location)} using parquet select * from {table.name}",
+    )
+    return SparkTable(table.name, table.columns, (), PARQUET, location)
+
+
+def _location_of_schema(spark: Spark, schema: str) -> str:
+    rows = spark.rows(f"describe schema extended {identifier(schema)}")
+    found = {str(row[0]).lower(): str(row[1]) for row in rows}
+    return found.get("location", "")
+
+
+def _place_of_schema(spark: Spark, schema: str) -> str | None:
+    """Where the schema's files lie, if this machine may have it, too."""
+    with contextlib.suppress(BuildFailed):
+        place = place_of(_location_of_schema(spark, schema))
+        if place and (not is_local(place) or Path(place).parent.is_dir()):
+            return place
+    return None
+
+
+def _bring(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    spark: Spark,
+    schema: str,
+    name: str,
+    place: str | None,
+) -> None:
+    """Bring one table of the outlook to the cluster, if the one there is of other rows."""
+    source = f"{quote(settings.build_file.stem)}.{OUTLOOK}.{quote(name)}"
+    columns = {column: kind for column, kind, *_ in _described(connection, source)}
+    count, content = connection.execute(
+        f"select count(*), count(*) || ' ' || coalesce(sum(hash(_row)), 0) from {source} as _row"
+    ).fetchone() or (0, "")
+    version = fingerprint_of(content, columns, duckdb.__version__)
+    table = table_name(schema, name)
+    stated = ", ".join(f"{identifier(it)} {spark_type(kind)}" for it, kind in columns.items())
+    _run(spark, f"create table if not exists {table} ({stated})")
+    if _property(spark, table, "voronka.version") == version:
+        return
+    # What is begun is of no version until it is whole.
+    _run(spark, f"alter table {table} set tblproperties ('voronka.version' = '')")
+    if place is None or not _brought_as_parquet(connection, spark, source, table, name, place):
+        _insert(connection, spark, source, table, columns)
+    found = spark.rows(f"select count(*) from {table}")
+    if int(found[0][0]) != count:
+        raise BuildFailed(
+            f"{schema}.{name} has {found[0][0]} rows on Spark, and {count} here.",
+            "Refresh again; if it stays so, see who else writes there.",
+        )
+    _run(spark, f"alter table {table} set tblproperties ('voronka.version' = {text(version)})")
+
+
+def _brought_as_parquet(
+    connection: duckdb.DuckDBPyConnection,
+    spark: Spark,
+    source: str,
+    table: str,
+    name: str,
+    place: str,
+) -> bool:
+    """Whether the cluster read what was written for it; it may have another disk."""
+    folder = f"{place}/{_EXPORTS}/{name}"
+    file = f"{folder}/{fingerprint_of(source, table)[:16]}.parquet"
+    try:
+        if is_local(place):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        connection.execute(f"copy (from {source}) to {literal(file)} (format parquet)")
+    except (OSError, duckdb.Error):
+        return False
+    address = file if is_local(place) else file.replace("s3://", "s3a://", 1)
+    try:
+        spark.run(f"insert overwrite table {table} select * from parquet.{identifier(address)}")
+        expected = connection.execute(f"select count(*) from {source}").fetchone()
+        found = spark.rows(f"select count(*) from {table}")
+    except Exception:  # noqa: BLE001 - each client raises its own; statements bring it then
+        return False
+    finally:
+        if is_local(place):
+            Path(file).unlink(missing_ok=True)
+    return expected is not None and int(found[0][0]) == expected[0]
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    spark: Spark,
+    source: str,
+    table: str,
+    columns: Mapping[str, str],
+) -> None:
+    """Replace a table's rows by statements; all that any Spark takes."""
+    _run(spark, f"insert overwrite table {table} select * from {table} where false")
+    rows = connection.execute(
+        f"select {', '.join(f'{quote(name)}::varchar' for name in columns)} from {source}"
+    )
+    kinds = [spark_type(kind) for kind in columns.values()]
+    while batch := rows.fetchmany(_INSERTED_ROWS):
+        values = ", ".join(
+            f"({', '.join(_value(*pair) for pair in zip(row, kinds, strict=True))})"
+            for row in batch
+        )
+        _run(spark, f"insert into {table} values {values}")
+
+
+def _value(value: str | None, kind: str) -> str:
+    if value is None:
+        return f"cast(null as {kind})"
+    return text(value) if kind == "string" else f"cast({text(value)} as {kind})"
+
+
+def _described(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, ...]]:
+    return connection.execute(f"describe {relation}").fetchall()
+
+
+def _property(spark: Spark, table: str, name: str) -> str:
+    rows = spark.rows(f"show tblproperties {table}")
+    return {str(row[0]): str(row[1]) for row in rows}.get(name, "")
+
+
+def _run(spark: Spark, sql: str) -> None:
+    try:
+        spark.run(sql)
+    except Exception as error:
+        raise BuildFailed(
+            f"Spark refused a statement: {first_line(error)}",
+            "Look at the cluster's log; then refresh again.",
+        ) from error
