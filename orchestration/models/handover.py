@@ -432,7 +432,8 @@ def _insert(
     columns: Mapping[str, str],
 ) -> None:
     """Replace a table's rows by statements; all that any Spark takes."""
-    _run(spark, f"insert overwrite table {table} select * from {table} where false")
+    nothing = ", ".join(f"cast(null as {spark_type(kind)})" for kind in columns.values())
+    _run(spark, f"insert overwrite table {table} select {nothing} where false")
     rows = connection.execute(
         f"select {', '.join(f'{quote(name)}::varchar' for name in columns)} from {source}"
     )

@@ -96,7 +96,7 @@ def _static_settings(settings: Settings) -> Mapping[str, str]:
         "spark.hadoop.javax.jdo.option.ConnectionURL": (
             f"jdbc:derby:;databaseName={place / 'metastore'};create=true"
         ),
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={place}",
+        "spark.driver.extraJavaOptions": f'"-Dderby.system.home={place}"',
     }
 
 
