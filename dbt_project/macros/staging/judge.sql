@@ -56,7 +56,7 @@ read as (
     select
         *,
         {%- for column in columns %}
-        {{ read_column(column, given_types[column.name] == 'VARCHAR') }} as {{ column.name }}__read
+        {{ read_column(column, kind_of_type(given_types[column.name]) == 'text') }} as {{ column.name }}__read
         {{- ',' if not loop.last }}
         {%- endfor %}
     from given
@@ -106,7 +106,7 @@ final as (
         case when {{ list_length('reasons') }} = 0 then all_bad_values end as bad_values,
         coalesce({{ (dates[:1] + [local_date('_loaded_at')]) | join(', ') }}) as event_on,
         case
-            when {{ list_length('reasons') }} > 0 then {{ given_values(columns) }}
+            when {{ list_length('reasons') }} > 0 then {{ given_values(columns, given_types) }}
         end as given,
         _file
     from decided

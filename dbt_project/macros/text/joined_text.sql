@@ -6,3 +6,7 @@
 {% macro duckdb__joined_text(value, separator) -%}
     string_agg({{ value }}, '{{ separator }}' order by {{ value }})
 {%- endmacro %}
+
+{% macro spark__joined_text(value, separator) -%}
+    listagg({{ value }}, '{{ separator }}') within group (order by {{ value }})
+{%- endmacro %}

@@ -6,3 +6,7 @@
 {% macro duckdb__thousands(number) -%}
     format('{:,}', {{ number }})
 {%- endmacro %}
+
+{% macro spark__thousands(number) -%}
+    format_number({{ number }}, 0)
+{%- endmacro %}

@@ -6,3 +6,7 @@
 {% macro duckdb__add_seconds(instant, seconds) -%}
     ({{ instant }} + to_seconds({{ seconds }}))
 {%- endmacro %}
+
+{% macro spark__add_seconds(instant, seconds) -%}
+    ({{ instant }} + make_dt_interval(0, 0, 0, cast({{ seconds }} as decimal(18, 6))))
+{%- endmacro %}

@@ -9,3 +9,12 @@
     )) as date) as date_day
     from {{ relation }}
 {%- endmacro %}
+
+{% macro spark__date_spine(relation, first_day, end_day) -%}
+    {#- A sequence from a later day to an earlier one is an error. -#}
+    select explode(case
+        when {{ first_day }} < {{ end_day }}
+            then sequence({{ first_day }}, date_sub({{ end_day }}, 1), interval '1' day)
+    end) as date_day
+    from {{ relation }}
+{%- endmacro %}

@@ -6,3 +6,7 @@
 {% macro duckdb__days_between(since, until) -%}
     cast({{ until }} - {{ since }} as integer)
 {%- endmacro %}
+
+{% macro spark__days_between(since, until) -%}
+    date_diff({{ until }}, {{ since }})
+{%- endmacro %}

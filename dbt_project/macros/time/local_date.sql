@@ -6,3 +6,7 @@
 {% macro duckdb__local_date(instant) -%}
     cast(({{ instant }} at time zone '{{ var("reporting_timezone") }}') as date)
 {%- endmacro %}
+
+{% macro spark__local_date(instant) -%}
+    cast(from_utc_timestamp({{ instant }}, '{{ var("reporting_timezone") }}') as date)
+{%- endmacro %}

@@ -6,3 +6,7 @@
 {% macro duckdb__local_hour(instant) -%}
     hour({{ instant }} at time zone '{{ var("reporting_timezone") }}')
 {%- endmacro %}
+
+{% macro spark__local_hour(instant) -%}
+    cast(hour(from_utc_timestamp({{ instant }}, '{{ var("reporting_timezone") }}')) as bigint)
+{%- endmacro %}

@@ -6,3 +6,7 @@
 {% macro duckdb__microseconds_between(since, until) -%}
     (epoch_us({{ until }}) - epoch_us({{ since }}))
 {%- endmacro %}
+
+{% macro spark__microseconds_between(since, until) -%}
+    (unix_micros({{ until }}) - unix_micros({{ since }}))
+{%- endmacro %}

@@ -12,3 +12,13 @@
         when 'year' then interval 1 year
     end as date)
 {%- endmacro %}
+
+{% macro spark__next_period_start(grain, start) -%}
+    case {{ grain }}
+        when 'day' then date_add({{ start }}, 1)
+        when 'week' then date_add({{ start }}, 7)
+        when 'month' then add_months({{ start }}, 1)
+        when 'quarter' then add_months({{ start }}, 3)
+        when 'year' then add_months({{ start }}, 12)
+    end
+{%- endmacro %}

@@ -9,3 +9,10 @@
             then greatest(date_sub('second', {{ since }}, {{ until }}), 0)
     end
 {%- endmacro %}
+
+{% macro spark__seconds_between(since, until) -%}
+    case
+        when {{ since }} is not null and {{ until }} is not null
+            then greatest(timestampdiff(second, {{ since }}, {{ until }}), 0)
+    end
+{%- endmacro %}

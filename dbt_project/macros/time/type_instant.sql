@@ -6,3 +6,7 @@
 {% macro duckdb__type_instant() -%}
     timestamp with time zone
 {%- endmacro %}
+
+{% macro spark__type_instant() -%}
+    timestamp
+{%- endmacro %}

@@ -6,3 +6,7 @@
 {% macro duckdb__utc_instant(text) -%}
     timestamptz '{{ text }}+00'
 {%- endmacro %}
+
+{% macro spark__utc_instant(text) -%}
+    timestamp '{{ text }}+00:00'
+{%- endmacro %}

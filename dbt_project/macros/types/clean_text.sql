@@ -10,3 +10,7 @@
         else nullif(trim({{ value }}, chr(32) || chr(9) || chr(10) || chr(13)), '')
     end
 {%- endmacro %}
+
+{% macro spark__clean_text(value) -%}
+    nullif(trim(both chr(32) || chr(9) || chr(10) || chr(13) from {{ value }}), '')
+{%- endmacro %}

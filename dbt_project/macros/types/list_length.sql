@@ -6,3 +6,7 @@
 {% macro duckdb__list_length(items) -%}
     len({{ items }})
 {%- endmacro %}
+
+{% macro spark__list_length(items) -%}
+    cast(array_size({{ items }}) as bigint)
+{%- endmacro %}

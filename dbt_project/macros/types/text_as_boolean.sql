@@ -19,3 +19,16 @@
             and try_cast({{ value }} as double) = 1 then true
     end
 {%- endmacro %}
+
+{% macro spark__text_as_boolean(value) -%}
+    {%- set zeros = '0+([.]0+)?([eE][+-]?[0-9]+)?' -%}
+    {%- set power_of_ten = '(0*10*([.]0+)?|0+[.]0*10*)([eE][+-]?[0-9]+)?' -%}
+    case
+        when lower({{ value }}) in ('true', 't', 'yes', 'y', '1') then true
+        when lower({{ value }}) in ('false', 'f', 'no', 'n', '0') then false
+        when {{ value }} rlike r'^[+-]?{{ zeros }}\z' then false
+        when
+            {{ value }} rlike r'^[+]?{{ power_of_ten }}\z'
+            and try_cast({{ value }} as double) = 1 then true
+    end
+{%- endmacro %}

@@ -9,3 +9,11 @@
             then try_cast(left({{ value }}, 10) as date)
     end
 {%- endmacro %}
+
+{% macro spark__text_as_date(value) -%}
+    {#- Before `\z`, since `$` also stands before a last line end. -#}
+    case
+        when {{ value }} rlike r'{{ timestamp_grammar() }}\z'
+            then try_cast(left({{ value }}, 10) as date)
+    end
+{%- endmacro %}

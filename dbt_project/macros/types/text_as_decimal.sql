@@ -32,3 +32,27 @@
             )
     end
 {%- endmacro %}
+
+{% macro spark__text_as_decimal(value, data_type) -%}
+    {#- The engine reads exponents, but writes out the zeros of 1e-999999999. -#}
+    {%- set digits -%}
+        repeat('0', 199) || replace(regexp_extract({{ value }}, '[0-9.]+', 0), '.', '')
+        || repeat('0', 199)
+    {%- endset -%}
+    {%- set point -%}
+        199 + length(regexp_extract({{ value }}, '[0-9]+', 0)) + cast(greatest(-199, least(199,
+            try_cast(regexp_extract({{ value }}, '[eE](.+)$', 1) as double)
+        )) as integer)
+    {%- endset -%}
+    case
+        when {{ value }} rlike r'^[+-]?[0-9]+([.][0-9]+)?\z'
+            then try_cast({{ value }} as {{ data_type }})
+        when {{ value }} rlike r'^[+-]?[0-9]+([.][0-9]+)?[eE][+-]?[0-9]+\z'
+            then try_cast(
+                regexp_extract({{ value }}, '^-?', 0)
+                || substr({{ digits }}, 1, {{ point }}) || '.'
+                || substr({{ digits }}, {{ point }} + 1)
+                as {{ data_type }}
+            )
+    end
+{%- endmacro %}

@@ -9,3 +9,10 @@
             then try_cast(regexp_replace({{ value }}, '[.]0+$', '') as bigint)
     end
 {%- endmacro %}
+
+{% macro spark__text_as_integer(value) -%}
+    case
+        when {{ value }} rlike r'^[+-]?[0-9]+([.]0+)?\z'
+            then try_cast(regexp_replace({{ value }}, r'[.]0+\z', '') as bigint)
+    end
+{%- endmacro %}

@@ -35,3 +35,30 @@
         end
     )[1]
 {%- endmacro %}
+
+{% macro spark__text_as_phone_number(value) -%}
+    {%- set before_extension -%}
+        regexp_replace(lower({{ value }}), r'(?s)^([^0-9]*[0-9].*?)(доб|ext|x|[,;#]).*\z', r'$1')
+    {%- endset -%}
+    transform(
+        transform(
+            array(case
+                when {{ value }} rlike r'^[+]?[0-9]+\z' then ltrim('+', {{ value }})
+                else regexp_replace({{ before_extension }}, '[^0-9]', '')
+            end),
+            digits -> case
+                when {{ value }} rlike '^[^0-9]*[+]' then '+' || digits
+                when digits like '810%' then '+' || substr(digits, 4)
+                when digits like '00%' then '+' || substr(digits, 3)
+                when digits like '8%' and length(digits) = 11 then '+7' || substr(digits, 2)
+                when length(digits) = 10 and substr(digits, 1, 1) in ('9', '8', '4', '3')
+                    then '+7' || digits
+                when length(digits) between 11 and 15 then '+' || digits
+                else digits
+            end
+        ),
+        number -> case
+            when length(replace(number, '+', '')) between 7 and 15 then number
+        end
+    )[0]
+{%- endmacro %}

@@ -13,3 +13,14 @@
     cast([] as varchar[])
     {%- endif -%}
 {%- endmacro %}
+
+{% macro spark__text_list(items) -%}
+    {%- if items -%}
+    case
+        when coalesce({{ items | join(', ') }}) is null then cast(array() as array<string>)
+        else array_compact(array({{ items | join(', ') }}))
+    end
+    {%- else -%}
+    cast(array() as array<string>)
+    {%- endif -%}
+{%- endmacro %}

@@ -6,3 +6,7 @@
 {% macro duckdb__unnested(items) -%}
     unnest({{ items }})
 {%- endmacro %}
+
+{% macro spark__unnested(items) -%}
+    explode({{ items }})
+{%- endmacro %}
