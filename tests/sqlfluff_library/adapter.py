@@ -13,4 +13,6 @@ def dispatch(name: str, package: str) -> Callable[..., str]:
         return lambda text: f"timestamptz '{text}'"
     if name == "joined_text":
         return lambda value, separator: f"string_agg({value}, '{separator}')"
+    if name in ("materialized", "not_materialized"):
+        return lambda: name.replace("_", " ")
     return lambda *arguments: f"{name}({', '.join(map(str, arguments))})"

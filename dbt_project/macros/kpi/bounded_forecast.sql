@@ -7,10 +7,11 @@
     {%- set expected -%}
         cast({{ forecasts }}.forecast - {{ forecasts }}.paid_so_far as double)
     {%- endset -%}
-    cast(round(
+    {%- set forecast -%}
         cast({{ forecasts }}.paid_so_far as double) + {{ bound }}(
             {{ expected }} * {{ shares }}.low_share,
             {{ expected }} * {{ shares }}.high_share
         )
-    , 2) as {{ type_money() }})
+    {%- endset -%}
+    cast({{ rounded(forecast, 2) }} as {{ type_money() }})
 {%- endmacro %}

@@ -11,7 +11,7 @@
     {%- if measure in ['won_amount', 'revenue', 'refunds', 'revenue_new', 'revenue_repeat'] -%}
         cast(sum({{ measure }}) as {{ type_money() }})
     {%- elif measure in ['talk_seconds', 'cycle_microseconds_won'] -%}
-        cast(sum({{ measure }}) as {{ type_total() }})
+        cast({{ unbounded_sum(measure) }} as {{ type_total() }})
     {%- elif measure == 'evaluation_score' -%}
         cast(sum({{ measure }}) as decimal(38, 4))
     {%- else -%}

@@ -10,7 +10,7 @@
 
 {# Before a CTE that is read twice: of all rows a copy costs more than reading again, of a few it pays. #}
 {% macro not_materialized_if_whole() -%}
-    {{ 'not materialized' if not is_touched_build() }}
+    {{ not_materialized() if not is_touched_build() }}
 {%- endmacro %}
 
 {# Whether this build of the model rebuilds touched keys alone. Unit tests give all rows. #}

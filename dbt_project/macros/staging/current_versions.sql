@@ -71,7 +71,7 @@ final as (
 {%- else -%}
 -- Few keys have several versions, and only these are put in order. Hashes of keys are found
 -- sooner than keys; one that two keys share costs no more than an ordering for nothing.
-several as materialized (
+several as {{ materialized() }} (
 
     select {{ key_hash }} as key_hash
     from kept

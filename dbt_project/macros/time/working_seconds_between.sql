@@ -5,10 +5,11 @@
 {% macro working_seconds_between(since, since_day, until, until_day) -%}
     cast(
         {{ until_day }}.working_seconds_before - {{ since_day }}.working_seconds_before
-        + floor((
-            {{ opened_microseconds(until, until_day) }}
-            - {{ opened_microseconds(since, since_day) }}
-        ) / {{ microseconds_per_second() }}.0)
+        + floor({{ ratio(
+            '(' ~ opened_microseconds(until, until_day)
+            ~ ' - ' ~ opened_microseconds(since, since_day) ~ ')',
+            microseconds_per_second()
+        ) }})
     as bigint)
 {%- endmacro %}
 

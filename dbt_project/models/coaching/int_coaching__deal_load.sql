@@ -29,8 +29,8 @@ teams as (
     select
         period_start,
         team_role,
-        median(cast(deals_in_work as double)) as team_deals_in_work,
-        median(actions_per_deal) as team_actions_per_deal
+        {{ median_of('cast(deals_in_work as double)') }} as team_deals_in_work,
+        {{ median_of('actions_per_deal') }} as team_actions_per_deal
     from months
     group by 1, 2
 

@@ -31,7 +31,7 @@ teams as (
     select
         period_start,
         team_role,
-        median(deal_size) as deal_size
+        {{ median_of('deal_size') }} as deal_size
     from months
     group by 1, 2
 

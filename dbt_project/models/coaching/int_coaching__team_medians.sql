@@ -13,7 +13,7 @@ final as (
         period_start,
         team_role,
         metric,
-        median(value) as team_median,
+        {{ median_of('value') }} as team_median,
         count(*) as team_managers
     from rates
     where value is not null

@@ -60,10 +60,10 @@ daily_moves as (
         stage_id,
         manager_id,
         source_id,
-        sum(entered) as entered,
-        sum(exited) as exited,
+        cast(sum(entered) as bigint) as entered,
+        cast(sum(exited) as bigint) as exited,
         sum(amount) as amount,
-        sum(without_amount) as without_amount
+        cast(sum(without_amount) as bigint) as without_amount
     from moves
     group by 1, 2, 3, 4
 
@@ -78,9 +78,9 @@ final as (
         source_id,
         entered,
         exited,
-        sum(entered - exited) over running as open_deals,
-        sum(amount) over running as open_amount,
-        sum(without_amount) over running as open_deals_without_amount,
+        cast(sum(entered - exited) over running as bigint) as open_deals,
+        cast(sum(amount) over running as {{ type_money() }}) as open_amount,
+        cast(sum(without_amount) over running as bigint) as open_deals_without_amount,
         lead(moved_on) over (
             partition by stage_id, manager_id, source_id
             order by moved_on

@@ -21,7 +21,7 @@ final as (
         stays.stage_id,
         deals.manager_id,
         deals.source_id,
-        median(cast(stays.certain_stay_seconds as double)) / {{ seconds_per_hour() }}
+        {{ median_of('cast(stays.certain_stay_seconds as double)') }} / {{ seconds_per_hour() }}
             as median_stay_hours
     from stays
     inner join deals

@@ -23,7 +23,7 @@ final as (
         count(*) filter (where direction = 'out') as calls_outbound,
         count(*) filter (where is_answered) as calls_answered,
         count(*) filter (where is_meaningful) as calls_60s,
-        cast(sum(talk_seconds) as {{ type_total() }}) as talk_seconds,
+        cast({{ unbounded_sum('talk_seconds') }} as {{ type_total() }}) as talk_seconds,
         count(*) filter (where direction = 'in' and not is_answered) as calls_missed,
         count(*) filter (where is_first_contact) as first_calls,
         count(*) filter (where contact_id != 'unknown' and not is_first_contact)

@@ -46,7 +46,11 @@ ordered as (
         {{ local_date('_loaded_at') }} as loaded_on,
         row_number() over (
             partition by party, party_id
-            order by updated_at asc nulls first, _loaded_at asc, source_id asc, deal_type asc
+            order by
+                updated_at asc nulls first,
+                _loaded_at asc,
+                source_id asc nulls last,
+                deal_type asc nulls last
         ) as version_no,
         min(coalesce(source_id, '')) over parties
         = max(coalesce(source_id, '')) over parties as has_one_source,

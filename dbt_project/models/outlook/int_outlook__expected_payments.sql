@@ -74,8 +74,9 @@ of_open as (
         points.as_of_on,
         points.period_start,
         live.manager_id,
-        -- Exact decimals: a sum that ends in half a cent is rounded alike in any order.
-        cast(round(coalesce(sum(live.unpaid_amount * cast(case points.months_ahead
+        -- Exact decimals: a sum that ends in half a cent is rounded alike in any order. Both sides
+        -- of the product have 38 digits together, or Spark drops the last ones.
+        cast(round(coalesce(sum(cast(live.unpaid_amount as decimal(28, 2)) * cast(case points.months_ahead
             when 0 then live.paid_in_0
             when 1 then live.paid_in_1
             else live.paid_in_2

@@ -54,8 +54,8 @@ final as (
         period_start,
         manager_id,
         -- The forecast itself lies within; what is there does not go away.
-        greatest(least(round(mean_share - half_width, 6), 1), 0) as low_share,
-        greatest(round(mean_share + half_width, 6), 1) as high_share
+        greatest(least({{ rounded('mean_share - half_width', 6) }}, 1), 0) as low_share,
+        greatest({{ rounded('mean_share + half_width', 6) }}, 1) as high_share
     from widths
 
 )

@@ -34,8 +34,9 @@ paid as (
         payments.manager_id,
         {{ period_start("'month'", 'deals.created_on') }} as created_month,
         created.working_seconds_before - first_days.working_seconds_before
-        + floor({{ opened_microseconds('deals.created_at', 'created') }}
-            / {{ microseconds_per_second() }}.0) as created_after_seconds,
+        + floor({{ ratio(
+            opened_microseconds('deals.created_at', 'created'), microseconds_per_second()
+        ) }}) as created_after_seconds,
         coalesce(deals.deal_type, 'new') = 'new' as is_new,
         payments.amount
     from payments
@@ -54,12 +55,12 @@ final as (
         points.as_of_on,
         points.period_start,
         paid.manager_id,
-        cast(round({{ ratio(
+        cast({{ rounded(ratio(
             'sum(case when paid.is_new then paid.amount else 0 end)', 'max(points.whole_months)'
-        ) }}, 2) as {{ type_money() }}) as expected_new,
-        cast(round({{ ratio(
+        ), 2) }} as {{ type_money() }}) as expected_new,
+        cast({{ rounded(ratio(
             'sum(case when not paid.is_new then paid.amount else 0 end)', 'max(points.whole_months)'
-        ) }}, 2) as {{ type_money() }}) as expected_repeat
+        ), 2) }} as {{ type_money() }}) as expected_repeat
     from points
     inner join paid
         on

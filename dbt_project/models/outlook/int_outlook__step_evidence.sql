@@ -102,10 +102,10 @@ final as (
         summed.done_deals,
         summed.other_deals,
         least(summed.done_deals, summed.other_deals) as cases,
-        round(summed.lift, 6) as lift,
-        round(summed.standard_error, 6) as standard_error,
+        {{ rounded('summed.lift', 6) }} as lift,
+        {{ rounded('summed.standard_error', 6) }} as standard_error,
         least(summed.done_deals, summed.other_deals) >= 30
-        and summed.lift - {{ normal_quantile('0.2 / counted_steps.steps') }}
+        and summed.lift - {{ normal_quantile('(' ~ ratio('0.2', 'counted_steps.steps') ~ ')') }}
             * summed.standard_error > 0 as is_evident
     from summed
     cross join counted_steps

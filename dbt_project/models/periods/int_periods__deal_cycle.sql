@@ -20,7 +20,7 @@ final as (
         grains.period_grain,
         {{ period_start('grains.period_grain', 'deals.closed_on') }} as period_start,
         deals.manager_id,
-        median(deals.cycle_days) as median_cycle_days
+        {{ median_of('deals.cycle_days') }} as median_cycle_days
     from deals
     cross join grains
     where deals.outcome = 'won'

@@ -14,7 +14,7 @@ with counted_rows as (
 {% for table in (keyed_tables() if execute else []) -%}
 {%- set name = table.source_name ~ '__' ~ table.table_name -%}
 {%- set keys = table['keys'] | join(', ') -%}
-{{ name }}_kept as not materialized (
+{{ name }}_kept as {{ not_materialized() }} (
 
     select * from {{ ref('base_' ~ name) }}
     where {{ list_length('reasons') }} = 0 and is_deleted is not true
@@ -45,14 +45,19 @@ clashes as (
 
     {% for table in (keyed_tables() if execute else []) -%}
     {%- set name = table.source_name ~ '__' ~ table.table_name -%}
-    {%- set key = 'concat_ws(\' / \', ' ~ table['keys'] | join(', ') ~ ')' -%}
+    {%- set texts = [] -%}
+    {%- for column in table['keys'] -%}
+        {%- do texts.append(value_as_text(column, table.types[column]) | trim) -%}
+    {%- endfor -%}
+    {%- set key = 'concat_ws(\' / \', ' ~ texts | join(', ') ~ ')' -%}
     {%- for column in table.fixed %}
     select
         '{{ table.source_name }}.{{ table.table_name }}' as table_name,
         '{{ column }}' as column_name,
         true as never_changes,
         {{ key }} as row_key,
-        min(cast({{ column }} as string)) || ', ' || max(cast({{ column }} as string)) as found
+        min({{ value_as_text(column, table.types[column]) }}) || ', '
+        || max({{ value_as_text(column, table.types[column]) }}) as found
     from {{ name }}_rows
     group by {{ table['keys'] | join(', ') }}, _file
     having count(distinct {{ column }}) > 1

@@ -9,7 +9,7 @@ with days as (
 final as (
 
     {%- for hour in range(24) %}
-    select cast(date_day as timestamp) + interval '{{ hour }}' hour as date_hour
+    select cast(date_day as {{ type_wall_time() }}) + interval '{{ hour }}' hour as date_hour
     from days
     {{ 'union all' if not loop.last }}
     {%- endfor %}

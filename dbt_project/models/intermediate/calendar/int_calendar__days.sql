@@ -114,10 +114,10 @@ final as (
         opens_at,
         closes_at,
         coalesce({{ seconds_between('opens_at', 'closes_at') }}, 0) as working_seconds,
-        coalesce(sum({{ seconds_between('opens_at', 'closes_at') }}) over (
+        cast(coalesce(sum({{ seconds_between('opens_at', 'closes_at') }}) over (
             order by date_day
             rows between unbounded preceding and 1 preceding
-        ), 0) as working_seconds_before
+        ), 0) as bigint) as working_seconds_before
     from instants
 
 )

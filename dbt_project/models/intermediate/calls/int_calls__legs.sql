@@ -38,9 +38,9 @@ final as (
     select
         legs.call_id,
         legs.session_id,
-        row_number() over (
+        cast(row_number() over (
             partition by legs.session_id order by legs.started_at, legs.call_id
-        ) as leg_no,
+        ) as bigint) as leg_no,
         legs.direction,
         legs.extension,
         holders.manager_id,

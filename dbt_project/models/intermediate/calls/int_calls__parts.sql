@@ -31,13 +31,13 @@ answered_parts as (
         session_id,
         coalesce(manager_id, 'unknown') as manager_id,
         min(started_at) as started_at,
-        arg_min(call_id, leg_no) as call_id,
-        arg_min(recording_url, leg_no)
+        min_by(call_id, leg_no) as call_id,
+        min_by(recording_url, leg_no)
             filter (where recording_url is not null) as recording_url,
         -- Ends at the greatest BIGINT: with a wider type all sums of talk take four times as long.
-        cast(least(sum(
-            coalesce(talk_seconds, {{ seconds_between('answered_at', 'ended_at') }}, 0)
-        ), 9223372036854775807) as bigint) as talk_seconds
+        cast(least({{ unbounded_sum(
+            'coalesce(talk_seconds, ' ~ seconds_between('answered_at', 'ended_at') ~ ', 0)'
+        ) }}, 9223372036854775807) as bigint) as talk_seconds
     from legs
     where is_answered
     group by 1, 2

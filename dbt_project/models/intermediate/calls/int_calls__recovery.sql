@@ -14,6 +14,11 @@
     },
 }) }}
 
+{%- set window_seconds = var('recovery_window_hours') ~ ' * ' ~ seconds_per_hour() %}
+{%- set window_no = 'floor(' ~ ratio(
+    seconds_between(utc_instant('1970-01-01 00:00:00'), 'started_at'), window_seconds
+) ~ ')' %}
+
 -- Read twice: a copy would cost more.
 with sessions as {{ not_materialized_if_whole() }} (
 
@@ -35,7 +40,8 @@ missed as (
         customer_number,
         coalesce(customer_number, session_id) as caller,
         started_at,
-        {{ add_seconds('started_at', var('recovery_window_hours') ~ ' * ' ~ seconds_per_hour()) }}
+        {{ window_no }} as window_no,
+        {{ add_seconds('started_at', window_seconds) }}
             as window_ends_at
     from sessions
     where direction = 'in' and not is_answered
@@ -47,25 +53,38 @@ answered as (
     select
         customer_number,
         started_at,
+        {{ window_no }} as window_no,
         bool_or(direction = 'out') as is_by_agent
     from sessions
     where is_answered and customer_number is not null
-    group by 1, 2
+    group by 1, 2, 3
+
+),
+
+-- A window lies in its own and the next one of the clock's: looked up by these, a number that
+-- is on the line all day is not compared with all its conversations.
+searched as (
+
+    select *, window_no as searched_no from missed
+    union all
+    select *, window_no + 1 as searched_no from missed
 
 ),
 
 next_answered as (
 
     select
-        missed.session_id,
-        answered.started_at,
-        answered.is_by_agent
-    from missed
-    asof inner join answered
+        searched.session_id,
+        min(answered.started_at) as started_at,
+        min_by(answered.is_by_agent, answered.started_at) as is_by_agent
+    from searched
+    inner join answered
         on
-            missed.customer_number = answered.customer_number
-            and missed.started_at < answered.started_at
-    where answered.started_at <= missed.window_ends_at
+            searched.customer_number = answered.customer_number
+            and searched.searched_no = answered.window_no
+            and searched.started_at < answered.started_at
+            and searched.window_ends_at >= answered.started_at
+    group by 1
 
 ),
 

@@ -25,8 +25,9 @@ final as (
 
     select
         session_identity.contact_id,
-        arg_min(
-            sessions.session_id, row(sessions.started_at, sessions.session_id)
+        min_by(
+            sessions.session_id,
+            {{ tuple_of(['sessions.started_at', 'sessions.session_id']) }}
         ) as session_id
     from sessions
     inner join session_identity

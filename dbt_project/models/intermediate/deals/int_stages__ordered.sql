@@ -35,15 +35,15 @@ ordered as (
 
     select
         *,
-        row_number() over (
+        cast(row_number() over (
             partition by pipeline_id
-            order by position, stage_id
-        ) as stage_no,
-        coalesce(sum(is_live) over (
+            order by position nulls last, stage_id
+        ) as bigint) as stage_no,
+        cast(coalesce(sum(is_live) over (
             partition by pipeline_id
-            order by position, stage_id
+            order by position nulls last, stage_id
             rows between unbounded preceding and 1 preceding
-        ), 0) as live_stages_before
+        ), 0) as bigint) as live_stages_before
     from placed
 
 ),

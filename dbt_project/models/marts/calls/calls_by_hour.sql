@@ -32,7 +32,7 @@ cells as (
         count(*) as calls,
         count(*) filter (where is_answered) as calls_answered,
         count(*) filter (where direction = 'in' and not is_answered) as calls_missed,
-        cast(sum(talk_seconds) as {{ type_total() }}) as talk_seconds
+        cast({{ unbounded_sum('talk_seconds') }} as {{ type_total() }}) as talk_seconds
     from calls
     group by 1, 2, 3
 

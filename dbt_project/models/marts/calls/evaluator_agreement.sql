@@ -77,6 +77,31 @@ counts as (
 
 ),
 
+-- Wide enough for 10^11 calls; together no product has more than 38 digits, of which Spark would
+-- drop the last ones.
+exact_counts as (
+
+    select
+        evaluator,
+        criterion,
+        judged_calls,
+        compared_calls,
+        cast(compared_calls as decimal(11, 0)) as wide_calls,
+        score_difference,
+        score_distance,
+        cast(scores as decimal(18, 4)) as scores,
+        cast(person_scores as decimal(18, 4)) as person_scores,
+        cast(products as decimal(25, 8)) as products,
+        cast(squares as decimal(25, 8)) as squares,
+        cast(person_squares as decimal(25, 8)) as person_squares,
+        met_by_both,
+        met_by_evaluator_only,
+        met_by_person_only,
+        met_by_neither
+    from counts
+
+),
+
 shares as (
 
     select
@@ -88,11 +113,11 @@ shares as (
         (met_by_both + met_by_evaluator_only) * (met_by_both + met_by_person_only)
         + (met_by_neither + met_by_person_only) * (met_by_neither + met_by_evaluator_only)
             as agreeing_pairs,
-        compared_calls * products - scores * person_scores as covariance,
-        sqrt(cast(compared_calls * squares - scores * scores as double)) as spread,
-        sqrt(cast(compared_calls * person_squares - person_scores * person_scores as double))
+        wide_calls * products - scores * person_scores as covariance,
+        sqrt(cast(wide_calls * squares - scores * scores as double)) as spread,
+        sqrt(cast(wide_calls * person_squares - person_scores * person_scores as double))
             as person_spread
-    from counts
+    from exact_counts
 
 ),
 

@@ -61,9 +61,9 @@ outlooks as (
         scores.closes_this_month_probability,
         scores.closes_next_month_probability,
         {{ add_days('open_deals.observed_on', 'scores.median_days') }} as expected_close_on,
-        cast(
-            cast(open_deals.unpaid_amount as double) * scores.win_probability
-        as {{ type_money() }}) as expected_amount,
+        cast({{ rounded(
+            'cast(open_deals.unpaid_amount as double) * scores.win_probability', 2
+        ) }} as {{ type_money() }}) as expected_amount,
         coalesce(scores.method, 'none') as method,
         {%- for number in [1, 2, 3] %}
         reasons.reason_{{ number }},

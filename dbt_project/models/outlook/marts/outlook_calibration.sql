@@ -31,8 +31,8 @@ final as (
         cast(least(floor(probability * 10), 9) + 1 as integer) as tenth,
         count(*) as predictions,
         count(distinct deal_id) as deals,
-        round(avg(probability), 6) as predicted,
-        round(avg(is_won), 6) as observed
+        {{ rounded('avg(probability)', 6) }} as predicted,
+        {{ rounded('avg(is_won)', 6) }} as observed
     from predictions
     group by 1, 2, 3
 
