@@ -39,7 +39,8 @@ final as (
 
     select
         days.date_day as observed_on,
-        cast(coalesce(floor({{ median_of('cast(lags.lag_days as double)') }}), 0) as integer) as lag_days,
+        cast(coalesce(floor({{ median_of('cast(lags.lag_days as double)') }}), 0) as integer)
+            as lag_days,
         count(lags.deal_id) as deals
     from days
     left join lags

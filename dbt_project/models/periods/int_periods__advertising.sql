@@ -18,7 +18,8 @@ final as (
         {{ period_start('grains.period_grain', 'ad_spend.spend_date') }} as period_start,
         ad_spend.source_id,
         cast(coalesce(sum(ad_spend.cost), 0) as {{ type_money() }}) as ad_spend,
-        cast(coalesce({{ unbounded_sum('ad_spend.impressions') }}, 0) as {{ type_total() }}) as impressions,
+        cast(coalesce({{ unbounded_sum('ad_spend.impressions') }}, 0) as {{ type_total() }})
+            as impressions,
         cast(coalesce({{ unbounded_sum('ad_spend.clicks') }}, 0) as {{ type_total() }}) as clicks
     from ad_spend
     cross join grains

@@ -32,9 +32,9 @@ cells as (
         source_id,
         count(*) as sessions_inbound,
         count(answer_wait) as answer_waits,
-        cast(coalesce({{ unbounded_sum('answer_wait') }}, 0) as {{ type_total() }}) as answer_wait_seconds,
+        cast(coalesce(sum(answer_wait), 0) as {{ type_total() }}) as answer_wait_seconds,
         count(missed_wait) as missed_waits,
-        cast(coalesce({{ unbounded_sum('missed_wait') }}, 0) as {{ type_total() }}) as missed_wait_seconds
+        cast(coalesce(sum(missed_wait), 0) as {{ type_total() }}) as missed_wait_seconds
     from inbound
     group by 1, 2, 3
 
