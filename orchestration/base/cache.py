@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -116,9 +115,16 @@ def table_versions(build_files: tuple[Path, ...], _states: str) -> dict[str, str
 
 
 def _versions_outside(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    with suppress(duckdb.CatalogException):
-        return dict(connection.execute(_OUTSIDE).fetchall())
-    return {}
+    return dict(connection.execute(_OUTSIDE).fetchall()) if is_of_spark(connection) else {}
+
+
+def is_of_spark(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the session's database is of a build by Spark."""
+    found = connection.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        f"and schema_name || '.' || table_name = {literal(HANDED_OVER)}"
+    ).fetchone()
+    return bool(found and found[0])
 
 
 def zone_fingerprint(settings: Settings) -> str:

@@ -13,21 +13,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 import jinja2
 import yaml
 
-from orchestration.base.cache import HANDED_OVER, fingerprint_of
+from orchestration.base.cache import HANDED_OVER, fingerprint_of, is_of_spark
 from orchestration.base.errors import BuildFailed, first_line
 from orchestration.base.object_store import load_object_store
 from orchestration.base.settings import Settings
 from orchestration.base.sql import Scalar, attach, literal, quote, sql_value
 from orchestration.models.dbt import PUBLISHED_SCHEMAS, Manifest
 from orchestration.models.run import OUTLOOK, NodeResult
+from orchestration.spark.bringing import WRITTEN_HERE, SparkSchema
 from orchestration.spark.connection import Spark
 from orchestration.spark.tables import (
     PARQUET,
@@ -36,11 +36,9 @@ from orchestration.spark.tables import (
     data_files,
     describe,
     duckdb_type,
-    identifier,
-    is_local,
+    location_of_schema,
     place_of,
-    spark_type,
-    table_name,
+    run,
     text,
 )
 
@@ -55,8 +53,6 @@ READ_AGAIN = frozenset(
 )
 _FACT = "fct_"
 _GREEN = frozenset({"success"})
-_EXPORTS = "handover"
-_INSERTED_ROWS = 500
 _MACRO = "macro.voronka.outlook_tables"
 
 
@@ -64,16 +60,23 @@ _MACRO = "macro.voronka.outlook_tables"
 class HandedOver:
     """A relation of the private build that came from the cluster.
 
-    `rows` by the files' footers, `location` where they lie. `stays` says that it is a fact of more
-    rows than come to this machine: the build has a view of it.
+    `version` is of the files that it was made from, `rows` by their footers, `location` where they
+    lie. `stays` says that it is a fact of more rows than come to this machine: the build has a view
+    of it.
     """
 
     schema: str
     name: str
+    version: str
     is_table: bool
     rows: int
     location: str
     is_unchanged: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """`marts.fct_calls`."""
+        return f"{self.schema}.{self.name}"
 
     @property
     def stays(self) -> bool:
@@ -110,36 +113,33 @@ def handed_over(settings: Settings) -> list[HandedOver]:
 
 
 def read_handed_over(connection: duckdb.DuckDBPyConnection) -> list[HandedOver]:
-    """What the session's database has from the cluster."""
-    with contextlib.suppress(duckdb.CatalogException):
-        rows = connection.execute(
-            f"select schema_name, table_name, is_table, rows, location from {HANDED_OVER} "
-            "order by all"
-        ).fetchall()
-        return [HandedOver(*row) for row in rows]
-    return []
+    """What the session's database has from the cluster; nothing where DuckDB built it."""
+    if not is_of_spark(connection):
+        return []
+    rows = connection.execute(
+        "select schema_name, table_name, version, is_table, rows, location "
+        f"from {HANDED_OVER} order by all"
+    ).fetchall()
+    return [HandedOver(*row) for row in rows]
 
 
 def bring_outlook(settings: Settings, manifest: Manifest, spark: Spark) -> None:
     """Bring to the cluster what the step `outlook` wrote for dbt's models, if it is new there.
 
-    As Parquet in the schema's own place where this machine writes there, else by statements.
+    Raises BuildFailed where the cluster does not take it.
     """
     names = sorted(
         source["name"]
         for source in manifest["sources"].values()
         if source["source_name"] == OUTLOOK
     )
-    schema = f"{settings.spark_prefix}{OUTLOOK}"
+    build = quote(settings.build_file.stem)
     with duckdb.connect(config=settings.session()) as connection:
         connection.execute("set TimeZone = 'UTC'")
         attach(connection, settings.build_file)
-        _run(spark, f"create schema if not exists {identifier(schema)}")
-        place = _place_of_schema(spark, schema)
-        if place is not None:
-            load_object_store(connection, place)
+        target = SparkSchema(spark, f"{settings.spark_prefix}{OUTLOOK}")
         for name in names:
-            _bring(connection, settings, spark, schema, name, place)
+            target.bring(connection, f"{build}.{OUTLOOK}.{quote(name)}", name)
 
 
 @contextlib.contextmanager
@@ -220,12 +220,12 @@ def _hand_over(
     files = data_files(connection, place)
     rows = _rows_of(connection, files)
     is_table = _comes_here(settings, node, rows)
-    select = selected(node, table, files)
+    select = selected(node, table, files, is_ordered=is_table)
     version = fingerprint_of(select, [[file.path, file.bytes] for file in files], is_table)
-    found = HandedOver(schema, name, is_table, rows, place)
+    found = HandedOver(schema, name, version, is_table, rows, place)
     catalogue = quote(node["database"])
     if _has(connection, node, version, is_table):
-        return HandedOver(schema, name, is_table, rows, place, is_unchanged=True)
+        return replace(found, is_unchanged=True)
     relation = f"{catalogue}.{quote(schema)}.{quote(name)}"
     connection.execute("begin")
     try:
@@ -233,7 +233,7 @@ def _hand_over(
         _drop(connection, node, relation)
         kind = "table" if is_table else "view"
         connection.execute(f"create {kind} {relation} as {select}")
-        record_relation(connection, f"{catalogue}.{HANDED_OVER}", found, version)
+        _record(connection, f"{catalogue}.{HANDED_OVER}", found)
     except BaseException:
         connection.execute("rollback")
         raise
@@ -241,12 +241,10 @@ def _hand_over(
     return found
 
 
-def record_relation(
-    connection: duckdb.DuckDBPyConnection, table: str, found: HandedOver, version: str
-) -> None:
+def _record(connection: duckdb.DuckDBPyConnection, table: str, found: HandedOver) -> None:
     """Note in a database's own table what a relation was made from."""
     key = f"schema_name = {literal(found.schema)} and table_name = {literal(found.name)}"
-    values: tuple[Scalar, ...] = (found.schema, found.name, version)
+    values: tuple[Scalar, ...] = (found.schema, found.name, found.version)
     values += (found.is_table, found.rows, found.location)
     connection.execute(f"delete from {table} where {key}")
     connection.execute(f"insert into {table} values ({', '.join(map(sql_value, values))})")
@@ -259,7 +257,9 @@ def _comes_here(settings: Settings, node: Mapping[str, Any], rows: int) -> bool:
     return node["resource_type"] == "seed" or node["alias"] in READ_AGAIN
 
 
-def selected(node: Mapping[str, Any], table: SparkTable, files: Sequence[DataFile]) -> str:
+def selected(
+    node: Mapping[str, Any], table: SparkTable, files: Sequence[DataFile], is_ordered: bool = True
+) -> str:
     """The select that gives a model's rows from its files, in types and order as on DuckDB."""
     types = {name: duckdb_type(kind) for name, kind in table.columns.items()}
     is_contracted = (node["config"].get("contract") or {}).get("enforced")
@@ -273,16 +273,51 @@ def selected(node: Mapping[str, Any], table: SparkTable, files: Sequence[DataFil
             )
     else:
         stated = types
+    select = _read(stated, types, table.partitions, files)
+    grain = ((node["config"].get("meta") or {}).get("grain") or []) if is_contracted else []
+    order = ", ".join(f"{quote(column)} nulls first" for column in grain)
+    return f"{select} order by {order}" if order and files and is_ordered else select
+
+
+def point_to(
+    connection: duckdb.DuckDBPyConnection, found: HandedOver, table: SparkTable
+) -> HandedOver:
+    """Let the view of a fact that stays read another table of the same rows.
+
+    The session writes the published part of the build. Gives the view as it is then.
+    """
+    relation = f"{quote(found.schema)}.{quote(found.name)}"
+    place = place_of(table.location)
+    if place == found.location:
+        return found
+    stated = {row[0]: row[1] for row in connection.execute(f"describe {relation}").fetchall()}
+    types = {name: duckdb_type(kind) for name, kind in table.columns.items()}
+    load_object_store(connection, place)
+    select = _read(stated, types, table.partitions, data_files(connection, place))
+    connection.execute("begin")
+    connection.execute(f"create or replace view {relation} as {select}")
+    connection.execute(
+        f"update {HANDED_OVER} set location = {literal(place)} where schema_name = "
+        f"{literal(found.schema)} and table_name = {literal(found.name)}"
+    )
+    connection.execute("commit")
+    return replace(found, location=place)
+
+
+def _read(
+    stated: Mapping[str, str],
+    types: Mapping[str, str],
+    partitions: Collection[str],
+    files: Sequence[DataFile],
+) -> str:
+    """A select of columns, each in its stated type; `types` are those in the files."""
     if not files:
         columns = ", ".join(f"cast(null as {it}) as {quote(name)}" for name, it in stated.items())
         return f"select {columns} where false"
     columns = ", ".join(
         f"cast({quote(name)} as {it}) as {quote(name)}" for name, it in stated.items()
     )
-    select = f"select {columns} from {_parquet(files, types, table.partitions)}"
-    grain = ((node["config"].get("meta") or {}).get("grain") or []) if is_contracted else []
-    order = ", ".join(f"{quote(column)} nulls first" for column in grain)
-    return f"{select} order by {order}" if order else select
+    return f"select {columns} from {_parquet(files, types, partitions)}"
 
 
 def _parquet(
@@ -338,134 +373,9 @@ def _drop(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any], relati
 
 def _exported(spark: Spark, table: SparkTable, schema: str, name: str) -> SparkTable:
     """A copy as Parquet of a table that is kept otherwise, beside its schema's tables."""
-    location = f"{_location_of_schema(spark, schema).rstrip('/')}/{_EXPORTS}/{name}"
-    _run(
+    location = f"{location_of_schema(spark, schema).rstrip('/')}/{WRITTEN_HERE}/{name}"
+    run(
         spark,
         f"insert overwrite directory {text(location)} using parquet select * from {table.name}",
     )
     return SparkTable(table.name, table.columns, (), PARQUET, location)
-
-
-def _location_of_schema(spark: Spark, schema: str) -> str:
-    rows = spark.rows(f"describe schema extended {identifier(schema)}")
-    found = {str(row[0]).lower(): str(row[1]) for row in rows}
-    return found.get("location", "")
-
-
-def _place_of_schema(spark: Spark, schema: str) -> str | None:
-    """Where the schema's files lie, if this machine may have it, too."""
-    with contextlib.suppress(BuildFailed):
-        place = place_of(_location_of_schema(spark, schema))
-        if place and (not is_local(place) or Path(place).parent.is_dir()):
-            return place
-    return None
-
-
-def _bring(
-    connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    spark: Spark,
-    schema: str,
-    name: str,
-    place: str | None,
-) -> None:
-    """Bring one table of the outlook to the cluster, if the one there is of other rows."""
-    source = f"{quote(settings.build_file.stem)}.{OUTLOOK}.{quote(name)}"
-    columns = {column: kind for column, kind, *_ in _described(connection, source)}
-    count, content = connection.execute(
-        f"select count(*), count(*) || ' ' || coalesce(sum(hash(_row)), 0) from {source} as _row"
-    ).fetchone() or (0, "")
-    version = fingerprint_of(content, columns, duckdb.__version__)
-    table = table_name(schema, name)
-    stated = ", ".join(f"{identifier(it)} {spark_type(kind)}" for it, kind in columns.items())
-    _run(spark, f"create table if not exists {table} ({stated})")
-    if _property(spark, table, "voronka.version") == version:
-        return
-    # What is begun is of no version until it is whole.
-    _run(spark, f"alter table {table} set tblproperties ('voronka.version' = '')")
-    if place is None or not _brought_as_parquet(connection, spark, source, table, name, place):
-        _insert(connection, spark, source, table, columns)
-    found = spark.rows(f"select count(*) from {table}")
-    if int(found[0][0]) != count:
-        raise BuildFailed(
-            f"{schema}.{name} has {found[0][0]} rows on Spark, and {count} here.",
-            "Refresh again; if it stays so, see who else writes there.",
-        )
-    _run(spark, f"alter table {table} set tblproperties ('voronka.version' = {text(version)})")
-
-
-def _brought_as_parquet(
-    connection: duckdb.DuckDBPyConnection,
-    spark: Spark,
-    source: str,
-    table: str,
-    name: str,
-    place: str,
-) -> bool:
-    """Whether the cluster read what was written for it; it may have another disk."""
-    folder = f"{place}/{_EXPORTS}/{name}"
-    file = f"{folder}/{fingerprint_of(source, table)[:16]}.parquet"
-    try:
-        if is_local(place):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        connection.execute(f"copy (from {source}) to {literal(file)} (format parquet)")
-    except (OSError, duckdb.Error):
-        return False
-    address = file if is_local(place) else file.replace("s3://", "s3a://", 1)
-    try:
-        spark.run(f"insert overwrite table {table} select * from parquet.{identifier(address)}")
-        expected = connection.execute(f"select count(*) from {source}").fetchone()
-        found = spark.rows(f"select count(*) from {table}")
-    except Exception:  # noqa: BLE001 - each client raises its own; statements bring it then
-        return False
-    finally:
-        if is_local(place):
-            Path(file).unlink(missing_ok=True)
-    return expected is not None and int(found[0][0]) == expected[0]
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection,
-    spark: Spark,
-    source: str,
-    table: str,
-    columns: Mapping[str, str],
-) -> None:
-    """Replace a table's rows by statements; all that any Spark takes."""
-    nothing = ", ".join(f"cast(null as {spark_type(kind)})" for kind in columns.values())
-    _run(spark, f"insert overwrite table {table} select {nothing} where false")
-    rows = connection.execute(
-        f"select {', '.join(f'{quote(name)}::varchar' for name in columns)} from {source}"
-    )
-    kinds = [spark_type(kind) for kind in columns.values()]
-    while batch := rows.fetchmany(_INSERTED_ROWS):
-        values = ", ".join(
-            f"({', '.join(_value(*pair) for pair in zip(row, kinds, strict=True))})"
-            for row in batch
-        )
-        _run(spark, f"insert into {table} values {values}")
-
-
-def _value(value: str | None, kind: str) -> str:
-    if value is None:
-        return f"cast(null as {kind})"
-    return text(value) if kind == "string" else f"cast({text(value)} as {kind})"
-
-
-def _described(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, ...]]:
-    return connection.execute(f"describe {relation}").fetchall()
-
-
-def _property(spark: Spark, table: str, name: str) -> str:
-    rows = spark.rows(f"show tblproperties {table}")
-    return {str(row[0]): str(row[1]) for row in rows}.get(name, "")
-
-
-def _run(spark: Spark, sql: str) -> None:
-    try:
-        spark.run(sql)
-    except Exception as error:
-        raise BuildFailed(
-            f"Spark refused a statement: {first_line(error)}",
-            "Look at the cluster's log; then refresh again.",
-        ) from error

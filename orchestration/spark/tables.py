@@ -107,6 +107,29 @@ def described(name: str, rows: Sequence[tuple[str, str]]) -> SparkTable:
     return SparkTable(name, columns, tuple(partitions), provider.lower(), location)
 
 
+def location_of_schema(spark: Spark, schema: str) -> str:
+    """Where the cluster puts the files of a schema's tables; empty where it does not say."""
+    rows = spark.rows(f"describe schema extended {identifier(schema)}")
+    return {str(row[0]).lower(): str(row[1]) for row in rows}.get("location", "").rstrip("/")
+
+
+def properties_of(spark: Spark, relation: str) -> dict[str, str]:
+    """The properties of a table or view that is there."""
+    rows = spark.rows(f"show tblproperties {relation}")
+    return {str(row[0]): str(row[1]) for row in rows}
+
+
+def run(spark: Spark, sql: str) -> None:
+    """Run a statement. Raises BuildFailed where the cluster refuses it."""
+    try:
+        spark.run(sql)
+    except Exception as error:
+        raise BuildFailed(
+            f"Spark refused a statement: {first_line(error)}",
+            "Look at the cluster's log and at our rights there; then refresh again.",
+        ) from error
+
+
 def place_of(location: str) -> str:
     """Where DuckDB reads what Spark writes to a location.
 
@@ -201,6 +224,8 @@ def spark_type(duckdb_type: str) -> str:
     """Spark's type of a plain DuckDB type."""
     if duckdb_type.startswith("DECIMAL("):
         return duckdb_type.lower()
+    if duckdb_type == "HUGEINT":
+        return "decimal(38,0)"
     return _SPARK_TYPES[duckdb_type]
 
 
