@@ -76,6 +76,7 @@ def _fingerprint(settings: Settings) -> str:
         # The file lies in the data directory, where the password may not stand.
         fingerprint_of(postgres, settings.postgres_prefix, settings.postgres_reader),
         [settings.postgres_access, settings.postgres_personal, settings.max_file_rows],
+        [settings.engine, settings.spark, settings.spark_prefix, settings.local_facts_rows],
     )
 
 

@@ -20,7 +20,7 @@ import duckdb
 import yaml
 
 from orchestration.base.files import read_json, write_json
-from orchestration.base.settings import Settings
+from orchestration.base.settings import SPARK, Settings
 from orchestration.base.sql import attach, literal, quote
 
 # Of a build by Spark: relations, and versions of the files that they were made from.
@@ -171,7 +171,11 @@ def _tools(settings: Settings) -> dict[str, str]:
     options: dict[str, str] = profiles["voronka"]["outputs"]["duckdb"].get("config_options", {})
     tools = {name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")} | options
     # A build by another engine has views where this one has tables.
-    return tools | {"project": settings.project_version, "engine": settings.engine}
+    tools |= {"engine": settings.engine}
+    if settings.engine == SPARK:
+        tools |= {"spark": settings.spark, "prefix": settings.spark_prefix}
+        tools |= {"dbt-spark": version("dbt-spark")}
+    return tools | {"project": settings.project_version}
 
 
 def file_states(files: Iterable[Path]) -> dict[str, list[int] | None]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -26,8 +26,8 @@ from orchestration.base.variables import Variables, parse_value, read_variables
 
 DEMO_DIR = Path("seeds/demo/raw")
 MAX_FILE_ROWS = 2_000_000
-DUCKDB = "duckdb"
-SPARK = "spark"
+DUCKDB: Final = "duckdb"
+SPARK: Final = "spark"
 ORIGIN_SET = "set"
 ORIGIN_DATA = "data/raw"
 ORIGIN_DEMO = "demo"

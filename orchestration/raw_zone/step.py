@@ -8,14 +8,17 @@ from orchestration.base import progress
 from orchestration.base.cache import is_built_by_these_tools, remove_build
 from orchestration.base.lock import current_run
 from orchestration.base.record import Record, step
-from orchestration.base.settings import Settings
+from orchestration.base.settings import DUCKDB, SPARK, Settings
 from orchestration.raw_zone.contents import judged_by_contents
 from orchestration.raw_zone.contract import Contract
 from orchestration.raw_zone.drift import drift_lines
 from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
 from orchestration.raw_zone.scan import scan
-from orchestration.raw_zone.views import files_read, new_files, register
+from orchestration.raw_zone.spark_views import files_read_on_spark, register_on_spark
+from orchestration.raw_zone.views import ReadFiles, files_read, new_files, register
 from orchestration.raw_zone.zone import RawZone
+from orchestration.spark.build import drop_build
+from orchestration.spark.connection import connected
 
 STEP = "raw zone"
 
@@ -35,18 +38,35 @@ def take_in(
         zone = scan(settings.raw_zone, contract, settings.max_file_rows)
         note(record, zone, contract, settings)
         is_rebuild = full or not is_built_by_these_tools(settings)
-        read = {} if is_rebuild else files_read(settings.build_file)
+        read = {} if is_rebuild else _files_read(settings)
         new = [file for table in zone.tables for file in new_files(table, read)]
         zone = judged_by_contents(zone, new, settings)
         zone.raise_problems()
         refuse_emptiness(zone, contract, settings, record)
         refuse_full_disk(new, settings, is_rebuild)
         if is_rebuild:
-            remove_build(settings)
+            _remove_build(settings)
         record.new_files = register(zone, settings.raw_zone_file, read)
+        if settings.engine == SPARK:
+            with connected(settings) as spark:
+                register_on_spark(zone, spark, settings.spark_prefix, read)
         for table in zone.tables:
             progress.tell(STEP, table.contract.full_name, "ok", len(zone.tables))
     return zone
+
+
+def _files_read(settings: Settings) -> ReadFiles:
+    if settings.engine == DUCKDB:
+        return files_read(settings.build_file)
+    with connected(settings) as spark:
+        return files_read_on_spark(spark, settings.spark_prefix)
+
+
+def _remove_build(settings: Settings) -> None:
+    if settings.engine == SPARK:
+        with connected(settings) as spark:
+            drop_build(spark, settings.spark_prefix)
+    remove_build(settings)
 
 
 def note(record: Record, zone: RawZone, contract: Contract, settings: Settings) -> None:

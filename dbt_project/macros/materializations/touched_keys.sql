@@ -31,15 +31,19 @@
 
 {# SQL of the keys that the changed inputs touch. #}
 {% macro find_touched_keys(target, plan) -%}
+    create or replace temp table touched_keys as
+    {{ touched_keys_query(target, plan) }}
+{%- endmacro %}
+
+{% macro touched_keys_query(target, plan) -%}
     {%- set terms = refresh_terms() -%}
     {%- set keys = terms.key | join(', ') -%}
-    create or replace temp table touched_keys as
     select distinct {{ keys }} from (
         {%- for name in plan.changed %}
         select {{ keys }} from (
-            with this as (from {{ target }}), changes as (from {{ changes_of(name) }})
+            with this as (select * from {{ target }}), changes as (select * from {{ changes_of(name) }})
             {%- for unique_id in model.depends_on.nodes if unique_id in graph.nodes %},
-            {{ graph.nodes[unique_id].name }} as (from {{ graph.nodes[unique_id].relation_name }})
+            {{ graph.nodes[unique_id].name }} as (select * from {{ graph.nodes[unique_id].relation_name }})
             {%- endfor %}
             {{ terms.touched_by[name] }}
         )

@@ -1,6 +1,6 @@
 {# The table that keeps which rows of this model or an input went and came when it was last changed. #}
 {% macro changes_of(name) -%}
-    {%- do return(database_of(name) ~ '.state.changes_of__' ~ name) -%}
+    {%- do return(state_schema(name) ~ '.changes_of__' ~ name) -%}
 {%- endmacro %}
 
 {# The database that this model or one of its inputs lives in. #}

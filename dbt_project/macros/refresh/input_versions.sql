@@ -23,8 +23,22 @@
 {% macro names_with_state() -%}
     {%- set names = [model.name] -%}
     {%- for unique_id in model.depends_on.nodes if unique_id in graph.nodes
-        and graph.nodes[unique_id].config.materialized in ['new_files', 'touched_keys', 'tracked_table'] -%}
+        and graph.nodes[unique_id].config.materialized in materializations_with_state() -%}
         {%- do names.append(graph.nodes[unique_id].name) -%}
     {%- endfor -%}
     {%- do return(names) -%}
+{%- endmacro %}
+
+{# Which materializations record what they were built from. #}
+{% macro materializations_with_state() -%}
+    {{ return(adapter.dispatch('materializations_with_state', 'voronka')()) }}
+{%- endmacro %}
+
+{% macro duckdb__materializations_with_state() -%}
+    {%- do return(['new_files', 'touched_keys', 'tracked_table']) -%}
+{%- endmacro %}
+
+{# A job is dear there: whole tables follow their inputs, too, and none is hashed to tell. #}
+{% macro spark__materializations_with_state() -%}
+    {%- do return(['new_files', 'touched_keys', 'tracked_table', 'table']) -%}
 {%- endmacro %}

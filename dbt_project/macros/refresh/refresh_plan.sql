@@ -10,14 +10,6 @@
   not be built.
 #}
 {% macro refresh_plan(only_how=false) -%}
-    {{ return(adapter.dispatch('refresh_plan', 'voronka')(only_how)) }}
-{%- endmacro %}
-
-{% macro spark__refresh_plan(only_how) -%}
-    {%- do return({'how': 'whole'}) -%}
-{%- endmacro %}
-
-{% macro duckdb__refresh_plan(only_how) -%}
     {%- set states = built_states(names_with_state()) -%}
     {%- set is_known = is_table(this) and not should_full_refresh() -%}
     {%- set built = states.get(model.name, {}) if is_known else {} -%}
@@ -59,8 +51,17 @@
 
 {# Whether a relation is there, as a table. #}
 {% macro is_table(relation) -%}
+    {{ return(adapter.dispatch('is_table', 'voronka')(relation)) }}
+{%- endmacro %}
+
+{% macro duckdb__is_table(relation) -%}
     {%- do return(rows_of(
         "select count(*) from duckdb_tables() where database_name = '" ~ relation.database ~ "'
             and schema_name = '" ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "'"
     )[0][0] == 1) -%}
+{%- endmacro %}
+
+{% macro spark__is_table(relation) -%}
+    {%- set found = load_cached_relation(relation) -%}
+    {%- do return(found is not none and found.type == 'table') -%}
 {%- endmacro %}

@@ -4,8 +4,21 @@
 #}
 {% macro where_touched(columns) -%}
     {%- if is_touched_build() -%}
-    where ({{ columns }}) in (from touched_keys)
+    where ({{ columns }}) in (select * from {{ touched_keys_of_build() }})
     {%- endif -%}
+{%- endmacro %}
+
+{# The table of the keys that this build rebuilds. #}
+{% macro touched_keys_of_build() -%}
+    {{ return(adapter.dispatch('touched_keys_of_build', 'voronka')()) }}
+{%- endmacro %}
+
+{% macro duckdb__touched_keys_of_build() -%}
+    {%- do return('touched_keys') -%}
+{%- endmacro %}
+
+{% macro spark__touched_keys_of_build() -%}
+    {%- do return(state_schema(model.name) ~ '.touched_keys_of__' ~ model.name) -%}
 {%- endmacro %}
 
 {# Before a CTE that is read twice: of all rows a copy costs more than reading again, of a few it pays. #}
@@ -26,7 +39,7 @@
     {%- set all_files = source(source_name, table_name) -%}
     {%- if execute and model.resource_type == 'model' and config.get('materialized') == 'new_files'
         and refresh_plan(only_how=true).how == 'new_files' -%}
-        {%- do return(all_files.incorporate(path={'schema': source_name ~ '_new'})) -%}
+        {%- do return(all_files.incorporate(path={'schema': all_files.schema ~ '_new'})) -%}
     {%- endif -%}
     {%- do return(all_files) -%}
 {%- endmacro %}

@@ -1,0 +1,26 @@
+{#
+  The day by whose months a large table is divided, so that a build rewrites only the months that
+  changed: that of its Parquet copy (`parquet_month`), else `partition_month`, in `config.meta`.
+  Empty: the table is one.
+#}
+{% macro partition_day() -%}
+    {%- set meta = config.get('meta') or {} -%}
+    {%- do return(meta.get('parquet_month') or meta.get('partition_month') or '') -%}
+{%- endmacro %}
+
+{% macro partition_clause() -%}
+    {{ 'partitioned by (_month)' if partition_day() }}
+{%- endmacro %}
+
+{# Rows with the month that says where they are stored. #}
+{% macro with_partition_month(sql) -%}
+    {%- if partition_day() -%}
+        select *, {{ partition_month() }} as _month from ({{ sql }})
+    {%- else -%}
+        {{ sql }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro partition_month() -%}
+    cast(date_trunc('month', {{ partition_day() }}) as date)
+{%- endmacro %}
