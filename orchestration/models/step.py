@@ -18,11 +18,12 @@ from orchestration.base.record import (
     Record,
     step,
 )
-from orchestration.base.settings import Settings
+from orchestration.base.settings import SPARK, Settings
 from orchestration.base.sql import attach, literal, quote
 from orchestration.base.text import counted
 from orchestration.models.dbt import Manifest, read_manifest
 from orchestration.models.findings import explained
+from orchestration.models.handover import hand_over
 from orchestration.models.run import (
     BEFORE_OUTLOOK,
     BUILD,
@@ -31,6 +32,7 @@ from orchestration.models.run import (
     NodeResult,
     run_dbt,
 )
+from orchestration.spark.connection import connected
 
 STEP = "models"
 # What our materializations answer where a node did not have to be built.
@@ -60,9 +62,13 @@ def build_nodes(
         settings, [*BUILD, *selection], lambda node, status: progress.tell(name, node, status)
     )
     record.dbt_warnings = sorted({*record.dbt_warnings, *run.warnings})
+    is_own = settings.dbt is None or settings.engine == SPARK
     # The executable's nodes are those of its own manifest: it may name tests otherwise.
-    known = manifest if settings.dbt is None else read_manifest(run.target)
+    known = manifest if is_own else read_manifest(run.target)
     results = [it for it in run.results if _is_built(known["nodes"].get(it.unique_id, {}))]
+    if settings.engine == SPARK and run.is_success:
+        with connected(settings) as spark:
+            hand_over(settings, manifest, spark, results)
     built, found = outcomes(known, results, _measured(settings, record))
     checks = explained(found, known, settings, run.target)
     record.merge_models(built)

@@ -10,11 +10,13 @@ import duckdb
 from orchestration.base import progress
 from orchestration.base.cache import code_fingerprint, fingerprint_of
 from orchestration.base.record import step
-from orchestration.base.settings import Settings
+from orchestration.base.settings import SPARK, Settings
 from orchestration.base.sql import attach, quote
 from orchestration.models.dbt import Manifest
+from orchestration.models.handover import bring_outlook
 from orchestration.models.run import AFTER_OUTLOOK, OUTLOOK, NodeResult
 from orchestration.models.step import after_outlook, build_nodes
+from orchestration.spark.connection import connected
 
 STEP = "outlook"
 PHRASES = "seeds/reference/outlook_features.csv"
@@ -29,6 +31,9 @@ def foresee(settings: Settings, manifest: Manifest) -> Sequence[NodeResult]:
     progress.tell(STEP, total=len(after_outlook(manifest)))
     with step(settings.record_file, STEP) as record:
         learn(settings)
+        if settings.engine == SPARK:
+            with connected(settings) as spark:
+                bring_outlook(settings, manifest, spark)
         return build_nodes(settings, manifest, record, STEP, AFTER_OUTLOOK)
 
 

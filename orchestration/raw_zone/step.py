@@ -14,10 +14,10 @@ from orchestration.raw_zone.contract import Contract
 from orchestration.raw_zone.drift import drift_lines
 from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
 from orchestration.raw_zone.scan import scan
-from orchestration.raw_zone.spark_views import files_read_on_spark, register_on_spark
+from orchestration.raw_zone.spark_views import register_on_spark
 from orchestration.raw_zone.views import ReadFiles, files_read, new_files, register
 from orchestration.raw_zone.zone import RawZone
-from orchestration.spark.build import drop_build
+from orchestration.spark import build as spark_build
 from orchestration.spark.connection import connected
 
 STEP = "raw zone"
@@ -59,13 +59,13 @@ def _files_read(settings: Settings) -> ReadFiles:
     if settings.engine == DUCKDB:
         return files_read(settings.build_file)
     with connected(settings) as spark:
-        return files_read_on_spark(spark, settings.spark_prefix)
+        return spark_build.files_read(spark, settings.spark_prefix)
 
 
 def _remove_build(settings: Settings) -> None:
     if settings.engine == SPARK:
         with connected(settings) as spark:
-            drop_build(spark, settings.spark_prefix)
+            spark_build.drop_build(spark, settings.spark_prefix)
     remove_build(settings)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
@@ -16,7 +17,12 @@ from orchestration.base.errors import WrongUse
 from orchestration.base.settings import Settings
 
 SESSION = "session"
+_LOGGING = Path(__file__).with_name("log4j2.properties")
 _REMEDY = "Run `make spark-env`, or unset VORONKA_ENGINE to build with DuckDB."
+
+
+class SparkRefused(Exception):
+    """A statement that Spark did not run, in its words."""
 
 
 class Spark(Protocol):
@@ -27,6 +33,9 @@ class Spark(Protocol):
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of one query; only for those that are few."""
+
+    def named_rows(self, sql: str) -> list[dict[str, str | None]]:
+        """The same as text, by the names of the columns. Raises SparkRefused."""
 
 
 def result_settings(settings: Settings) -> Mapping[str, str]:
@@ -110,6 +119,15 @@ class _Session:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self._opened.sql(sql).collect()]
 
+    def named_rows(self, sql: str) -> list[dict[str, str | None]]:
+        from pyspark.errors import PySparkException
+
+        try:
+            found = self._opened.sql(sql)
+            return [_as_text(found.columns, row) for row in found.collect()]
+        except PySparkException as error:
+            raise SparkRefused(str(error)) from error
+
 
 @contextlib.contextmanager
 def _thrift(settings: Settings) -> Iterator[Spark]:
@@ -137,3 +155,19 @@ class _Thrift:
         with contextlib.closing(self._connection.cursor()) as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
+
+    def named_rows(self, sql: str) -> list[dict[str, str | None]]:
+        from pyhive.exc import Error
+
+        try:
+            with contextlib.closing(self._connection.cursor()) as cursor:
+                cursor.execute(sql)
+                names = [name.rpartition(".")[2] for name, *_ in cursor.description]
+                return [_as_text(names, row) for row in cursor.fetchall()]
+        except Error as error:
+            raise SparkRefused(str(error)) from error
+
+
+def _as_text(names: Sequence[str], row: Sequence[Any]) -> dict[str, str | None]:
+    texts = (None if value is None else str(value) for value in row)
+    return dict(zip(names, texts, strict=True))
