@@ -14,7 +14,6 @@ from orchestration.raw_zone.contract import Contract
 from orchestration.raw_zone.drift import drift_lines
 from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
 from orchestration.raw_zone.scan import scan
-from orchestration.raw_zone.spark_views import register_on_spark
 from orchestration.raw_zone.views import ReadFiles, files_read, new_files, register
 from orchestration.raw_zone.zone import RawZone
 from orchestration.spark import build as spark_build
@@ -48,6 +47,8 @@ def take_in(
             _remove_build(settings)
         record.new_files = register(zone, settings.raw_zone_file, read)
         if settings.engine == SPARK:
+            from orchestration.raw_zone.spark_views import register_on_spark
+
             with connected(settings) as spark:
                 register_on_spark(zone, spark, settings.spark_prefix, read)
         for table in zone.tables:

@@ -96,6 +96,7 @@ def _static_settings(settings: Settings) -> Mapping[str, str]:
     return {
         "spark.master": f"local[{settings.threads}]",
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", "2g"),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
