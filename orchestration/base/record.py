@@ -197,6 +197,8 @@ class Record:
     publication_id: str | None = None
     # Nothing that is published has changed: the set of an earlier refresh stays.
     is_publication_unchanged: bool = False
+    # Facts of which the published file has views alone: their rows, and where they lie.
+    facts_on_cluster: list[str] = field(default_factory=list)
     targets: list[TargetOutcome] = field(default_factory=list)
     # The page beside the publication, or why there is none.
     dashboard: str = ""

@@ -345,6 +345,8 @@ def show_status(console: Console, settings: Settings) -> bool:
         f"  from       {escape(published.raw_dir)}{demo}: "
         f"{counted(published.raw_files, 'file')}, {counted(published.raw_rows, 'row')}"
     )
+    for fact in published.facts_on_cluster:
+        console.print(f"  on cluster {escape(str(fact))}", soft_wrap=True)
     console.print(f"  checks     {_counts(published)}")
     for line in published.warnings[:10]:
         console.print(f"    {_MARKS['note']} {escape(line)}", soft_wrap=True)

@@ -14,6 +14,7 @@ import duckdb
 
 from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.files import write_bytes
+from orchestration.base.outside import facts_on_cluster
 from orchestration.base.settings import Settings
 from orchestration.dashboard.encode import dumps
 from orchestration.dashboard.extract import Extract
@@ -48,6 +49,7 @@ def write_dashboard(
     try:
         with duckdb.connect(str(source), True, settings.session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
+            facts_on_cluster(connection)
             catalogue = Catalogue(_semantic_manifest(connection))
             room = max_bytes - len(render({"about": {"publication_id": ""}}, language).encode())
             data = Extract(connection, room).data(catalogue, settings.variables)

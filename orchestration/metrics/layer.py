@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from orchestration.base.cache import CacheEntry, build_fingerprint, fingerprint_of
+from orchestration.base.object_store import load_object_store
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach, literal, quote
 from orchestration.metrics.answers import Answers
@@ -36,6 +37,7 @@ from orchestration.metrics.parity import (
 )
 from orchestration.metrics.russian import read_names, with_both_languages
 from orchestration.models.dbt import Manifest, PublishedModel
+from orchestration.models.handover import handed_over
 
 
 class MetricsLayer:
@@ -129,6 +131,7 @@ class MetricsLayer:
         )
         file, marts = self._settings.scorecards_file, self._settings.marts_file
         file.unlink(missing_ok=True)
+        staying = [fact for fact in handed_over(self._settings) if fact.stays]
         with (
             duckdb.connect(config=self._session()) as connection,
             ThreadPoolExecutor(max_workers=1) as worker,
@@ -136,6 +139,8 @@ class MetricsLayer:
             connection.execute("set TimeZone = 'UTC'")
             connection.execute(f"attach {literal(str(file))} as {quote(file.stem)}")
             # Answers are of the build's tables; only what is made names another file.
+            for fact in staying:
+                load_object_store(connection, fact.location)
             attach(connection, marts)
             connection.execute(f"use {quote(marts.stem)}")
             terms = (self.manifest_text, importlib.metadata.version("metricflow"))

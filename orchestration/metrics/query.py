@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 from orchestration.base.errors import WrongUse, first_line, shortened
+from orchestration.base.outside import close_but_for, facts_on_cluster
 from orchestration.base.sql import quote
 from orchestration.metrics.catalogue import (
     ALL_GRAINS,
@@ -36,11 +37,6 @@ PERIOD = "period"
 
 # A year before a Monday is no Monday; 52 weeks before it is.
 _YEAR_BEFORE = {"week": "interval 364 day"}
-# A question reads the published file and nothing else, whatever it says.
-_CLOSED: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": False,
-    "lock_configuration": True,
-}
 # Compiled questions that one process remembers; people can think of any number.
 _COMPILED = 5_000
 # A figure, the one before it, and the change between them.
@@ -262,11 +258,15 @@ class PublishedMetrics:
 
 @contextmanager
 def published_metrics(file: Path) -> Iterator[PublishedMetrics]:
-    """The metrics of a published file. Raises WrongUse where it has none."""
+    """The metrics of a published file. Raises WrongUse where it has none.
+
+    A question reads the published file and its facts on a cluster, whatever it says.
+    """
     if not file.is_file():
         raise WrongUse(f"Nothing is published: {file} is not there.", "Run `voronka refresh`.")
     try:
-        connection = duckdb.connect(str(file), read_only=True, config=_CLOSED)
+        connection = duckdb.connect(str(file), read_only=True)
+        close_but_for(connection, facts_on_cluster(connection))
     except duckdb.Error as error:
         raise WrongUse(
             f"{file} cannot be read: {first_line(error)}", "Run `voronka refresh`."

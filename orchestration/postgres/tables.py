@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from orchestration.base.errors import TargetFailed
+from orchestration.base.outside import facts_on_cluster
 from orchestration.base.sql import quote
 from orchestration.models.dbt import PublishedModel
 from orchestration.postgres.target import NUL_SIGN
@@ -135,7 +136,13 @@ def read_tables(
         if model.name.startswith(_DIMENSION) and len(model.grain) == 1
     }
     found, problems = Found(), list[str]()
+    outside = {
+        fact.table.partition(".")[2]: fact for fact in facts_on_cluster(connection, catalogue)
+    }
+    found.notes += [f"{fact} are not copied to Postgres." for fact in outside.values()]
     for table, types in _listed(connection, catalogue, described):
+        if table.name in outside:
+            continue
         problems += _bad_names(table) + _bad_types(table, types)
         if any(column.type == "" for column in table.columns):
             continue

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
+from orchestration.base.object_store import load_object_store
+from orchestration.base.outside import FactOnCluster, write_facts_on_cluster
 from orchestration.base.record import ERROR, FAIL, PASS, WARN, Record
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach, insert, literal, quote
 from orchestration.models.dbt import PublishedModel
+from orchestration.models.handover import read_handed_over
 from orchestration.publication.access import PUBLICATION, TABLE_ACCESS, ShownTo, shown_to
 from orchestration.publication.names import RUSSIAN_SCHEMA
 
@@ -80,6 +83,17 @@ _OWN_TABLES = (
     ),
     PublishedModel(
         "quality",
+        "facts_on_cluster",
+        (),
+        "Facts that are too large for this file: views of a cluster's Parquet. Mostly not there.",
+        {
+            "table_name": "Table, as `marts.fct_calls`.",
+            "rows": "Rows in it.",
+            "location": "Where the view reads them.",
+        },
+    ),
+    PublishedModel(
+        "quality",
         "table_access",
         (),
         "Who is shown which table where rows are limited and names are masked.",
@@ -105,10 +119,14 @@ class Edition:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a published database holds; `rows` by full table name."""
+    """What a published database holds; `rows` by full table name.
+
+    `outside` are facts of which it has views alone.
+    """
 
     rows: Mapping[str, int]
     as_of_date: date | None
+    outside: Sequence[FactOnCluster] = ()
 
 
 def write_database(
@@ -131,20 +149,24 @@ def write_database(
         if scorecards:
             attached.append(settings.scorecards_file)
         attach(connection, *attached)
+        outside = _outside(connection)
         connection.execute("begin")
         _drop_private(connection, models)
         for schema in sorted({model.schema for model in models} | {"quality"}):
             connection.execute(f"create schema if not exists {quote(schema)}")
-        _replace_views(connection, settings.marts_file)
+        _replace_views(connection, settings.marts_file, {fact.table for fact in outside})
         for model in scorecards:
             table, catalogue = _table(model), quote(settings.scorecards_file.stem)
             connection.execute(f"create table {table} as from {catalogue}.{table}")
         _create_russian_views(connection, models)
-        contents = Contents(_rows(connection, models), _as_of(connection, settings.build_file))
+        contents = Contents(
+            _rows(connection, models), _as_of(connection, settings.build_file), outside
+        )
         _write_quality(connection, settings, record, edition, contents)
+        write_facts_on_cluster(connection, outside)
         write_access(connection, models)
         connection.execute("commit")
-        _describe_all(connection, [*models, *_OWN_TABLES])
+        _describe_all(connection, [*models, *_OWN_TABLES], {fact.table for fact in outside})
         for path in attached:
             connection.execute(f"detach {quote(path.stem)}")
         connection.execute("checkpoint")
@@ -171,12 +193,27 @@ def _drop_private(connection: duckdb.DuckDBPyConnection, models: Sequence[Publis
                 connection.execute(f"drop {kind} {quote(schema)}.{quote(name)}")
 
 
-def _replace_views(connection: duckdb.DuckDBPyConnection, marts: Path) -> None:
-    """Publish models that are views as tables: what they read stays private."""
+def _outside(connection: duckdb.DuckDBPyConnection) -> list[FactOnCluster]:
+    """The facts that stay on a cluster; the session can read them then."""
+    staying = [it for it in read_handed_over(connection) if it.stays]
+    for fact in staying:
+        load_object_store(connection, fact.location)
+    return [FactOnCluster(it.full_name, it.rows, it.location) for it in staying]
+
+
+def _replace_views(
+    connection: duckdb.DuckDBPyConnection, marts: Path, outside: Collection[str]
+) -> None:
+    """Publish models that are views as tables: what they read stays private.
+
+    Facts that are `outside` stay views.
+    """
     for schema, name in connection.execute(
         "select schema_name, view_name from duckdb_views() "
         "where database_name = current_database() and not internal order by all"
     ).fetchall():
+        if f"{schema}.{name}" in outside:
+            continue
         view = f"{quote(schema)}.{quote(name)}"
         connection.execute(f"drop view {view}")
         connection.execute(f"create table {view} as from {quote(marts.stem)}.{view}")
@@ -216,7 +253,11 @@ def _create_russian_views(
             )
 
 
-def _describe_all(connection: duckdb.DuckDBPyConnection, models: Sequence[PublishedModel]) -> None:
+def _describe_all(
+    connection: duckdb.DuckDBPyConnection,
+    models: Sequence[PublishedModel],
+    outside: Collection[str],
+) -> None:
     """Give tables and columns the descriptions of the models as comments.
 
     Apart from the tables: one transaction for both takes a second and a half longer.
@@ -227,9 +268,11 @@ def _describe_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Publis
             "where database_name = current_database()"
         ).fetchall()
     )
+    tables = {(schema, name) for schema, name, _ in present}
     connection.execute("begin")
     for model in models:
-        described = [("table", model.schema, model.columns)]
+        own_kind = "view" if model.full_name in outside else "table"
+        described = [(own_kind, model.schema, model.columns)]
         if model.russian_names:
             texts = {
                 name: model.columns[column]
@@ -244,7 +287,7 @@ def _describe_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Publis
                 for column, text in columns.items()
                 if (schema, model.name, column.lower()) in present
             ]
-            if model.description:
+            if model.description and (schema, model.name) in tables:
                 comments.append(f"comment on {kind} {relation} is {literal(model.description)}")
             if comments:
                 connection.execute("; ".join(comments))

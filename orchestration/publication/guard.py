@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.base.errors import RefreshRefused
+from orchestration.base.outside import facts_on_cluster
 from orchestration.base.record import EMPTY, SHRINK, Record
 from orchestration.base.sql import quote
 from orchestration.models.dbt import PublishedModel
@@ -57,6 +58,7 @@ def _rows(present: Path, facts: Sequence[str]) -> dict[str, int]:
             is_demo = connection.execute("select is_demo from quality.publication").fetchone()
             if is_demo and is_demo[0]:
                 return none
+            facts_on_cluster(connection)
             return {fact: _count(connection, fact) for fact in facts}
     except duckdb.Error:
         # What cannot be read is worth nothing to anybody.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -57,14 +57,20 @@ def write_parquet(
     publication_id: str,
     previous: Path | None,
     threads: int = 1,
+    outside: Mapping[str, str] | None = None,
 ) -> None:
     """Write marts of the session's database into a new folder, with `manifest.json`.
 
     `previous` is the folder of the present publication, from which files are taken over; None
-    writes all. So many files are written at a time as there are `threads`. Types in the manifest
-    are DuckDB's names, checksums SHA-256 in hex.
+    writes all. So many files are written at a time as there are `threads`. Of marts `outside`, by
+    full name, there are no files: the manifest says where they lie. Types in the manifest are
+    DuckDB's names, checksums SHA-256 in hex.
     """
     folder.mkdir()
+    outside = outside or {}
+    order = [mart.full_name for mart in marts]
+    elsewhere = [mart for mart in marts if mart.full_name in outside]
+    marts = [mart for mart in marts if mart.full_name not in outside]
     for mart in marts:
         if mart.month_column:
             (folder / f"{mart.name}{_SUFFIX}").mkdir()
@@ -89,6 +95,11 @@ def write_parquet(
             _described(mart, [it.result() for it in files], columns[mart.schema, mart.name])
             for mart, files in zip(marts, pending, strict=True)
         ]
+    tables += [
+        _elsewhere(connection, mart, outside[mart.full_name], columns[mart.schema, mart.name])
+        for mart in elsewhere
+    ]
+    tables.sort(key=lambda table: order.index(table["table"]))
     for directory in (path for path in folder.iterdir() if path.is_dir()):
         sync(directory)
     manifest = folder / MANIFEST
@@ -166,6 +177,28 @@ def _described(
         "bytes": sum(file.bytes for file in files),
         "sha256": None if mart.month_column else files[0].sha256,
         "files": [asdict(file) for file in files],
+        "grain": list(mart.grain),
+        "description": mart.description,
+        "columns": columns,
+    }
+
+
+def _elsewhere(
+    connection: duckdb.DuckDBPyConnection,
+    mart: PublishedModel,
+    location: str,
+    columns: list[dict[str, str]],
+) -> dict[str, Any]:
+    """A mart that is read from a cluster's Parquet."""
+    found = connection.execute(f"select count(*) from {_table(mart)}").fetchone()
+    return {
+        "table": mart.full_name,
+        "file": None,
+        "location": location,
+        "rows": found[0] if found else 0,
+        "bytes": 0,
+        "sha256": None,
+        "files": [],
         "grain": list(mart.grain),
         "description": mart.description,
         "columns": columns,

@@ -20,10 +20,12 @@ import duckdb
 from orchestration.base.cache import CacheEntry, build_fingerprint, file_states, fingerprint_of
 from orchestration.base.errors import ChecksFailed, PublicationFailed, first_line
 from orchestration.base.files import forbid_writing, remove_drafts, sync
+from orchestration.base.outside import FactOnCluster
 from orchestration.base.record import STEPS, Record
 from orchestration.base.settings import Settings
 from orchestration.base.sql import literal
 from orchestration.models.dbt import PublishedModel
+from orchestration.models.handover import handed_over
 from orchestration.publication.database import Edition, write_database
 from orchestration.publication.guard import refuse_shrinking
 from orchestration.publication.names import LATEST_LINK, PARQUET_LINK
@@ -37,12 +39,16 @@ _DRAFT = ".tmp"
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published; `rows` by full table name."""
+    """What was published; `rows` by full table name.
+
+    `outside` are facts that lie on a cluster: the file has views of them, and no Parquet copy.
+    """
 
     publication_id: str
     file: Path
     as_of_date: date | None
     rows: dict[str, int]
+    outside: tuple[FactOnCluster, ...] = ()
     is_unchanged: bool = False
 
 
@@ -59,6 +65,7 @@ def publish_news(
     source = fingerprint_of(
         tables,
         file_states([settings.scorecards_file]),
+        [(it.full_name, it.location) for it in handed_over(settings) if it.stays],
         *(record.raw_dir, record.is_demo, record.drift, _content_id(settings, version)),
         sorted(map(str, record.checks)),
     )
@@ -66,7 +73,8 @@ def publish_news(
     if cached is not None:
         as_of = date.fromisoformat(cached["as_of_date"]) if cached["as_of_date"] else None
         file = settings.published_file
-        return Publication(cached["publication_id"], file, as_of, cached["rows"], is_unchanged=True)
+        outside = tuple(FactOnCluster(**fact) for fact in cached["outside"])
+        return Publication(cached["publication_id"], file, as_of, cached["rows"], outside, True)
     # `--full` clears the cache, and writes all.
     previous = _parquet_folder(settings) if settings.publication_cache.is_file() else None
     cache.clear()
@@ -75,6 +83,7 @@ def publish_news(
         "publication_id": done.publication_id,
         "as_of_date": done.as_of_date and done.as_of_date.isoformat(),
         "rows": done.rows,
+        "outside": [asdict(fact) for fact in done.outside],
     }
     cache.put(source, _published_files(settings), content)
     return done
@@ -123,7 +132,8 @@ def publish(
         marts = [model for model in models if model.schema == PARQUET_SCHEMA]
         with duckdb.connect(str(file), read_only=True, config=settings.session()) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            write_parquet(connection, folder, marts, name, previous, settings.threads)
+            outside = {fact.table: fact.location for fact in contents.outside}
+            write_parquet(connection, folder, marts, name, previous, settings.threads, outside)
         forbid_writing(file)
         sync(file)
         os.rename(folder, final)
@@ -145,7 +155,13 @@ def publish(
             path.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         _remove_old_folders(directory)
-    return Publication(name, settings.published_file, contents.as_of_date, dict(contents.rows))
+    return Publication(
+        name,
+        settings.published_file,
+        contents.as_of_date,
+        dict(contents.rows),
+        tuple(contents.outside),
+    )
 
 
 def _refuse_unchecked(record: Record) -> None:

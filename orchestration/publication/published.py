@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.base.errors import WrongUse, first_line
+from orchestration.base.outside import FactOnCluster, facts_on_cluster
 from orchestration.base.sql import literal, quote
 from orchestration.expectations.acceptance import Unpriced, unpriced_money
 from orchestration.metrics.needs import needs_of
@@ -76,6 +77,7 @@ class Published:
     quarantine_tables: int
     unpriced: list[Unpriced]
     kpis: list[Kpi]
+    facts_on_cluster: Sequence[FactOnCluster] = ()
 
 
 def read_published(file: Path) -> Published:
@@ -122,6 +124,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Published:
             else []
         ),
         kpis=_kpis(connection, row[2]),
+        facts_on_cluster=facts_on_cluster(connection),
     )
 
 

@@ -22,6 +22,7 @@ def publish_build(settings: Settings, models: Sequence[PublishedModel]) -> Publi
         done = publish_news(settings, models, record, version)
         record.publication_id = done.publication_id
         record.is_publication_unchanged = done.is_unchanged
+        record.facts_on_cluster = [str(fact) for fact in done.outside]
         record.as_of_date = done.as_of_date.isoformat() if done.as_of_date else None
     progress.tell(STEP, done.publication_id, "ok")
     return done

@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.base.errors import VoronkaError, WrongUse, first_line
+from orchestration.base.outside import close_but_for, facts_on_cluster
 from orchestration.base.settings import Settings
 from orchestration.base.sql import literal, quote
 from orchestration.metrics.catalogue import MANIFEST_TABLE, SCHEMA
@@ -266,8 +267,7 @@ def _open(file: Path, options: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     try:
         database.execute("set global TimeZone = 'UTC'")
         database.execute(f"attach {literal(str(file))} as {quote(FILE)} (read_only)")
-        database.execute("set enable_external_access = false")
-        database.execute("set lock_configuration = true")
+        close_but_for(database, facts_on_cluster(database, FILE))
         database.execute(f"use {quote(FILE)}")
     except duckdb.Error as error:
         database.close()
