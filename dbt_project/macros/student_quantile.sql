@@ -6,7 +6,8 @@
     case
         when {{ freedom }} = 1 then 3.077684
         else
-            1.281552 + 0.846585 / ({{ freedom }}) + 0.570851 / pow({{ freedom }}, 2)
-            + 0.259058 / pow({{ freedom }}, 3)
+            1.281552 + {{ ratio('0.846585', '(' ~ freedom ~ ')') }}
+            + {{ ratio('0.570851', 'pow(' ~ freedom ~ ', 2)') }}
+            + {{ ratio('0.259058', 'pow(' ~ freedom ~ ', 3)') }}
     end
 {%- endmacro %}

@@ -28,7 +28,7 @@ ordered as (
 
     select
         stays.deal_id,
-        row_number() over deal_stays as entry_no,
+        cast(row_number() over deal_stays as bigint) as entry_no,
         stays.event_id,
         stays.stage_id,
         coalesce(stages.pipeline_id, 'unknown') as pipeline_id,

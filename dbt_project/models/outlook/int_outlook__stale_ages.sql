@@ -19,7 +19,8 @@ final as (
         days.date_day as observed_on,
         closings.pipeline_id,
         count(*) as closed_deals,
-        percentile_disc(0.95) within group (order by closings.age_days) as stale_after_days
+        cast(percentile_disc(0.95) within group (order by closings.age_days) as integer)
+            as stale_after_days
     from days
     inner join closings
         on

@@ -27,7 +27,7 @@ cells as (
 
     select
         session_started_on as date_day,
-        hour(session_started_hour) as hour_of_day,
+        cast(hour(session_started_hour) as bigint) as hour_of_day,
         manager_id,
         count(*) as calls,
         count(*) filter (where is_answered) as calls_answered,

@@ -95,14 +95,14 @@ final as (
 
     select
         *,
-        row_number() over (
+        cast(row_number() over (
             partition by manager_id
             order by
                 is_stale asc,
                 coalesce(next_step_lift, 0) * coalesce(cast(amount as double), 0) desc,
                 expected_amount desc nulls last,
                 deal_id asc
-        ) as rank
+        ) as bigint) as rank
     from outlooks
 
 )
