@@ -12,7 +12,7 @@ final as (
         date_day,
         {{ iso_weekday('date_day') }} as weekday,
         working_seconds > 0 as is_working_day,
-        cast(floor(working_seconds / 60) as bigint) as working_minutes,
+        cast(floor({{ ratio('working_seconds', 60) }}) as bigint) as working_minutes,
         {{ period_start("'week'", 'date_day') }} as week_start,
         {{ period_start("'month'", 'date_day') }} as month_start,
         {{ period_start("'quarter'", 'date_day') }} as quarter_start,

@@ -21,8 +21,9 @@ final as (
         stays.stage_id,
         deals.manager_id,
         deals.source_id,
-        {{ median_of('cast(stays.certain_stay_seconds as double)') }} / {{ seconds_per_hour() }}
-            as median_stay_hours
+        {{ ratio(
+            median_of('cast(stays.certain_stay_seconds as double)'), seconds_per_hour()
+        ) }} as median_stay_hours
     from stays
     inner join deals
         on

@@ -75,15 +75,15 @@ of_open as (
         points.period_start,
         live.manager_id,
         -- Exact decimals: a sum that ends in half a cent is rounded alike in any order. Both sides
-        -- of the product have 38 digits together, or Spark drops the last ones.
-        cast(round(coalesce(sum(
+        -- of the product have 38 digits together: beyond that engines drop the last ones.
+        cast(coalesce(sum(
             cast(live.unpaid_amount as decimal(28, 2))
             * cast(case points.months_ahead
                 when 0 then live.paid_in_0
                 when 1 then live.paid_in_1
                 else live.paid_in_2
             end as decimal(9, 6))
-        ), 0), 2) as {{ type_money() }}) as expected_open,
+        ), 0) as {{ type_money() }}) as expected_open,
         cast(0 as {{ type_money() }}) as expected_won_unpaid
     from points
     inner join live

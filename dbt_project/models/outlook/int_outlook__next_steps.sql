@@ -1,6 +1,8 @@
 -- One row per open deal that has a next step: the evident one with the greatest lift among
 -- those that are its to take on the as-of date, else the first one by the seed's order.
 
+{% set points = thousands('cast(' ~ rounded('lift * 100', 0) ~ ' as bigint)') %}
+
 with eligible as (
 
     select * from {{ ref('int_outlook__eligible_spans') }}
@@ -52,10 +54,10 @@ final as (
         deal_id,
         step as next_step,
         words_ru || case when lift is null then '' else '. Сделки, где ' || with_ru
-            || ', выигрывали чаще на ' || {{ thousands('cast(round(lift * 100) as bigint)') }}
+            || ', выигрывали чаще на ' || {{ points }}
             || ' п. п. (случаев: ' || {{ thousands('cases') }} || ')' end as next_step_ru,
         words_en || case when lift is null then '' else '. Where people ' || with_en
-            || ', it went along with ' || {{ thousands('cast(round(lift * 100) as bigint)') }}
+            || ', it went along with ' || {{ points }}
             || ' pp more deals won (cases: ' || {{ thousands('cases') }} || ')' end as next_step_en,
         lift as next_step_lift,
         cases as next_step_cases

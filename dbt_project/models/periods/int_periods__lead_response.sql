@@ -22,7 +22,8 @@ final as (
         leads.manager_id,
         count(leads.response_seconds) as leads_answered,
         cast(sum(leads.response_seconds) as bigint) as response_seconds,
-        {{ median_of('cast(leads.response_seconds as double)') }} / 60 as median_response_minutes,
+        {{ ratio(median_of('cast(leads.response_seconds as double)'), 60) }}
+            as median_response_minutes,
         count(*) filter (where leads.response_seconds <= {{ prompt_response_seconds() }})
             as leads_answered_in_5min
     from leads

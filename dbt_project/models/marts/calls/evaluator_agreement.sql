@@ -77,7 +77,7 @@ counts as (
 
 ),
 
--- Wide enough for 10^11 calls; together no product has more than 38 digits, of which Spark would
+-- Wide enough for 10^11 calls; together no product has more than 38 digits, beyond which engines
 -- drop the last ones.
 exact_counts as (
 

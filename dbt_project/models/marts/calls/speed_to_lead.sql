@@ -33,8 +33,8 @@ cells as (
             as leads_answered_in_5min,
         cast(coalesce(sum(response_seconds), 0) as bigint) as response_seconds,
         cast(coalesce(sum(response_working_seconds), 0) as bigint) as response_working_seconds,
-        {{ median_of('cast(response_seconds as double)') }} / 60 as median_response_minutes,
-        {{ median_of('cast(response_working_seconds as double)') }} / 60
+        {{ ratio(median_of('cast(response_seconds as double)'), 60) }} as median_response_minutes,
+        {{ ratio(median_of('cast(response_working_seconds as double)'), 60) }}
             as median_response_working_minutes
     from leads
     group by 1, 2, 3, 4, 5
