@@ -41,7 +41,8 @@ widths as (
 
     select
         *,
-        {{ student_quantile('months - 1') }} * deviation * sqrt(1 + {{ ratio('1', 'months') }}) as half_width
+        {{ student_quantile('months - 1') }}
+        * deviation * sqrt(1 + {{ ratio('1', 'months') }}) as half_width
     from compared
     where months >= 2
 
