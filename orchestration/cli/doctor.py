@@ -31,6 +31,7 @@ from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import files_read, new_files
 from orchestration.raw_zone.zone import RawFile, RawZone
+from orchestration.spark.checks import examine_raw_file, examine_spark
 
 PYTHON = ((3, 11), (3, 14))
 NEEDED_BYTES = 1_000_000_000
@@ -43,6 +44,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Everything that a refresh needs, in the order in which it needs it."""
     return [
         *_environment(settings),
+        *examine_spark(settings),
         *examine_connections(settings),
         *_raw_zone(settings),
         *_postgres(settings),
@@ -57,14 +59,18 @@ def _environment(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("bad", f"Python {version} is not one of 3.11, 3.12, 3.13", "Use one of them.")
     yield _packages(settings.root / "requirements.lock")
+    if settings.engine == "spark":
+        yield _packages(settings.root / "requirements-spark.lock", "Run `make spark-env`.")
     yield _data_dir(settings.data)
     yield _variables(settings)
     yield from _unknown_settings()
 
 
-def _packages(lock: Path) -> Finding:
+def _packages(
+    lock: Path, remedy: str = "Run `make clean install`, which installs the lock."
+) -> Finding:
     if not lock.is_file():
-        return Finding("note", "There is no requirements.lock to compare the packages with")
+        return Finding("note", f"There is no {lock.name} to compare the packages with")
     wrong = []
     for pin in locked_packages(lock.read_text(encoding="utf-8")):
         try:
@@ -78,11 +84,11 @@ def _packages(lock: Path) -> Finding:
         noun = "1 package differs" if len(wrong) == 1 else f"{len(wrong)} packages differ"
         return Finding(
             "note",
-            f"{noun} from requirements.lock, with which the project is tested",
-            "Run `make clean install`, which installs the lock.",
+            f"{noun} from {lock.name}, with which the project is tested",
+            remedy,
             _shortened(wrong),
         )
-    return Finding("good", "The packages are those of requirements.lock")
+    return Finding("good", f"The packages are those of {lock.name}")
 
 
 def locked_packages(lock: str, environment: Mapping[str, str] | None = None) -> list[Requirement]:
@@ -165,6 +171,7 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
         "" if zone.files or refusals else "An empty zone makes empty marts.",
     )
     if zone.files:
+        yield from _read_by_spark(settings, zone)
         yield _figures(settings, zone)
     zone = judged_by_contents(zone, new, settings)
     if zone.problems:
@@ -180,6 +187,14 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
         yield from _sample(zone, contract)
         yield from _money(zone, settings)
         yield from examine_brought(settings, zone)
+
+
+def _read_by_spark(settings: Settings, zone: RawZone) -> Iterator[Finding]:
+    """Whether the cluster reads one of the zone's files, where a cluster builds."""
+    if settings.engine == "spark":
+        from orchestration.raw_zone.spark_views import address
+
+        yield from examine_raw_file(settings, address(zone.raw_dir, zone.files[0].path))
 
 
 def _figures(settings: Settings, zone: RawZone) -> Finding:

@@ -26,6 +26,8 @@ AFTER_OUTLOOK = ("--select", f"source:{OUTLOOK}+")
 _QUIET = ("--quiet", "--no-use-colors", "--log-level-file", "warn")
 _SECONDS_TO_STOP = 5
 _RESULTS = frozenset({"LogModelResult", "LogSeedResult", "LogTestResult"})
+# The project is read, and no connection is open.
+_BEFORE_CONNECTIONS = "FoundStats"
 # A check that warns is told with the checks, in better words than dbt's three lines on it.
 _WARNINGS_OF_CHECKS = frozenset({"LogTestResult", "RunResultWarning", "RunResultWarningMessage"})
 
@@ -92,6 +94,10 @@ def _run_here(
                 warnings.append(event.info.msg)
         elif event.info.name in _RESULTS:
             listener(event.data.node_info.node_name, event.data.node_info.node_status)
+        elif engine != DUCKDB and event.info.name == _BEFORE_CONNECTIONS:
+            from orchestration.spark.connection import give_dbt_settings
+
+            give_dbt_settings(settings)
 
     with _environment(settings.dbt_environment(engine)):
         try:

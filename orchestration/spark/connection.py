@@ -45,6 +45,26 @@ def result_settings(settings: Settings) -> Mapping[str, str]:
     return {str(name): str(value) for name, value in found.items()}
 
 
+def give_dbt_settings(settings: Settings) -> None:
+    """Let the connections that dbt is about to open have the settings that decide results.
+
+    dbt-spark 1.11 has its own will: it turns ANSI off before each statement of a session, so that
+    a sum which overflows would be NULL, and over thrift sends names of which no server takes
+    notice. To be called when dbt has made its adapter and opened no connection.
+    """
+    from dbt.adapters.factory import get_adapter_by_type
+
+    sent = get_adapter_by_type("spark").config.credentials.server_side_parameters
+    sent.clear()
+    sent.update(_parameters(settings))
+
+
+def _parameters(settings: Settings) -> dict[str, str]:
+    """The settings under the names by which this Spark takes them when a connection opens."""
+    prefix = "set:hiveconf:" if settings.spark.startswith("thrift://") else ""
+    return {prefix + name: value for name, value in result_settings(settings).items()}
+
+
 @contextlib.contextmanager
 def connected(settings: Settings) -> Iterator[Spark]:
     """A connection with the settings that decide results.
@@ -137,9 +157,7 @@ def _thrift(settings: Settings) -> Iterator[Spark]:
     except ImportError as error:
         raise WrongUse("The client of Spark's thrift server is not installed.", _REMEDY) from error
     host, _, port = settings.spark.removeprefix("thrift://").partition(":")
-    # Under its plain name the server takes no notice of a setting.
-    server = {f"set:hiveconf:{name}": value for name, value in result_settings(settings).items()}
-    connection = hive.connect(host=host, port=int(port), configuration=server)
+    connection = hive.connect(host=host, port=int(port), configuration=_parameters(settings))
     with contextlib.closing(connection):
         yield _Thrift(connection)
 
