@@ -47,6 +47,7 @@ _TITLES = {
     "metrics": "Metrics layer",
     "expectations": "Expectations",
     "publication": "Publication",
+    "cluster": "Cluster",
     "postgres": "Postgres",
 }
 _BAD = {"error", "fail", "runtime error"}

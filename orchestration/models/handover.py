@@ -272,7 +272,7 @@ def selected(
                 "Its contract states it: build it with `voronka refresh --full`.",
             )
     else:
-        stated = types
+        stated = {name: types[name] for name in table.shown}
     select = _read(stated, types, table.partitions, files)
     grain = ((node["config"].get("meta") or {}).get("grain") or []) if is_contracted else []
     order = ", ".join(f"{quote(column)} nulls first" for column in grain)

@@ -23,7 +23,7 @@ from orchestration.base.sql import attach, literal, quote
 from orchestration.base.text import counted
 from orchestration.models.dbt import Manifest, read_manifest
 from orchestration.models.findings import explained
-from orchestration.models.handover import hand_over
+from orchestration.models.handover import hand_over, handed_over
 from orchestration.models.run import (
     BEFORE_OUTLOOK,
     BUILD,
@@ -147,6 +147,7 @@ def _measured(settings: Settings, record: Record) -> dict[tuple[str, str], int]:
     """Rows of the build's tables; and the day that it takes for today, into the record."""
     if not all(file.is_file() for file in settings.build_files):
         return {}
+    outside = {(it.schema, it.name): it.rows for it in handed_over(settings) if not it.is_table}
     with duckdb.connect() as connection:
         attach(connection, *settings.build_files)
         tables = connection.execute(
@@ -165,7 +166,7 @@ def _measured(settings: Settings, record: Record) -> dict[tuple[str, str], int]:
             ).fetchone() or (None,)
             record.as_of_date = as_of.isoformat() if as_of else None
         found = connection.execute(" union all ".join(counts)).fetchall() if counts else []
-    return {(schema, name): rows for schema, name, rows in found}
+    return outside | {(schema, name): rows for schema, name, rows in found}
 
 
 def _judge(run: DbtRun, built: Sequence[ModelOutcome], checks: Sequence[CheckOutcome]) -> None:

@@ -12,20 +12,21 @@ before a kill are replaced by the next one.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from orchestration.base.errors import TargetFailed, VoronkaError, first_line
-from orchestration.base.record import Record
-from orchestration.base.settings import Settings
+from orchestration.base.errors import PublicationFailed, TargetFailed, VoronkaError, first_line
+from orchestration.base.record import Failure, Record, TargetOutcome
+from orchestration.base.settings import SPARK, Settings
 from orchestration.base.sql import attach, quote
 from orchestration.models.dbt import PublishedModel
 from orchestration.models.handover import HandedOver, handed_over, point_to, read_handed_over
 from orchestration.spark.bringing import VERSION, SparkSchema
-from orchestration.spark.connection import Spark
+from orchestration.spark.connection import Spark, connected
 from orchestration.spark.tables import (
     describe,
     identifier,
@@ -35,6 +36,7 @@ from orchestration.spark.tables import (
     text,
 )
 
+CLUSTER = "cluster"
 KEPT_RUNS = 2
 _TABLE = "voronka.table"
 # The last table that a run gets.
@@ -126,6 +128,38 @@ def show_run(
         _drop_runs(settings, spark, {it.schema for it in shown.values()})
     except Exception as error:
         raise _failed(error) from error
+
+
+@contextlib.contextmanager
+def shown_on_cluster(
+    settings: Settings, models: Sequence[PublishedModel], record: Record
+) -> Iterator[None]:
+    """Show on the cluster what is published meanwhile on this machine; nothing without a cluster.
+
+    Where the cluster fails, the record says so as of any other target. Raises PublicationFailed
+    where facts stay on the cluster and it does not copy them: the published file would read what
+    the next build overwrites.
+    """
+    if settings.engine != SPARK:
+        yield
+        return
+    outcome = TargetOutcome(CLUSTER, f"{settings.spark} (marts, metrics, quality, quarantine)")
+    with connected(settings) as spark:
+        done = None
+        try:
+            done = copy_run(settings, models, spark, record)
+        except TargetFailed as error:
+            if any(it.stays for it in handed_over(settings)):
+                raise PublicationFailed(error.message, error.remedy) from error
+            outcome.failure = Failure.of(error)
+        yield
+        if done is not None:
+            try:
+                show_run(settings, models, spark, done)
+                outcome.publication_id, outcome.tables = record.publication_id, len(done.tables)
+            except TargetFailed as error:
+                outcome.failure = Failure.of(error)
+    record.targets = [*(it for it in record.targets if it.name != CLUSTER), outcome]
 
 
 def _failed(error: Exception) -> TargetFailed:
@@ -232,9 +266,9 @@ def _show(spark: Spark, model: PublishedModel, target: Shown) -> None:
     table = describe(spark, target.schema, target.table)
     columns = ", ".join(
         identifier(name) + (f" comment {text(_short(about))}" if about else "")
-        for name, about in ((name, model.columns.get(name, "")) for name in table.columns)
+        for name, about in ((name, model.columns.get(name, "")) for name in table.shown)
     )
-    listed = ", ".join(map(identifier, table.columns))
+    listed = ", ".join(map(identifier, table.shown))
     run(
         spark,
         f"create or replace view {table_name(model.schema, model.name)} ({columns}) "

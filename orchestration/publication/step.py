@@ -9,6 +9,7 @@ from orchestration.base import progress
 from orchestration.base.record import step
 from orchestration.base.settings import Settings
 from orchestration.models.dbt import PublishedModel
+from orchestration.publication.cluster import shown_on_cluster
 from orchestration.publication.publish import Publication, publish_news
 
 STEP = "publication"
@@ -17,7 +18,10 @@ STEP = "publication"
 def publish_build(settings: Settings, models: Sequence[PublishedModel]) -> Publication:
     """Publish what was built and checked. Raises VoronkaError where the present set stays."""
     progress.tell(STEP, total=1)
-    with step(settings.record_file, STEP) as record:
+    with (
+        step(settings.record_file, STEP) as record,
+        shown_on_cluster(settings, models, record),
+    ):
         version = importlib.metadata.version("voronka")
         done = publish_news(settings, models, record, version)
         record.publication_id = done.publication_id

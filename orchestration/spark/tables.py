@@ -14,6 +14,8 @@ from orchestration.base.sql import literal
 from orchestration.spark.connection import Spark
 
 PARQUET = "parquet"
+# Where a large table is divided on the cluster alone; no column of its model.
+MONTH = "_month"
 _PARTITIONS = "# Partition Information"
 _DETAILS = "# Detailed Table Information"
 _PLAIN_TYPES = {
@@ -47,6 +49,11 @@ class SparkTable:
     partitions: tuple[str, ...]
     provider: str
     location: str
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The columns of its model."""
+        return tuple(name for name in self.columns if name != MONTH)
 
 
 @dataclass(frozen=True)

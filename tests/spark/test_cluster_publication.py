@@ -11,14 +11,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from orchestration.base.errors import TargetFailed
+from orchestration.base.errors import PublicationFailed, TargetFailed
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach
 from orchestration.models.dbt import PublishedModel
 from orchestration.models.handover import hand_over, handed_over
-from orchestration.publication.cluster import copy_run, show_run
+from orchestration.publication.cluster import copy_run, show_run, shown_on_cluster
 from orchestration.spark.connection import Spark
+from orchestration.spark.tables import describe
 
 from .handed import PROJECT, build, built, manifest_of, node
 
@@ -174,6 +175,62 @@ def test_a_fact_that_stays_is_read_from_its_copy(spark: Spark, settings: Setting
     refresh(spark, settings, 2, fct_b=7)
     (fact,) = [it for it in handed_over(settings) if it.stays]
     assert (fact.rows, f"{name(settings, 2)}.db" in fact.location) == (7, True)
+
+
+def test_a_copy_is_divided_as_its_table_is_and_shows_its_models_columns(
+    spark: Spark, settings: Settings
+) -> None:
+    rows = "select 1L as id, date'2026-01-01' as _month"
+    how = "using parquet partitioned by (_month)"
+    build(spark, settings, "marts", "fct_b", rows, how)
+    build(spark, settings, "marts", "dim_a", "select 1L as id")
+    refresh(spark, settings, 1)
+    table = describe(spark, name(settings, 1), "marts__fct_b")
+    assert table.partitions == ("_month",)
+    assert tuple(describe(spark, "marts", "fct_b").columns) == ("id",)
+
+
+def test_a_publication_is_shown_on_the_cluster_when_it_is_done(
+    spark: Spark, settings: Settings
+) -> None:
+    for table in ("dim_a", "fct_b"):
+        build(spark, settings, "marts", table, "select 1L as id")
+    hand_over(settings, MANIFEST, spark, built(MANIFEST))
+    found = record(1)
+    with shown_on_cluster(settings, MODELS, found):
+        assert "marts" not in {str(row[0]) for row in spark.rows("show schemas")}
+        found.publication_id = "p1"
+    assert seen(spark, "marts.dim_a") == 1
+    (target,) = found.targets
+    assert (target.name, target.publication_id, target.tables) == ("cluster", "p1", 2)
+    assert target.failure is None
+    # Somebody's table lies where a view is to be.
+    spark.run("drop view marts.dim_a")
+    spark.run("create table marts.dim_a (theirs int) using parquet")
+    with shown_on_cluster(settings, MODELS, found):
+        found.publication_id = "p2"
+    (target,) = found.targets
+    assert target.failure is not None
+    assert target.failure.message.startswith("People on the cluster see the version before: ")
+    assert tuple(describe(spark, "marts", "dim_a").columns) == ("theirs",)
+
+
+def test_nothing_is_published_where_a_fact_that_stays_has_no_copy(
+    spark: Spark, settings: Settings
+) -> None:
+    settings = Settings(
+        project_dir=PROJECT,
+        data_dir=settings.data_dir,
+        engine="spark",
+        spark_prefix=settings.spark_prefix,
+        local_facts_rows=0,
+    )
+    for table in ("dim_a", "fct_b"):
+        build(spark, settings, "marts", table, "select 1L as id")
+    hand_over(settings, MANIFEST, spark, built(MANIFEST))
+    spark.run(f"drop table {settings.spark_prefix}marts.fct_b")
+    with pytest.raises(PublicationFailed), shown_on_cluster(settings, MODELS, record(1)):
+        raise AssertionError("published")
 
 
 def test_the_metrics_layers_tables_come_to_the_cluster(spark: Spark, settings: Settings) -> None:

@@ -188,6 +188,26 @@ def test_directories_of_partitions_are_columns_of_their_types(
     ]
 
 
+def test_the_month_that_a_table_is_divided_by_is_no_column_of_its_model(
+    spark: Spark, settings: Settings
+) -> None:
+    rows = "select 1L as id, date'2026-01-31' as day, date'2026-01-01' as _month"
+    how = "using parquet partitioned by (_month)"
+    build(spark, settings, "marts", "fct_months", rows, how)
+    build(spark, settings, "intermediate", "int_calls__parts", rows, how)
+    columns = {"id": "bigint", "day": "date"}
+    manifest = manifest_of(
+        node("marts", "fct_months", columns, ["id"]), node("intermediate", "int_calls__parts")
+    )
+    hand_over(settings, manifest, spark, built(manifest))
+    for relation in (
+        "voronka_marts.marts.fct_months",
+        "voronka_build.intermediate.int_calls__parts",
+    ):
+        assert types_of(settings, relation) == {"id": "BIGINT", "day": "DATE"}
+        assert asked(settings, f"from {relation}") == [(1, date(2026, 1, 31))]
+
+
 def settings_place(spark: Spark, settings: Settings, name: str) -> Path:
     rows = spark.rows(f"describe table extended {settings.spark_prefix}marts.{name}")
     location = next(str(row[1]) for row in rows if row[0] == "Location")
