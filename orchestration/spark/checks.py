@@ -236,7 +236,7 @@ def _warehouse(spark: Spark, schema: str) -> Finding:
 
 def reason(error: BaseException) -> str:
     """What went wrong in one line. A thrift client puts it into a reply with the whole trace."""
-    found = re.search(r"errorMessage=(['\"])(.*?)\1\)*,? ", str(error) + " ", re.DOTALL)
-    said = found[2].replace("\\n", "\n") if found else first_line(error)
+    found = re.search(r"errorMessage=(['\"])(.*?)\1\)", str(error), re.DOTALL)
+    said = found[2].replace("\\n", "\n") if found else str(error)
     line = next((it.strip() for it in said.splitlines() if it.strip()), type(error).__name__)
-    return re.sub(r"^(Error running query: )?(\[[A-Z0-9_.]+\] )?(\S+Exception: )*", "", line)
+    return re.sub(r"^((\S+(Exception|Error): )|Error running query: |\[[A-Z0-9_.]+\] )*", "", line)
