@@ -64,7 +64,9 @@ DAYS = """
 """
 
 
-@pytest.mark.parametrize(("seed", "kind"), [(7, "mild"), (11, "hostile")])
+@pytest.mark.parametrize(
+    ("seed", "kind"), [pytest.param(7, "mild", marks=pytest.mark.nightly), (11, "hostile")]
+)
 def test_a_day_does_not_know_what_came_later(tmp_path: Path, seed: int, kind: str) -> None:
     compare_cuts(tmp_path, seed, kind, 2)
 
