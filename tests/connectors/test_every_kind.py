@@ -43,21 +43,36 @@ def with_nightly(adapters: Sequence[Adapter]) -> list[Any]:
     return found
 
 
+def with_variants_nightly(adapters: Sequence[Adapter]) -> list[Any]:
+    """Parameters of these kinds: each by day with its usual keys, with other ones each night.
+
+    For what does not depend on which rows the keys ask for.
+    """
+    seen: set[str] = set()
+    found = []
+    for it in adapters:
+        marks = [pytest.mark.nightly] if it.kind in seen else []
+        seen.add(it.kind)
+        found.append(pytest.param(it, id=it.kind, marks=marks))
+    return found
+
+
 kinds = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda it: it.kind)
+framed = pytest.mark.parametrize("adapter", with_nightly(ADAPTERS))
 # Those that make no requests cannot be killed at one.
 asking = pytest.mark.parametrize(
     "adapter", with_nightly([it for it in ADAPTERS if it.least_requests is not None])
 )
-over_http = pytest.mark.parametrize(
-    "adapter", [it for it in ADAPTERS if it.paged is not None], ids=lambda it: it.kind
-)
+HTTP = [it for it in ADAPTERS if it.paged is not None]
+over_http = pytest.mark.parametrize("adapter", with_variants_nightly(HTTP))
+framed_over_http = pytest.mark.parametrize("adapter", with_nightly(HTTP))
 with_errors = pytest.mark.parametrize(
     ("adapter", "case"),
     [pytest.param(it, case, id=f"{it.kind}: {case.name}") for it in ADAPTERS
      for case in it.errors()],
 )  # fmt: skip
 crms = pytest.mark.parametrize(
-    "adapter", [it for it in ADAPTERS if it.connector.source == "crm"], ids=lambda it: it.kind
+    "adapter", with_variants_nightly([it for it in ADAPTERS if it.connector.source == "crm"])
 )
 NAME = "shop"
 
@@ -165,7 +180,7 @@ def test_a_load_with_nothing_new_writes_nothing_and_asks_little(
         assert len(standin.requests) - asked == (adapter.least_requests or 0)
 
 
-@kinds
+@framed
 def test_a_lost_state_writes_more_and_nothing_else(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
@@ -178,7 +193,7 @@ def test_a_lost_state_writes_more_and_nothing_else(
         assert whole(place.raw) == wanted
 
 
-@pytest.mark.parametrize("adapter", with_nightly(ADAPTERS))
+@framed
 def test_a_clock_set_back_makes_no_old_version_the_current_one(
     adapter: Adapter, company: Company, fresh: Callable[[], Place]
 ) -> None:
@@ -263,14 +278,14 @@ def test_each_error_of_its_page_ends_as_the_page_says(
         place.good(now=FIRST)
 
 
-@over_http
+@framed_over_http
 def test_a_page_for_people_is_asked_again_and_never_an_empty_list(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
     no_list_is_made_of(Reply(200, HTML.body, HTML.headers), adapter, company, place)
 
 
-@pytest.mark.parametrize("adapter", with_nightly([it for it in ADAPTERS if it.paged is not None]))
+@framed_over_http
 @pytest.mark.parametrize(
     "reply",
     [
@@ -310,7 +325,7 @@ def no_list_is_made_of(reply: Reply, adapter: Adapter, company: Company, place: 
         place.good(now=FIRST)
 
 
-@over_http
+@framed_over_http
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_wait_that_the_system_names_is_kept(
     adapter: Adapter, status: int, company: Company, place: Place
@@ -411,7 +426,7 @@ def test_every_mapped_column_is_filled_and_every_other_is_null(
         assert columns - filled == set(adapter.nulls.get(table, ())), table
 
 
-@kinds
+@framed
 def test_a_second_process_on_a_connection_is_told_to_wait(
     adapter: Adapter, company: Company, place: Place
 ) -> None:
@@ -427,7 +442,7 @@ def test_a_second_process_on_a_connection_is_told_to_wait(
         place.good(now=FIRST)
 
 
-@kinds
+@framed
 def test_a_range_is_read_again_without_moving_the_cursor(
     adapter: Adapter, company: Company, place: Place
 ) -> None:

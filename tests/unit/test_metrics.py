@@ -12,6 +12,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.base.errors import ChecksFailed
+from orchestration.base.record import FAIL, Record
+from orchestration.base.settings import Settings
 from orchestration.cli.mart_index import PROJECT_DIR, load_marts
 from orchestration.metrics.catalogue import (
     ALL_GRAINS,
@@ -35,8 +38,9 @@ from orchestration.metrics.exports import (
     with_running_figures,
 )
 from orchestration.metrics.glossary import read_metrics
-from orchestration.metrics.parity import ComparedMart
+from orchestration.metrics.parity import Agreement, ComparedMart, Difference
 from orchestration.metrics.russian import read_names, russian_names
+from orchestration.metrics.step import measure
 from tests.builds import compare_file
 
 CATALOGUE = read_metrics(PROJECT_DIR)
@@ -442,3 +446,28 @@ def test_rows_that_one_side_lacks_are_differences(tmp_path: Path) -> None:
         "win_rate by day, date_day 2026-03-01, manager_id ann: marts.kpi has 0.5, "
         "the metrics layer None",
     ]
+
+
+class Disagreeing:
+    """A layer of which one mart says otherwise."""
+
+    exports, compared = (), (MART,)
+    said = Difference("marts.kpi", "calls", "day", {"manager_id": "m1"}, "1", "2")
+
+    def cached_tables(self) -> list[tuple[Export, int]]:
+        return []
+
+    def cached_agreements(self) -> list[Agreement]:
+        return [Agreement(MART, 9, 1, (self.said,))]
+
+
+def test_a_mart_that_disagrees_stops_the_refresh(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with pytest.raises(ChecksFailed) as stopped:
+        measure(settings, Disagreeing())  # type: ignore[arg-type]
+    assert "Marts and metrics layer disagree on 1 marts." in stopped.value.message
+    assert stopped.value.details == [
+        "calls by day, manager_id m1: marts.kpi has 1, the metrics layer 2"
+    ]
+    (check,) = Record.load(settings.record_file).checks
+    assert (check.asset, check.status, check.stops_publication) == ("marts.kpi", FAIL, True)

@@ -15,9 +15,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.base.errors import ChecksFailed, PublicationFailed
+from orchestration.base.errors import ChecksFailed, PublicationFailed, RefreshRefused
 from orchestration.base.files import sync
-from orchestration.base.record import STEPS, CheckOutcome, Record
+from orchestration.base.record import SHRINK, STEPS, CheckOutcome, Record
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach
 from orchestration.models.dbt import PublishedModel
@@ -346,6 +346,20 @@ def test_nothing_is_published_without_passed_checks(settings, record):
     with pytest.raises(ChecksFailed):
         publish(settings, MODELS, record, "1")
     assert settings.published_file.stat().st_ino == before
+
+
+def test_a_set_gives_way_to_half_of_it_where_that_is_accepted(settings):
+    models = [DAILY, replace(FACTS, counts_events=True), BAD]
+    count = "select count(*) from marts.fct_things"
+    build(settings, rows=40)
+    publish(settings, models, checked(), "1")
+    build(settings, rows=19)
+    with pytest.raises(RefreshRefused) as refused:
+        publish(settings, models, checked(), "1")
+    assert refused.value.details == ["marts.fct_things: 19 rows, 40 before"]
+    assert query(settings.published_file, count) == [(40,)]
+    publish(settings, models, replace(checked(), accepted=[SHRINK]), "1")
+    assert query(settings.published_file, count) == [(19,)]
 
 
 def test_a_failed_publication_leaves_the_old_set_and_nothing_else(settings):
