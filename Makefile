@@ -23,6 +23,7 @@ HOME_OF_DAGSTER := $(if $(DAGSTER_HOME),$(DAGSTER_HOME),$(CURDIR)/data/dagster)
 # The benchmark's company: s, m or l for 0.2, 2 or 10 million calls; medians of so many runs.
 SCALE ?= s
 REPEAT ?= 3
+ENGINE ?= duckdb
 
 # uv takes the Python that is here and fetches none; no tool reports to anybody.
 export UV_PYTHON_DOWNLOADS := never
@@ -115,8 +116,9 @@ validate: $(READY) ## Let MetricFlow try every metric on the demo's build (after
 	fi
 
 .PHONY: benchmark
-benchmark: $(READY) ## Measure the refresh, its limit and BI's reads (SCALE=s, REPEAT=3)
-	@$(BIN)/python -m tests.benchmark --scale "$(SCALE)" --repeat "$(REPEAT)" $(ARGS)
+benchmark: $(READY) $(if $(filter spark,$(ENGINE)),$(SPARK_READY)) ## Measure the refresh, its limit and BI's reads (SCALE=s, REPEAT=3, ENGINE=spark)
+	@$(BIN)/python -m tests.benchmark$(if $(filter spark,$(ENGINE)),.spark) \
+		--scale "$(SCALE)" --repeat "$(REPEAT)" $(ARGS)
 
 .PHONY: benchmark-connectors
 benchmark-connectors: $(READY) ## Measure loads of a million calls and 200,000 deals, and of nothing new

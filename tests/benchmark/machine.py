@@ -23,6 +23,11 @@ def describe() -> dict[str, Any]:
     }
 
 
+def describe_spark() -> dict[str, str]:
+    """The versions that matter where Spark builds."""
+    return {name: version(name) for name in ("pyspark", "dbt-spark")}
+
+
 def cores() -> int:
     """Processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -21,12 +21,15 @@ SAMPLE_SECONDS = 0.2
 class Usage:
     """A finished command: seconds by the clock and of processors, bytes at the worst moment.
 
-    Memory is known on Linux only; elsewhere it is 0.
+    Memory is known on Linux only; elsewhere it is 0. What Java used is within it; its seconds are
+    not within `cpu_seconds`, as nobody waits for its end.
     """
 
     seconds: float
     cpu_seconds: float
     peak_bytes: int
+    jvm_cpu_seconds: float = 0.0
+    jvm_peak_bytes: int = 0
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -71,7 +74,8 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
     if code:
         tail = log.read_text(encoding="utf-8")[-3000:]
         raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{tail}")
-    return Usage(seconds, _cpu_of_children() - cpu_before, watch.peak_bytes)
+    cpu = _cpu_of_children() - cpu_before
+    return Usage(seconds, cpu, watch.peak_bytes, watch.jvm_seconds, watch.jvm_peak_bytes)
 
 
 class MemoryWatch(threading.Thread):
@@ -80,14 +84,25 @@ class MemoryWatch(threading.Thread):
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self.peak_bytes = 0
+        self.jvm_peak_bytes = 0
+        self._jvm_seconds: dict[int, float] = {}
         self._pid = pid
         self._over = threading.Event()
 
     def run(self) -> None:
         """Sample until stopped."""
         while not self._over.wait(SAMPLE_SECONDS):
-            total = sum(memory_of(pid) for pid in family(self._pid))
-            self.peak_bytes = max(self.peak_bytes, total)
+            held = {pid: memory_of(pid) for pid in family(self._pid)}
+            self.peak_bytes = max(self.peak_bytes, sum(held.values()))
+            jvms = {pid: found for pid in held if (found := jvm_seconds_of(pid)) is not None}
+            self._jvm_seconds |= jvms
+            of_jvms = sum(held[pid] for pid in jvms)
+            self.jvm_peak_bytes = max(self.jvm_peak_bytes, of_jvms)
+
+    @property
+    def jvm_seconds(self) -> float:
+        """Processor seconds of every Java that was seen, up to when it was seen last."""
+        return sum(self._jvm_seconds.values())
 
     def stop(self) -> None:
         """End the watch."""
@@ -117,6 +132,17 @@ def memory_of(pid: int) -> int:
         pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * resource.getpagesize()
     return 0
+
+
+def jvm_seconds_of(pid: int) -> float | None:
+    """Processor seconds of a process that is Java; None for any other, and where it ended."""
+    with suppress(OSError):
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        name, _, rest = text.partition("(")[2].rpartition(")")
+        if name == "java":
+            user, system = rest.split()[11:13]
+            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return None
 
 
 def _cpu_of_children() -> float:

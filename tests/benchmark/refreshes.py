@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,8 @@ class Warehouse:
     data_dir: Path
     raw_dir: Path
     threads: int
+    # Beside those of every warehouse: which engine builds it.
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def published_file(self) -> Path:
@@ -43,7 +45,11 @@ class Warehouse:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of its commands."""
-        return environment(VORONKA_DATA_DIR=str(self.data_dir), VORONKA_THREADS=str(self.threads))
+        return environment(
+            VORONKA_DATA_DIR=str(self.data_dir),
+            VORONKA_THREADS=str(self.threads),
+            **self.variables,
+        )
 
     def command(self, *arguments: str, raw_dir: Path | None = None) -> list[str]:
         """`voronka refresh` with these arguments."""
@@ -71,10 +77,15 @@ class Warehouse:
         phases = {name: seconds for name, seconds in record["phases"].items() if name != "total"}
         phases[START] = max(0.0, usage.seconds - sum(phases.values()))
         rows = int(record["raw_rows"])
+        of_java = {
+            "jvm_cpu_seconds": usage.jvm_cpu_seconds,
+            "jvm_peak_bytes": usage.jvm_peak_bytes,
+        }
         return {
             "seconds": usage.seconds,
             "cpu_seconds": usage.cpu_seconds,
             "peak_bytes": usage.peak_bytes,
+            **(of_java if usage.jvm_peak_bytes else {}),
             "raw_rows": rows,
             "rows_per_second": rows / usage.seconds,
             "steps": phases,
