@@ -153,7 +153,10 @@ def _footers(
     groups = _groups(connection, patterns, is_one=len(paths) == 1)
     nodes = connection.execute(
         "select file_name, name, duckdb_type, coalesce(num_children, 0), repetition_type, "
-        f"coalesce(precision, 0), coalesce(scale, 0) from parquet_schema([{patterns}])"
+        "coalesce(precision, 0), coalesce(scale, 0), coalesce(type, '') || case "
+        "when logical_type like '%NanoSeconds%' then ' NANOS' "
+        "when logical_type like 'Float16%' then ' FLOAT16' else '' end "
+        f"from parquet_schema([{patterns}])"
     ).fetchall()
     schemas: dict[str, list[tuple[Any, ...]]] = {}
     for file_name, *node in nodes:
@@ -162,12 +165,15 @@ def _footers(
     for file_name, declared, size in counts:
         path = file_name[len(root) + 1 :]
         schema = schemas[file_name][1:]
-        shape = tuple((name, _type_of(*rest), rest[1]) for name, *rest in schema)
+        shape = tuple((name, _type_of(*rest), rest[1]) for name, *rest, _ in schema)
         stamp = "" if root.startswith(OBJECT_STORES) else str(os.stat(file_name).st_mtime_ns)
-        columns = tuple(_top_level(shape))
+        top = _top_level(shape)
+        columns = tuple((shape[place][0], _of_column(shape[place][1])) for place in top)
+        stored = tuple(schema[place][-1] for place in top)
         # What is read are the groups, whatever the footer says of the whole file.
         rows, unpacked = groups.get(file_name, (0, 0))
-        found[path] = RawFile(path, max(declared, rows), size, columns, shape, stamp, unpacked)
+        rows = max(declared, rows)
+        found[path] = RawFile(path, rows, size, columns, shape, stamp, unpacked, stored)
     return found
 
 
@@ -201,15 +207,21 @@ def _type_of(
     return data_type
 
 
-def _top_level(shape: Sequence[tuple[str, str, int]]) -> Iterator[tuple[str, str]]:
-    """Columns of a schema that is listed depth first."""
+def _top_level(shape: Sequence[tuple[str, str, int]]) -> list[int]:
+    """Where the columns of a schema stand that is listed depth first."""
+    places = []
     nested = 0
-    for name, data_type, children in shape:
+    for place, (_, _, children) in enumerate(shape):
         if nested:
             nested += children - 1
             continue
         nested = children
-        yield name, NESTED if data_type.endswith("[]") else data_type
+        places.append(place)
+    return places
+
+
+def _of_column(data_type: str) -> str:
+    return NESTED if data_type.endswith("[]") else data_type
 
 
 def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:

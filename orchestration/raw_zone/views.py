@@ -23,12 +23,14 @@ from orchestration.raw_zone.zone import RawFile, RawTable, RawZone
 FILE_COLUMN = "_file"
 ReadFiles = Mapping[str, AbstractSet[tuple[str, int, int, str]]]
 
-# Views over the files that the build has not read; what it has read it keeps in its own tables.
-_NEW = "_new"
+# Ends the schemas of views over files that the build has not read; what it has read it keeps.
+NEW = "_new"
+# What Parquet writers leave behind for a column without a single value.
+NO_TYPE = '"NULL"'
 _FILES_OF = "files_of__"
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT"})
 _INTEGERS |= frozenset({"UTINYINT", "USMALLINT", "UINTEGER"})
-_FLOATS = frozenset({"FLOAT", "DOUBLE"})
+FLOATS = frozenset({"FLOAT", "DOUBLE"})
 _NATIVE = {
     "text": frozenset({"VARCHAR"}),
     "timestamp": frozenset({"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}),
@@ -37,9 +39,7 @@ _NATIVE = {
     "decimal": _INTEGERS,
     "boolean": frozenset({"BOOLEAN"}),
 }
-_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
-# What Parquet writers leave behind for a column without a single value.
-_NO_TYPE = '"NULL"'
+DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 
 
 def files_read(build_file: Path) -> ReadFiles:
@@ -80,7 +80,7 @@ def register(zone: RawZone, path: Path, read: ReadFiles | None = None) -> int:
             load_object_store(connection, zone.raw_dir)
             for source in sorted({table.contract.source for table in zone.tables}):
                 connection.execute(f"create schema {quote(source)}")
-                connection.execute(f"create schema {quote(source + _NEW)}")
+                connection.execute(f"create schema {quote(source + NEW)}")
             new = {it.contract.full_name: new_files(it, read or {}) for it in zone.tables}
             for table in zone.tables:
                 connection.execute(view_sql(zone, table))
@@ -99,12 +99,11 @@ def view_sql(zone: RawZone, table: RawTable, new: Sequence[RawFile] | None = Non
 
     Both have the same columns of the same types, those of all files.
     """
-    schema = table.contract.source + ("" if new is None else _NEW)
+    schema = table.contract.source + ("" if new is None else NEW)
     name = f"{quote(schema)}.{quote(table.contract.name)}"
-    with_rows = [file for file in table.files if file.rows]
-    types = {column.name: _view_type(column, with_rows) for column in table.contract.columns}
+    types = view_types(table)
     shapes: dict[object, list[RawFile]] = {}
-    for file in with_rows if new is None else new:
+    for file in table.files if new is None else new:
         if file.rows:
             shapes.setdefault(file.shape, []).append(file)
     selects = [_select(zone.raw_dir, table.contract, types, files) for files in shapes.values()]
@@ -115,12 +114,18 @@ def view_sql(zone: RawZone, table: RawTable, new: Sequence[RawFile] | None = Non
     return f"create view {name} as\n" + "\nunion all\n".join(selects)
 
 
+def view_types(table: RawTable) -> dict[str, str]:
+    """The columns of a table's views with their DuckDB types; every engine's views follow them."""
+    with_rows = [file for file in table.files if file.rows]
+    return {column.name: _view_type(column, with_rows) for column in table.contract.columns}
+
+
 def _view_type(column: Column, files: Sequence[RawFile]) -> str:
     """The column's type in the view: the one native type of all files, else VARCHAR."""
     found = set()
     for file in files:
         position = file.position(column.name)
-        if position is not None and file.columns[position][1] != _NO_TYPE:
+        if position is not None and file.columns[position][1] != NO_TYPE:
             found.add(_read_type(file.columns[position][1]))
     if len(found) == 1:
         (data_type,) = found
@@ -136,7 +141,7 @@ def _read_type(data_type: str) -> str:
 
 def _is_native(column: Column, data_type: str) -> bool:
     """Whether staging can take the type as it is: a cast to the contract's type is exact."""
-    if column.data_type == "decimal" and (found := _DECIMAL.fullmatch(data_type)):
+    if column.data_type == "decimal" and (found := DECIMAL.fullmatch(data_type)):
         return int(found[1]) <= column.precision and int(found[2]) <= column.scale
     return data_type in _NATIVE[column.data_type]
 
@@ -147,7 +152,7 @@ def _select(raw_dir: str, table: Table, types: dict[str, str], files: Sequence[R
     columns = []
     for column in table.columns:
         position = example.position(column.name)
-        if position is None or example.columns[position][1] == _NO_TYPE:
+        if position is None or example.columns[position][1] == NO_TYPE:
             value = f"null::{types[column.name]}"
         elif types[column.name] != "VARCHAR":
             value = f"c{position}"
@@ -175,7 +180,7 @@ def _as_text(value: str, column: Column, data_type: str) -> str:
         return f"coalesce(try(decode({value})), {value}::varchar)"
     if data_type == "TIMESTAMP WITH TIME ZONE":
         return f"(({value} at time zone 'UTC')::varchar || '+00')"
-    if data_type in _FLOATS:
+    if data_type in FLOATS:
         number = f"{value}::double"
         text = f"(case when not isnan({number}) then {number} end)::varchar"
         if column.data_type not in ("text", "integer"):
@@ -186,7 +191,7 @@ def _as_text(value: str, column: Column, data_type: str) -> str:
             f"case when isfinite({number}) and {number} = trunc({number}) "
             f"then format('{{:.0f}}', {number} + 0.0) else {text} end"
         )
-    if found := _DECIMAL.fullmatch(data_type):
+    if found := DECIMAL.fullmatch(data_type):
         text = f"{value}::varchar"
         if found[1] == found[2]:  # DuckDB writes .5
             text = rf"regexp_replace({text}, '^(-?)\.', '\10.')"

@@ -17,8 +17,9 @@ class RawFile:
 
     `columns` are (name, DuckDB type) in file order; `shape` is the whole schema, depth first, with
     the number of parts of each nested column: files of one shape can be read together.
-    `unpacked_bytes` is what the footer declares. `stamp` tells a file that was rewritten under
-    its old name, which no exporter should do; empty in an object store.
+    `stored` has the physical type of each column, for engines that DuckDB's types do not tell
+    enough. `unpacked_bytes` is what the footer declares. `stamp` tells a file that was rewritten
+    under its old name, which no exporter should do; empty in an object store.
     """
 
     path: str
@@ -28,6 +29,7 @@ class RawFile:
     shape: tuple[tuple[str, str, int], ...]
     stamp: str = ""
     unpacked_bytes: int = 0
+    stored: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[str, int, int, str]:
