@@ -282,14 +282,14 @@ def _part(
     columns = ", ".join(declared)
     identities = [file.identity for file in files]
     name = _named(table, repr((raw_dir, folder, columns, identities)), _TABLE)
-    place = f"{schema}.{_quote(name)}"
+    relation = f"{schema}.{_quote(name)}"
     return _Part(
         name,
         # Hive would make a folder of the path, did it know of it.
-        f"create table {place} ({columns}) using parquet options ("
+        f"create table {relation} ({columns}) using parquet options ("
         f"path {_string(address(raw_dir, folder))}, `__globPaths__` 'false', "
         "recursiveFileLookup 'true', mergeSchema 'false', skipHiveMetadata 'true')",
-        f"select {', '.join(selected)}, {path} as {FILE_COLUMN}\nfrom {place}\n"
+        f"select {', '.join(selected)}, {path} as {FILE_COLUMN}\nfrom {relation}\n"
         f"where {path} in ({paths})",
     )
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from orchestration.base.sql import quote
-from orchestration.raw_zone.contract import load_contract
+from orchestration.raw_zone.contract import Column, Contract, Table, load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.spark_views import register_on_spark
 from orchestration.raw_zone.views import ReadFiles, register
 from orchestration.raw_zone.zone import RawZone
 from orchestration.spark.connection import Spark
-from tests.conftest import ROOT
+from tests.conftest import LOADED_AT, ROOT
 from tests.reference.zones import generate
 
 PREFIX = "voronka_"
@@ -108,3 +113,126 @@ def test_the_demo_is_read_as_by_duckdb(tmp_path: Path, spark: Spark) -> None:
         for table in zone.tables
     }
     assert differences(zone, spark, tmp_path / "raw_zone.duckdb", read) == []
+
+
+THINGS = Table(
+    "crm",
+    "things",
+    (
+        Column("thing_id", "text", is_key=True),
+        Column("name", "text"),
+        Column("amount", "decimal"),
+        Column("rate", "decimal", precision=18, scale=8),
+        Column("position", "integer"),
+        Column("happened_at", "timestamp"),
+        Column("day", "date"),
+        Column("is_open", "boolean"),
+        Column("_loaded_at", "timestamp", is_required=True),
+    ),
+)
+CONTRACT = Contract({"crm.things": THINGS, "crm.others": Table("crm", "others", THINGS.columns)})
+
+
+def things(raw_dir: Path, name: str, /, **columns: object) -> Path:
+    """One file of the table; each column is a pyarrow array or a list of texts."""
+    arrays = {
+        column: values if isinstance(values, pa.Array) else pa.array(values, pa.string())
+        for column, values in columns.items()
+    }
+    length = len(next(iter(arrays.values())))
+    if not any(column.lower() == "thing_id" for column in arrays):
+        arrays["thing_id"] = pa.array([f"{name} {row}" for row in range(length)])
+    arrays.setdefault("_loaded_at", pa.array([LOADED_AT] * length, pa.timestamp("us", "UTC")))
+    path = raw_dir / "crm" / "things" / f"{name}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(arrays), path)
+    return path
+
+
+FLOATS = [
+    *(0.0, -0.0, 1.0, -1.5, 17.0, 0.1, 0.001, 0.0001, 0.00012, 1e-5, 1.5e-7, 123456.789, 9999999.0),
+    *(1e7, 12345678.9, 1e15, 123456789012345.6, 1e16, 1.5e16, 2.3851234567890124e16, 1e22, 1e23),
+    *(2e23, 9007199254740993.0, 9223372036854775807.0, -9.3e18, 1.7e19, 123456789e20, 8e37),
+    *(5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 2**-44, 4.35, 0.3, 1 / 3, 2 / 3),
+    *(float("nan"), float("inf"), float("-inf"), None),
+]
+
+
+def test_types_of_all_kinds_are_read_as_by_duckdb(tmp_path: Path, spark: Spark) -> None:
+    raw = tmp_path / "raw"
+    times = [datetime(2026, 1, 2, 3, 4, 5, 678900), datetime(1969, 12, 31, 23, 59, 59), None]
+    days = [date(2026, 1, 2), date(1, 1, 1), date(9999, 12, 31), None]
+    numbers = [1767323045678912345, -1, -1_000_000_001, 0, 500_000_000, 10**9, None]
+    floats = [it for it in FLOATS if it is None or not math.isfinite(it) or abs(it) < 8.5e37]
+    floats += [value * 0.9 for value in floats if value is not None]
+    doubles, narrow = pa.array(FLOATS, pa.float64()), pa.array(floats, pa.float32())
+    things(raw, "doubles", amount=doubles, is_open=doubles, happened_at=doubles, day=doubles)
+    things(raw, "doubles 2", name=pa.array(floats), position=pa.array(floats), thing_id=narrow)
+    things(raw, "floats", name=narrow, amount=narrow, position=narrow, is_open=narrow)
+    for unit in ("s", "ms", "us"):
+        zone_of = "UTC" if unit == "ms" else "Asia/Tokyo"
+        whole = [it and it.replace(microsecond=0) for it in times]
+        naive = pa.array(whole if unit == "s" else times, pa.timestamp("us")).cast(
+            pa.timestamp(unit), safe=False
+        )
+        zoned = naive.cast(pa.timestamp(unit, zone_of))
+        things(raw, f"t{unit}", happened_at=naive, day=naive, name=naive, _loaded_at=zoned)
+        things(raw, f"z{unit}", happened_at=zoned, day=zoned, name=zoned, amount=naive)
+    nanos = pa.array(numbers, pa.int64())
+    naive, zoned = nanos.cast(pa.timestamp("ns")), nanos.cast(pa.timestamp("ns", "UTC"))
+    things(raw, "nanos", happened_at=zoned, name=naive, day=zoned, _loaded_at=zoned)
+    things(raw, "nanos 2", happened_at=naive, name=zoned, amount=naive)
+    things(raw, "dates", happened_at=pa.array(days), day=pa.array(days), name=pa.array(days))
+    old = things(raw, "int96", happened_at=["x"])
+    table = pa.table(
+        {
+            "thing_id": ["a", "b", "c"],
+            "happened_at": pa.array(times, pa.timestamp("us")),
+            "name": pa.array(times, pa.timestamp("us")),
+            "_loaded_at": pa.array(times, pa.timestamp("us", "UTC")),
+        }
+    )
+    pq.write_table(table, old, use_deprecated_int96_timestamps=True)
+    for kind in (pa.int8(), pa.uint8(), pa.int16(), pa.uint16(), pa.int32(), pa.uint32()):
+        least, most = (0, 2**kind.bit_width - 1)
+        if pa.types.is_signed_integer(kind):
+            least, most = -(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1
+        values = pa.array([least, most, 1, None], kind)
+        things(raw, str(kind), name=values, position=values, amount=values, is_open=values)
+    big = pa.array([0, 2**64 - 1, None], pa.uint64())
+    things(raw, "uint64", name=big, position=big, amount=big, is_open=big, thing_id=big)
+    decimals = [Decimal(it) for it in ("0", "-0.5", "17", "1234567.89", "-0.0000000001")]
+    for kind in (pa.decimal128(18, 4), pa.decimal128(38, 10), pa.decimal128(12, 12)):
+        values = pa.array(
+            [
+                it.quantize(Decimal(1).scaleb(-kind.scale)) % 1
+                if kind.scale == 12
+                else it.quantize(Decimal(1).scaleb(-kind.scale))
+                for it in decimals
+            ],
+            kind,
+        )
+        things(
+            raw, f"decimal {kind.scale}", name=values, amount=values, rate=values, is_open=values
+        )
+    blobs = [
+        b"",
+        b"abc",
+        "\u0451\U0001f600".encode(),
+        b"\xd0\xff'\"\\ x\x00\n",
+        b"\xed\xa0\x80",
+        None,
+    ]
+    fixed = pa.array([b"abcd", b"\xff\x00'\\", b"a\xd0\x91b", None], pa.binary(4))
+    things(raw, "blobs", name=pa.array(blobs), amount=pa.array(blobs), thing_id=pa.array(blobs))
+    things(raw, "fixed", name=fixed, happened_at=fixed)
+    flags = pa.array([True, False, None])
+    things(raw, "flags", is_open=flags, name=flags, position=flags, amount=flags)
+    things(raw, "nothing", name=pa.nulls(2), is_open=pa.nulls(2), day=pa.nulls(2))
+    texts = ["", " a\u2028b\x00\n", "\U0001f600", None]
+    things(raw, "texts", name=texts, is_open=texts, rate=texts, position=texts)
+    things(raw, "coded", name=pa.array(texts).dictionary_encode())
+    things(raw, "empty", name=pa.array([], pa.string()))
+    zone = scan(raw, CONTRACT)
+    assert not zone.problems
+    assert differences(zone, spark, tmp_path / "raw_zone.duckdb") == []
