@@ -8,13 +8,20 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import duckdb
 import psycopg
 import pytest
 
+from orchestration.base.object_store import load_object_store
+from orchestration.base.outside import FactOnCluster, close_but_for
+from orchestration.base.settings import Settings
+from orchestration.base.sql import attach
+from orchestration.models.handover import hand_over, handed_over
 from tests.conftest import query, voronka, write_zone
+from tests.spark.handed import built, manifest_of, node
 
 
 class Bucket(BaseHTTPRequestHandler):
@@ -34,7 +41,7 @@ class Bucket(BaseHTTPRequestHandler):
 
     def _answer(self, with_body: bool) -> None:
         url = urlsplit(self.path)
-        key = url.path.removeprefix("/sales").strip("/")
+        key = unquote(url.path).removeprefix("/sales").strip("/")
         if not key:
             prefix = parse_qs(url.query).get("prefix", [""])[0]
             return self._send(200, self._listing(prefix), with_body)
@@ -122,3 +129,61 @@ def test_a_zone_in_an_object_store_is_published_in_postgres_too(tmp_path, store,
     assert leads == [("l1", "m1")]
     assert re.search(r"Postgres: 127\.0\.0\.1:\d+/object_store, \d+ tables", done.stdout)
     assert "s3cret" not in done.stdout
+
+
+class Catalogue:
+    """A cluster that describes tables whose files lie in the bucket, and runs nothing."""
+
+    def rows(self, sql: str) -> list[tuple[str, ...]]:
+        """The answer to `describe table extended`, of a table that is divided by months."""
+        schema, name = sql.replace("`", "").rpartition(" ")[2].split(".")
+        return [
+            *(("id", "bigint", None), ("_month", "date", None)),
+            *(("# Partition Information", "", ""), ("_month", "date", None)),
+            *(("# Detailed Table Information", "", ""), ("Provider", "parquet", "")),
+            ("Location", f"s3a://sales/warehouse/{schema}.db/{name}", ""),
+        ]
+
+    def run(self, sql: str) -> None:
+        """Nothing is to be run."""
+        raise AssertionError(sql)
+
+    def named_rows(self, sql: str) -> list[dict[str, str | None]]:
+        """Nothing is asked so."""
+        raise AssertionError(sql)
+
+
+def test_a_warehouse_in_an_object_store_is_handed_over(tmp_path, store, monkeypatch):
+    root, environment = store
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for schema, name in (("voronka_marts", "fct_calls"), ("voronka_staging", "stg_calls")):
+        place = root / f"warehouse/{schema}.db/{name}"
+        for month, ids in (("2026-01-01", "2"), ("__HIVE_DEFAULT_PARTITION__", "1")):
+            for folder in (f"_month={month}", f"_temporary/0/_month={month}"):
+                (place / folder).mkdir(parents=True)
+                with duckdb.connect() as connection:
+                    file = place / folder / "part-0.snappy.parquet"
+                    connection.execute(f"copy (select {ids}::bigint as id) to '{file}'")
+    settings = Settings(data_dir=tmp_path / "data", engine="spark")
+    manifest = manifest_of(
+        node("marts", "fct_calls", {"id": "bigint"}, ["id"]), node("staging", "stg_calls")
+    )
+    for limit, is_table in ((10, True), (1, False)):
+        settings = settings.model_copy(update={"local_facts_rows": limit})
+        hand_over(settings, manifest, Catalogue(), built(manifest))
+        fact = {it.full_name: it for it in handed_over(settings)}["marts.fct_calls"]
+        assert (fact.rows, fact.is_table) == (2, is_table)
+        assert fact.location == "s3://sales/warehouse/voronka_marts.db/fct_calls"
+        with duckdb.connect() as connection:
+            attach(connection, *settings.build_files)
+            load_object_store(connection, fact.location)
+            for table in ("voronka_marts.marts.fct_calls", "voronka_build.staging.stg_calls"):
+                assert connection.execute(f"from {table} order by id").fetchall() == [(1,), (2,)]
+    # As a question does that may read nothing else.
+    with duckdb.connect(str(settings.marts_file), read_only=True) as connection:
+        load_object_store(connection, fact.location)
+        close_but_for(connection, [FactOnCluster(fact.full_name, fact.rows, fact.location)])
+        assert connection.execute("select sum(id) from marts.fct_calls").fetchall() == [(3,)]
+        with pytest.raises(duckdb.PermissionException):
+            connection.execute("from read_parquet('s3://sales/warehouse/**/*.parquet')")
