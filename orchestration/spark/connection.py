@@ -126,7 +126,14 @@ def _static_settings(settings: Settings) -> Mapping[str, str]:
         "spark.hadoop.javax.jdo.option.ConnectionURL": (
             f"jdbc:derby:;databaseName={place / 'metastore'};create=true"
         ),
-        "spark.driver.extraJavaOptions": f'"-Dderby.system.home={place}"',
+        "spark.driver.extraJavaOptions": " ".join(
+            f'"-D{name}={value}"'
+            for name, value in {
+                "derby.system.home": str(place),
+                "log4j2.configurationFile": _LOGGING.as_uri(),
+                "voronka.spark.log": str(place / "spark.log"),
+            }.items()
+        ),
     }
 
 
