@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from orchestration.base.settings import Settings
 from orchestration.outlook import scoring
@@ -30,6 +32,13 @@ from orchestration.outlook.step import read_phrases
 from orchestration.outlook.training import Training
 from tests.conftest import ROOT
 from tests.unit.outlook_company import FIRST, Company, history_of
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As a refresh learns: several threads wait for each other longer than they work."""
+    with threadpool_limits(1):
+        yield
 
 
 @cache
