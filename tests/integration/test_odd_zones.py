@@ -71,9 +71,10 @@ def test_a_table_of_bad_rows_is_quarantined_as_a_whole(place, refresh):
     assert query(file, "select count(*) from marts.dim_manager") == [(2,)]
 
 
-@pytest.mark.parametrize(
-    ("seed", "threads"), [(2, "4"), pytest.param(1, "1", marks=pytest.mark.nightly)]
-)
+# By day: test_reference.py (rows in random order have the marts that their set has) and
+# test_publication.py (the same rows in any order have the same bytes).
+@pytest.mark.nightly
+@pytest.mark.parametrize(("seed", "threads"), [(2, "4"), (1, "1")])
 def test_the_same_rows_give_the_same_bytes_in_any_order_of_files_and_threads(
     place, refresh, demo_publication, seed, threads
 ):
@@ -112,6 +113,8 @@ def shuffled(demo: Path, target: Path, seed: int) -> Path:
     return target
 
 
+# By day: test_broken_zones.py and test_publication.py, an empty zone and a set that shrinks.
+@pytest.mark.nightly
 def test_a_set_never_gives_way_to_an_empty_one_or_to_half_of_it(tmp_path, parsed):
     def run(rows: int, *arguments: str):
         shutil.rmtree(raw, ignore_errors=True)

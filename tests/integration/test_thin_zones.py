@@ -304,6 +304,8 @@ def test_deals_without_an_amount_are_told_where_the_amount_stands(browser: Brows
     assert sum(sum(values) for values in browser.series("ageing").values()) == 2
 
 
+# By day test_late_money.py has events after the as-of date, and test_reference.py freezes a zone.
+@pytest.mark.nightly
 def test_the_past_is_frozen(raw: Path, parsed: Parsed, show: Callable[[Path], Browser]) -> None:
     """As of 14 February nothing later is in any period, and what there is later is said."""
     file, summary = published(raw.parent / "frozen", parsed, raw, "--var", "as_of=2026-02-14")
