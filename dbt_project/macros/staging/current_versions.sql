@@ -4,10 +4,11 @@
   matters. Deleted rows go; where the contract keeps deleted members, they stay
   with the values of their greatest whole version.
 #}
-{% macro current_versions(source_name, table_name) %}
+{% macro current_versions(source_name, table_name, partition_month='') %}
 {%- set judged_name = 'base_' ~ source_name ~ '__' ~ table_name -%}
 {{ config(materialized='touched_keys', meta={
     'raw_table': source_name ~ '.' ~ table_name, 'touched_by': [judged_name],
+    'partition_month': partition_month,
 }) }}
 {%- set judged = ref(judged_name) -%}
 {%- if not execute -%}

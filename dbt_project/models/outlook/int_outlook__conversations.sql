@@ -6,6 +6,7 @@
 
 {{ config(materialized='touched_keys', meta={
     'key': 'event_id',
+    'partition_month': 'happened_on',
     'touched_by': {
         'int_calls__legs': 'select session_id as event_id from changes',
         'int_calls__session_identity': 'select session_id as event_id from changes',

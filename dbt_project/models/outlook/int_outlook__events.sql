@@ -4,6 +4,7 @@
 
 {{ config(materialized='touched_keys', meta={
     'key': 'event_id',
+    'partition_month': 'happened_on',
     'touched_by': {
         'stg_crm__activities': 'select activity_id as event_id from changes',
         'stg_crm__meetings': 'select meeting_id as event_id from changes',

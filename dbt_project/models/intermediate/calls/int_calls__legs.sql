@@ -4,6 +4,7 @@
 
 {{ config(materialized='touched_keys', meta={
     'key': 'session_id',
+    'partition_month': 'started_at',
     'touched_by': {
         'stg_telephony__calls': 'select coalesce(linked_id, call_id) as session_id from changes',
         'int_extensions__holder_spans': 'select session_id from this semi join changes using (extension)',

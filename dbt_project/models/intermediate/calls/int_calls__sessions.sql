@@ -3,6 +3,7 @@
 
 {{ config(materialized='touched_keys', meta={
     'key': 'session_id',
+    'partition_month': 'started_at',
     'touched_by': {'int_calls__legs': 'select session_id from changes'},
 }) }}
 

@@ -1,1 +1,1 @@
-{{ current_versions('crm', 'activities') }}
+{{ current_versions('crm', 'activities', partition_month='event_on') }}

@@ -1,1 +1,1 @@
-{{ current_versions('telephony', 'calls') }}
+{{ current_versions('telephony', 'calls', partition_month='event_on') }}
