@@ -15,6 +15,8 @@ from typing import NoReturn
 
 import pytest
 
+from orchestration.spark.checks import JAVA, java_version
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ODBC_DRIVER = "PostgreSQL Unicode"
 JDBC_DRIVER = Path("/usr/share/java/postgresql.jar")
@@ -54,11 +56,17 @@ def jdbc() -> Path:
 
 def spark() -> None:
     """pyspark, and a Java that runs it."""
-    java = Path(os.environ.get("JAVA_HOME", ""), "bin/java")
-    if not shutil.which("java") and not java.is_file():
-        _skip("There is no Java", "default-jre-headless")
-    if find_spec("pyspark") is None or find_spec("dbt.adapters.spark") is None:
+    if find_spec("pyspark") is None:
         pytest.skip("Apache Spark is not installed: make spark-env")
+    home = os.environ.get("JAVA_HOME")
+    program = str(Path(home, "bin/java")) if home else shutil.which("java") or "java"
+    try:
+        done = subprocess.run([program, "-version"], capture_output=True, text=True)
+    except OSError:
+        _skip("There is no Java", "default-jre-headless")
+    version = java_version(done.stderr + done.stdout)
+    if version is None or version < JAVA:
+        _skip(f"{program} is older than Java {JAVA}", "openjdk-17-jre-headless")
 
 
 def postgres() -> Path:
