@@ -78,9 +78,19 @@ def thrift(thrift_server: Server, tmp_path: Path) -> OnSpark:
 
 
 @pytest.fixture
-def connect(connect_server: Server, tmp_path: Path) -> OnSpark:
-    """Settings that reach the cluster by Spark Connect."""
-    return _settings_of(connect_server, tmp_path)
+def connect(
+    connect_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OnSpark]:
+    """Settings that reach the cluster by Spark Connect; the test's own session ends with it."""
+    # pyspark sets it with the first remote session, and takes it for all that come after.
+    monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
+    yield _settings_of(connect_server, tmp_path)
+    stop_session()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Remote sessions first: there can be none in a process that has a Spark of its own."""
+    items.sort(key=lambda it: "connect" not in getattr(it, "fixturenames", ()))
 
 
 def _settings_of(server: Server, place: Path) -> OnSpark:

@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from orchestration.spark.connection import connected, result_settings, stop_session
+from orchestration.spark.connection import connected, result_settings
 from tests.conftest import ROOT
 from tests.spark.cluster import Cluster, wait_until
 from tests.spark.conftest import OnSpark
@@ -30,12 +30,9 @@ def test_the_thrift_server_runs_on_both_workers_with_the_settings_of_results(
 @pytest.mark.nightly
 def test_spark_connect_runs_with_the_settings_of_results(connect: OnSpark) -> None:
     settings = connect()
-    try:
-        with connected(settings) as spark:
-            assert spark.rows(SUM) == [(1000, 499500)]
-            said = {name: spark.rows(f"set {name}")[0][1] for name in result_settings(settings)}
-    finally:
-        stop_session()
+    with connected(settings) as spark:
+        assert spark.rows(SUM) == [(1000, 499500)]
+        said = {name: spark.rows(f"set {name}")[0][1] for name in result_settings(settings)}
     assert said == dict(result_settings(settings))
 
 

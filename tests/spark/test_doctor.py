@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from orchestration.base.settings import DEMO_DIR, Settings
 from orchestration.cli.doctor import examine
 from orchestration.spark.checks import examine_raw_file, examine_spark
-from orchestration.spark.connection import Spark, connected, stop_session
+from orchestration.spark.connection import Spark, connected
 from tests.conftest import ROOT
 from tests.spark.cluster import Cluster
 from tests.spark.conftest import OnSpark
@@ -47,10 +45,7 @@ def test_a_session_is_looked_at_in_this_process(spark: Spark, spark_settings: Se
 
 
 @pytest.mark.nightly
-def test_a_connect_server_is_looked_at(connect: OnSpark, tmp_path: Path) -> None:
-    try:
-        found = list(examine_spark(connect(spark_prefix="remote_")))
-    finally:
-        stop_session()
+def test_a_connect_server_is_looked_at(connect: OnSpark) -> None:
+    found = list(examine_spark(connect(spark_prefix="remote_")))
     assert [it.text for it in found if it.grade != "good"] == []
     assert len(found) == 4

@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.base.settings import Settings
 from orchestration.models.run import DbtRun, run_dbt
-from orchestration.spark.connection import Spark, stop_session
+from orchestration.spark.connection import Spark
 from tests.spark.conftest import OnSpark
 
 # A division that ANSI refuses, and columns that differ in case alone.
@@ -40,8 +40,5 @@ def test_dbt_in_a_session_has_the_settings_of_results(
 @pytest.mark.nightly
 def test_dbt_by_spark_connect_has_the_settings_of_results(connect: OnSpark) -> None:
     settings = connect()
-    try:
-        assert refuses_what_ansi_refuses(settings)
-        assert shown(settings, CASES).is_success
-    finally:
-        stop_session()
+    assert refuses_what_ansi_refuses(settings)
+    assert shown(settings, CASES).is_success
