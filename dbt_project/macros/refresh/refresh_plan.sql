@@ -30,7 +30,7 @@
             {%- if only_adds_files(changed[0]) -%}
                 {%- do plan.update({'how': 'new_files'}) -%}
             {%- endif -%}
-        {%- elif record_their_changes(changed, states, plan) -%}
+        {%- elif config.get('materialized') == 'touched_keys' and record_their_changes(changed, states, plan) -%}
             {%- do plan.update({'how': 'keys'}) -%}
         {%- endif -%}
     {%- endif -%}

@@ -52,6 +52,6 @@
 
 {% macro in_months(months) -%}
     {%- set dated = months | reject('none') | list -%}
-    ({{ '_month in (date \'' ~ dated | join("', date '") ~ "')" if dated else 'false' }}
+    ({{ "_month in ('" ~ dated | join("', '") ~ "')" if dated else 'false' }}
     {{- ' or _month is null' if dated | length < months | length }})
 {%- endmacro %}
