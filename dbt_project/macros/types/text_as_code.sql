@@ -1,7 +1,7 @@
 {# A code as enumerations spell it: `NO ANSWER` is no_answer, `Incoming` is in. #}
 {% macro text_as_code(value, synonyms={}) -%}
     {%- set code -%}
-        replace(replace(lower({{ value }}), ' ', '_'), '-', '_')
+        replace(replace({{ lower_case(value) }}, ' ', '_'), '-', '_')
     {%- endset -%}
     {%- if synonyms -%}
     case {{ code }}
