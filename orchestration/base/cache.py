@@ -24,7 +24,7 @@ from orchestration.base.settings import SPARK, Settings
 from orchestration.base.sql import attach, literal, quote
 
 # Of a build by Spark: relations, and versions of the files that they were made from.
-HANDED_OVER = "state.handed_over"
+HANDED_OVER = "state.from_cluster"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RELATIONS = """
     select schema_name, table_name as name from duckdb_tables()

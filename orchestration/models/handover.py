@@ -12,8 +12,9 @@ a build by DuckDB does that dies; the next one replaces those whose version is a
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import duckdb
@@ -168,7 +169,7 @@ def _written_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
                 connection.execute(
                     f"create table if not exists {catalogue}.{HANDED_OVER} (schema_name varchar, "
                     "table_name varchar, version varchar, is_table boolean, rows bigint, "
-                    "location varchar)"
+                    "location varchar, described varchar, files varchar)"
                 )
             yield connection
             for file in settings.build_files:
@@ -211,19 +212,13 @@ def _hand_over(
     connection: duckdb.DuckDBPyConnection, settings: Settings, spark: Spark, node: Mapping[str, Any]
 ) -> HandedOver:
     """Bring one relation, unless the build has it of the same files."""
-    schema, name = node["schema"], node["alias"]
-    table = describe(spark, f"{settings.spark_prefix}{schema}", name)
-    if table.provider != PARQUET:
-        table = _exported(spark, table, f"{settings.spark_prefix}{schema}", name)
-    place = place_of(table.location)
-    load_object_store(connection, place)
-    files = data_files(connection, place)
-    rows = _rows_of(connection, files)
-    is_table = _comes_here(settings, node, rows)
-    select = selected(node, table, files, is_ordered=is_table)
-    version = fingerprint_of(select, [[file.path, file.bytes] for file in files], is_table)
-    found = HandedOver(schema, name, version, is_table, rows, place)
-    catalogue = quote(node["database"])
+    schema, name, catalogue = node["schema"], node["alias"], quote(node["database"])
+    source = _source(connection, settings, spark, node)
+    is_table = _comes_here(settings, node, source.rows)
+    select = selected(node, source.table, source.files, is_ordered=is_table)
+    version = fingerprint_of(select, source.fingerprint, is_table)
+    place = place_of(source.table.location)
+    found = HandedOver(schema, name, version, is_table, source.rows, place)
     if _has(connection, node, version, is_table):
         return replace(found, is_unchanged=True)
     relation = f"{catalogue}.{quote(schema)}.{quote(name)}"
@@ -233,7 +228,7 @@ def _hand_over(
         _drop(connection, node, relation)
         kind = "table" if is_table else "view"
         connection.execute(f"create {kind} {relation} as {select}")
-        _record(connection, f"{catalogue}.{HANDED_OVER}", found)
+        _record(connection, f"{catalogue}.{HANDED_OVER}", found, source)
     except BaseException:
         connection.execute("rollback")
         raise
@@ -241,11 +236,72 @@ def _hand_over(
     return found
 
 
-def _record(connection: duckdb.DuckDBPyConnection, table: str, found: HandedOver) -> None:
+@dataclass(frozen=True)
+class _Source:
+    """A table of the cluster as Parquet: how it is described, its files and their rows."""
+
+    table: SparkTable
+    files: Sequence[DataFile]
+    rows: int
+
+    @property
+    def fingerprint(self) -> str:
+        """The same where the files are; no writer of Spark names a file twice."""
+        return fingerprint_of([[file.path, file.bytes] for file in self.files])
+
+
+def _source(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, spark: Spark, node: Mapping[str, Any]
+) -> _Source:
+    """A node's table on the cluster, which is not asked where its files are those of last time."""
+    known = _source_before(connection, node)
+    if known is not None:
+        return known
+    schema, name = f"{settings.spark_prefix}{node['schema']}", node["alias"]
+    table = describe(spark, schema, name)
+    if table.provider != PARQUET:
+        table = _exported(spark, table, schema, name)
+    place = place_of(table.location)
+    load_object_store(connection, place)
+    files = data_files(connection, place)
+    return _Source(table, files, _rows_of(connection, files))
+
+
+def _source_before(
+    connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]
+) -> _Source | None:
+    """What the last hand-over found, if the same files lie there; None where nobody knows.
+
+    Nobody does of a table without a file, which may lie elsewhere by now, and of one that has to
+    be exported.
+    """
+    found = connection.execute(
+        f"select described, files, rows from {quote(node['database'])}.{HANDED_OVER} "
+        f"where schema_name = {literal(node['schema'])} and table_name = {literal(node['alias'])}"
+    ).fetchone()
+    if found is None:
+        return None
+    state = json.loads(found[0])
+    table = SparkTable(**{**state, "partitions": tuple(state["partitions"])})
+    if table.is_export:
+        return None
+    place = place_of(table.location)
+    load_object_store(connection, place)
+    with contextlib.suppress(BuildFailed):
+        source = _Source(table, data_files(connection, place), found[2])
+        if source.files and source.fingerprint == found[1]:
+            return source
+    return None
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection, table: str, found: HandedOver, source: _Source
+) -> None:
     """Note in a database's own table what a relation was made from."""
     key = f"schema_name = {literal(found.schema)} and table_name = {literal(found.name)}"
-    values: tuple[Scalar, ...] = (found.schema, found.name, found.version)
-    values += (found.is_table, found.rows, found.location)
+    values: tuple[Scalar, ...] = (found.schema, found.name, found.version, found.is_table)
+    values += (found.rows, found.location)
+    values += (json.dumps(asdict(source.table)), source.fingerprint)
     connection.execute(f"delete from {table} where {key}")
     connection.execute(f"insert into {table} values ({', '.join(map(sql_value, values))})")
 
@@ -378,4 +434,4 @@ def _exported(spark: Spark, table: SparkTable, schema: str, name: str) -> SparkT
         spark,
         f"insert overwrite directory {text(location)} using parquet select * from {table.name}",
     )
-    return SparkTable(table.name, table.columns, (), PARQUET, location)
+    return replace(table, partitions=(), provider=PARQUET, location=location, is_export=True)

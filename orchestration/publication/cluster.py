@@ -58,12 +58,14 @@ class Shown:
 class ClusterRun:
     """What a run has for people: by full name, the table and version that its view will name.
 
-    `copied` are the full names of the tables that this run copied.
+    `copied` are the full names of the tables that this run copied, `shown` is what views named
+    before.
     """
 
     schema: str
     tables: Mapping[str, Shown]
     copied: tuple[str, ...]
+    shown: Mapping[str, Shown]
 
 
 def copy_run(
@@ -101,7 +103,7 @@ def copy_run(
         _point_facts(settings, spark, tables)
     except Exception as error:
         raise _failed(error) from error
-    return ClusterRun(schema, tables, tuple(copied))
+    return ClusterRun(schema, tables, tuple(copied), shown)
 
 
 def show_run(
@@ -109,10 +111,10 @@ def show_run(
 ) -> None:
     """Let the views name this run's tables, and drop the runs that nobody needs.
 
-    Called after the local publication. Raises TargetFailed; called again, it does what is left.
+    Called after the local publication. Raises TargetFailed.
     """
     try:
-        shown = _shown(spark, models)
+        shown = dict(done.shown)
         for schema in sorted({model.schema for model in models if model.full_name in done.tables}):
             run(spark, f"create schema if not exists {identifier(schema)}")
         for model in models:

@@ -42,13 +42,17 @@ _READABLE = frozenset({"gs", "gcs", "r2", "http", "https"})
 
 @dataclass(frozen=True)
 class SparkTable:
-    """A table as the cluster's catalogue describes it; `columns` are types in Spark's words."""
+    """A table as the cluster's catalogue describes it; `columns` are types in Spark's words.
+
+    `is_export` says that it is a copy as Parquet of what is kept otherwise.
+    """
 
     name: str
     columns: Mapping[str, str]
     partitions: tuple[str, ...]
     provider: str
     location: str
+    is_export: bool = False
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -284,6 +284,39 @@ def test_only_what_has_other_files_is_brought_again(spark: Spark, settings: Sett
     assert asked(settings, "select count(*) from voronka_marts.marts.dim_b") == [(5,)]
 
 
+def test_the_cluster_is_not_asked_about_files_that_are_as_they_were(
+    spark: Spark, settings: Settings
+) -> None:
+    build(spark, settings, "marts", "dim_a", "select 1L as id")
+    manifest = manifest_of(node("marts", "dim_a", {"id": "bigint"}, ["id"]))
+    hand_over(settings, manifest, spark, built(manifest))
+
+    class Silent:
+        """A cluster that answers nothing."""
+
+        def rows(self, sql: str) -> list[tuple[Any, ...]]:
+            raise AssertionError(sql)
+
+        def run(self, sql: str) -> None:
+            raise AssertionError(sql)
+
+        def named_rows(self, sql: str) -> list[dict[str, str | None]]:
+            raise AssertionError(sql)
+
+    (again,) = hand_over(settings, manifest, Silent(), built(manifest))
+    assert (again.is_unchanged, again.rows) == (True, 1)
+    # A contract that is stated otherwise now.
+    other = manifest_of(node("marts", "dim_a", {"id": "integer"}, ["id"]))
+    (again,) = hand_over(settings, other, Silent(), built(other))
+    assert not again.is_unchanged
+    assert types_of(settings, "voronka_marts.marts.dim_a") == {"id": "INTEGER"}
+    # The same rows with another column, after a hand-over that nobody saw.
+    build(spark, settings, "marts", "dim_a", "select 1L as id, 'a' as name")
+    wider = manifest_of(node("marts", "dim_a", {"id": "bigint", "name": "string"}, ["id"]))
+    hand_over(settings, wider, spark, built(wider))
+    assert asked(settings, "from voronka_marts.marts.dim_a") == [(1, "a")]
+
+
 def test_a_hand_over_that_dies_is_repaired_by_the_next(spark: Spark, settings: Settings) -> None:
     for name in ("dim_a", "dim_b", "dim_c"):
         build(spark, settings, "marts", name, "select 1L as id")

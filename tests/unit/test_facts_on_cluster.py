@@ -34,11 +34,12 @@ def settings(tmp_path: Path) -> Settings:
     with duckdb.connect(str(found.marts_file)) as connection:
         connection.execute(
             f"create table {HANDED_OVER} (schema_name varchar, table_name varchar, "
-            "version varchar, is_table boolean, rows bigint, location varchar)"
+            "version varchar, is_table boolean, rows bigint, location varchar, described varchar, "
+            "files varchar)"
         )
         connection.execute(
-            f"insert into {HANDED_OVER} values ('marts', 'fct_things', '', false, 0, ''), "
-            "('marts', 'kpi_daily', '', true, 1, '')"
+            f"insert into {HANDED_OVER} values ('marts', 'fct_things', '', false, 0, '', '', ''), "
+            "('marts', 'kpi_daily', '', true, 1, '', '', '')"
         )
         place = tmp_path / "cluster" / "first"
         place.mkdir(parents=True)
