@@ -21,6 +21,7 @@ from orchestration.base.sql import literal
 from orchestration.call_evaluations.transcript import Transcript
 from orchestration.connectors.errors import TryLater
 from orchestration.connectors.zone_files import all_files, zone_files
+from orchestration.models.handover import reach_cluster
 from orchestration.raw_zone.views import files_read
 
 FOLDER = "telephony/call_evaluations"
@@ -79,6 +80,7 @@ def select(
         ) as session:
             session.execute("set TimeZone = 'UTC'")
             load_object_store(session, raw_zone)
+            reach_cluster(session)
             passed = Counter(_judge(session, settings, raw_zone, evaluator, since))
             waiting = [row[0] for row in session.execute(_WAITING).fetchall()]
             calls: list[Candidate] = []

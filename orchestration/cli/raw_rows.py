@@ -17,6 +17,7 @@ import yaml
 from orchestration.base.errors import WrongUse
 from orchestration.base.settings import Settings
 from orchestration.base.sql import literal, quote
+from orchestration.models.handover import reach_cluster
 
 MODELS_DIR = Path("dbt_project/models")
 COLUMNS = ("raw_file", "raw_row", "raw_loaded_at")
@@ -55,6 +56,7 @@ class RawRows:
             )
         try:
             self._build = duckdb.connect(str(settings.build_file), read_only=True)
+            reach_cluster(self._build)
         except duckdb.Error as error:
             raise WrongUse(
                 "The raw files are known to the build, and a refresh is writing it.",

@@ -124,6 +124,13 @@ def read_handed_over(connection: duckdb.DuckDBPyConnection) -> list[HandedOver]:
     return [HandedOver(*row) for row in rows]
 
 
+def reach_cluster(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a session of a file of the build read its views, where they are of an object store."""
+    for found in read_handed_over(connection):
+        if not found.is_table:
+            load_object_store(connection, found.location)
+
+
 def bring_outlook(settings: Settings, manifest: Manifest, spark: Spark) -> None:
     """Bring to the cluster what the step `outlook` wrote for dbt's models, if it is new there.
 

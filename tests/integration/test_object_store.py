@@ -19,7 +19,7 @@ from orchestration.base.object_store import load_object_store
 from orchestration.base.outside import FactOnCluster, close_but_for
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach
-from orchestration.models.handover import hand_over, handed_over
+from orchestration.models.handover import hand_over, handed_over, reach_cluster
 from tests.conftest import query, voronka, write_zone
 from tests.spark.handed import built, manifest_of, node
 
@@ -180,6 +180,9 @@ def test_a_warehouse_in_an_object_store_is_handed_over(tmp_path, store, monkeypa
             load_object_store(connection, fact.location)
             for table in ("voronka_marts.marts.fct_calls", "voronka_build.staging.stg_calls"):
                 assert connection.execute(f"from {table} order by id").fetchall() == [(1,), (2,)]
+    with duckdb.connect(str(settings.build_file), read_only=True) as connection:
+        reach_cluster(connection)
+        assert connection.execute("select sum(id) from staging.stg_calls").fetchall() == [(3,)]
     # As a question does that may read nothing else.
     with duckdb.connect(str(settings.marts_file), read_only=True) as connection:
         load_object_store(connection, fact.location)
