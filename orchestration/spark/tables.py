@@ -15,7 +15,7 @@ from orchestration.spark.connection import Spark
 
 PARQUET = "parquet"
 # Where a large table is divided on the cluster alone; no column of its model.
-MONTH = "_month"
+MONTH = "partition_month"
 _PARTITIONS = "# Partition Information"
 _DETAILS = "# Detailed Table Information"
 _PLAIN_TYPES = {

@@ -180,13 +180,13 @@ def test_a_fact_that_stays_is_read_from_its_copy(spark: Spark, settings: Setting
 def test_a_copy_is_divided_as_its_table_is_and_shows_its_models_columns(
     spark: Spark, settings: Settings
 ) -> None:
-    rows = "select 1L as id, date'2026-01-01' as _month"
-    how = "using parquet partitioned by (_month)"
+    rows = "select 1L as id, date'2026-01-01' as partition_month"
+    how = "using parquet partitioned by (partition_month)"
     build(spark, settings, "marts", "fct_b", rows, how)
     build(spark, settings, "marts", "dim_a", "select 1L as id")
     refresh(spark, settings, 1)
     table = describe(spark, name(settings, 1), "marts__fct_b")
-    assert table.partitions == ("_month",)
+    assert table.partitions == ("partition_month",)
     assert tuple(describe(spark, "marts", "fct_b").columns) == ("id",)
 
 

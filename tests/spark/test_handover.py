@@ -191,8 +191,8 @@ def test_directories_of_partitions_are_columns_of_their_types(
 def test_the_month_that_a_table_is_divided_by_is_no_column_of_its_model(
     spark: Spark, settings: Settings
 ) -> None:
-    rows = "select 1L as id, date'2026-01-31' as day, date'2026-01-01' as _month"
-    how = "using parquet partitioned by (_month)"
+    rows = "select 1L as id, date'2026-01-31' as day, date'2026-01-01' as partition_month"
+    how = "using parquet partitioned by (partition_month)"
     build(spark, settings, "marts", "fct_months", rows, how)
     build(spark, settings, "intermediate", "int_calls__parts", rows, how)
     columns = {"id": "bigint", "day": "date"}

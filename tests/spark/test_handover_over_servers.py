@@ -18,16 +18,16 @@ from orchestration.spark.connection import Spark, connected, stop_session
 from .conftest import OnSpark
 from .handed import build, built, manifest_of, node
 
-COLUMNS = {"id": "string", "on_day": "date", "_month": "date"}
+COLUMNS = {"id": "string", "on_day": "date", "partition_month": "date"}
 ROWS = (
-    "select id, on_day, cast(date_trunc('month', on_day) as date) as _month from values "
+    "select id, on_day, cast(date_trunc('month', on_day) as date) as partition_month from values "
     "('b', date'2026-02-01'), ('a', null), (null, date'2026-01-31') as t(id, on_day)"
 )
 
 
 def go_the_whole_way(spark: Spark, settings: Settings) -> None:
-    columns = {name: kind for name, kind in COLUMNS.items() if name != "_month"}
-    how = "using parquet partitioned by (_month)"
+    columns = {name: kind for name, kind in COLUMNS.items() if name != "partition_month"}
+    how = "using parquet partitioned by (partition_month)"
     build(spark, settings, "marts", "fct_things", ROWS, how)
     build(spark, settings, "staging", "stg_things", ROWS, how)
     things = node("marts", "fct_things", columns, ["id"])

@@ -49,7 +49,7 @@
         {%- set touched = touched_keys_of_build() -%}
         {%- do write_aside(touched, touched_keys_query(target, plan)) -%}
         {%- do write_aside(recomputed, in_stated_types(compiled_code)) -%}
-        {%- set before = 'select * ' ~ ('except (_month) ' if partition_day()) ~ 'from ' ~ target
+        {%- set before = 'select * ' ~ ('except (partition_month) ' if partition_day()) ~ 'from ' ~ target
             ~ ' where (' ~ keys | join(', ') ~ ') in (select * from ' ~ touched ~ ')' -%}
         {%- do write_aside(changes_of(model.name), differing_rows('(' ~ before ~ ')', recomputed)) -%}
         {%- do replace_changed_rows(target, recomputed, keys) -%}

@@ -9,19 +9,19 @@
 {%- endmacro %}
 
 {% macro partition_clause() -%}
-    {{ 'partitioned by (_month)' if partition_day() }}
+    {{ 'partitioned by (partition_month)' if partition_day() }}
 {%- endmacro %}
 
 {# Rows with the month that says where they are stored. #}
 {% macro with_partition_month(sql) -%}
     {%- if partition_day() -%}
-        select *, {{ partition_month() }} as _month from ({{ sql }})
+        select *, {{ partition_month() }} as partition_month from ({{ sql }})
     {%- else -%}
         {{ sql }}
     {%- endif -%}
 {%- endmacro %}
 
-{# A text: metastores find partitions by nothing else everywhere. #}
+{# A text, and no underscore before its name: Hive's metastore finds partitions by nothing else everywhere. #}
 {% macro partition_month() -%}
     date_format({{ partition_day() }}, 'yyyy-MM')
 {%- endmacro %}

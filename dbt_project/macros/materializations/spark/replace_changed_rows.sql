@@ -12,12 +12,12 @@
         {%- call statement('main') -%} insert overwrite table {{ target }} {{ rows }} {%- endcall -%}
         {#- A month without a row is not written, and its old rows would stay. -#}
         {%- set emptied = rows_of(
-            'select distinct _month from ' ~ target ~ ' left semi join ' ~ changes ~ ' as changes on '
+            'select distinct partition_month from ' ~ target ~ ' left semi join ' ~ changes ~ ' as changes on '
             ~ same_keys(target.identifier, 'changes', keys) ~ ' where ' ~ in_months(months)
             ~ ' except select distinct ' ~ partition_month() ~ ' from ' ~ recomputed
         ) | map(attribute=0) | list -%}
         {%- for month in emptied -%}
-            {%- do rows_of('alter table ' ~ target ~ " drop if exists partition (_month = '" ~ month ~ "')") -%}
+            {%- do rows_of('alter table ' ~ target ~ " drop if exists partition (partition_month = '" ~ month ~ "')") -%}
         {%- endfor -%}
     {%- else -%}
         {%- set copy = target.incorporate(path={'identifier': target.identifier ~ '__copy'}) -%}
@@ -52,6 +52,6 @@
 
 {% macro in_months(months) -%}
     {%- set dated = months | reject('none') | list -%}
-    ({{ "_month in ('" ~ dated | join("', '") ~ "')" if dated else 'false' }}
-    {{- ' or _month is null' if dated | length < months | length }})
+    ({{ "partition_month in ('" ~ dated | join("', '") ~ "')" if dated else 'false' }}
+    {{- ' or partition_month is null' if dated | length < months | length }})
 {%- endmacro %}
