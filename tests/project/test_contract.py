@@ -33,7 +33,12 @@ def test_every_table_is_judged_staged_and_quarantined(table) -> None:  # type: i
         f"stg_{table.source}__{table.name}.sql": "current_versions",
         f"quarantine/{table.source}_{table.name}.sql": "quarantined_rows",
     }
-    found = {name: (folder / name).read_text(encoding="utf-8").strip() for name in models}
+    # A large table also says by which date a cluster divides it.
+    month = ", partition_month='event_on'"
+    found = {
+        name: (folder / name).read_text(encoding="utf-8").strip().replace(month, "")
+        for name in models
+    }
     arguments = f"'{table.source}', '{table.name}'"
     assert found == {name: f"{{{{ {macro}({arguments}) }}}}" for name, macro in models.items()}
 
