@@ -289,6 +289,26 @@ def test_times_are_read_alike(engines: Engines, texts: list[str], zone: str) -> 
     engines.agree(table(given=(texts, pa.string())), columns, source_timezone=zone)
 
 
+def test_every_letter_has_the_same_other_case(engines: Engines) -> None:
+    """Each alone and at the end of a word."""
+    letters = [
+        letter
+        for letter in map(chr, [*range(1, 0xD800), *range(0xE000, 0x110000)])
+        if letter not in _LATER_LETTERS and (letter.lower(), letter.upper()) != (letter, letter)
+    ]
+    assert len(letters) > 2500
+
+    def columns(macros: Macros) -> Mapping[str, str]:
+        return {
+            "lower_case": macros.render("lower_case", "given"),
+            "upper_case": macros.render("upper_case", "given"),
+            "last_lower_case": macros.render("lower_case", "'a' || given"),
+            "last_upper_case": macros.render("upper_case", "'a' || given"),
+        }
+
+    engines.agree(table(given=(letters, pa.string())), columns)
+
+
 # What files hold with types of their own ----------------------------------------------------------
 
 _TEXT = {"duckdb": "VARCHAR", "spark": "STRING"}

@@ -7,7 +7,7 @@
     {%- if column.codes or column.normalise == 'code' -%}
         {{ text_as_code(value, column.synonyms) }}
     {%- elif column.normalise == 'upper' -%}
-        upper({{ value }})
+        {{ upper_case(value) }}
     {%- elif column.data_type == 'text' -%}
         {{ value }}
     {%- elif column.data_type == 'timestamp' -%}
