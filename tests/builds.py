@@ -14,6 +14,7 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from filelock import FileLock
 
 from orchestration.base.settings import Settings
 from orchestration.base.sql import attach, quote
@@ -56,16 +57,19 @@ class Build:
         register(zone, settings.raw_zone_file, files_read(self._settings.build_file))
         # The as-of date is read when the models run, other variables also when dbt parses them.
         manifest = _manifest() if variables.keys() <= {"as_of"} else None
-        # Nobody reads the two seconds' worth of artifacts that dbt would write.
-        arguments = ["--quiet", "--no-write-json", "build"]
+        # Nobody reads the artifacts and the log that dbt would write, which take it two seconds.
+        arguments = ["--quiet", "--no-write-json", "--log-level-file", "none", "build"]
         arguments += ["--exclude-resource-type", "test", "unit_test"]
-        arguments += ["--select", only] if only else []
         arguments += settings.dbt_arguments()
+        selected = ["--select", only] if only else []
         if not learns:
-            return _run(settings, manifest, arguments)
-        said = _run(settings, manifest, [*arguments, *BEFORE_OUTLOOK])
+            return _run(settings, manifest, [*arguments, *selected])
+        said = _run(settings, manifest, [*arguments, *selected, *BEFORE_OUTLOOK])
         learn(settings)
-        return said | _run(settings, manifest, [*arguments, *AFTER_OUTLOOK])
+        option, after = AFTER_OUTLOOK
+        # With a comma dbt takes what is in both.
+        after = f"{only},{after}" if only else after
+        return said | _run(settings, manifest, [*arguments, option, after])
 
     def measure(self) -> tuple[Path, Path]:
         """Ask the metrics layer and compare the marts; files of the scorecards and the answers."""
@@ -127,7 +131,10 @@ def compare_file(
 @cache
 def _manifest() -> Manifest:
     settings = Settings(data_dir=ROOT / "data")
-    done = dbtRunner().invoke(["--quiet", "parse", *settings.dbt_arguments()])
+    settings.target_dir.mkdir(parents=True, exist_ok=True)
+    # What one worker has parsed another one reads.
+    with FileLock(settings.target_dir / "tests.lock"):
+        done = dbtRunner().invoke(["--quiet", "parse", *settings.dbt_arguments()])
     assert done.success, done.exception
     assert isinstance(done.result, Manifest)
     return done.result
