@@ -110,8 +110,8 @@ def _text_of_bytes(value: str) -> str:
     escaped = f"if({shown}, cast({byte} as string), char(92) || 'x' || hex({byte}))"
     places = f"sequence(1, greatest(octet_length({value}), 1))"
     return (
-        f"coalesce(try_validate_utf8(cast({value} as string)), "
-        f"array_join(transform({places}, i -> {escaped}), ''))"
+        f"case when {value} is not null then coalesce(try_validate_utf8(cast({value} as string)), "
+        f"array_join(transform({places}, i -> {escaped}), '')) end"
     )
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
-from orchestration.base.errors import ContractBroken, Problem
+from orchestration.base.errors import Problem
 from orchestration.base.object_store import load_object_store
 from orchestration.base.sql import Scalar, literal
 from orchestration.raw_zone.contract import Table
@@ -43,8 +43,7 @@ _ROWS_A_STATEMENT = 5_000
 _FOOTERS = 500
 # What Spark comes with. `s3://` is Hadoop's name of a client that is gone.
 _SCHEMES = {"s3://": "s3a://", "r2://": "s3a://", "gcs://": "gs://"}
-_UNREAD_CODECS = frozenset({"BROTLI", "LZO"})
-_UNREAD_ENCODINGS = frozenset({"BYTE_STREAM_SPLIT"})
+_READ_CODECS = frozenset({"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"})
 _LISTS = {
     "tables": "table_name string, files bigint, rows bigint, is_present boolean",
     "files": "table_name string, file string, rows bigint, bytes bigint, stamp string, "
@@ -73,11 +72,9 @@ def register_on_spark(
     Views of the same files are left as they are. Raises ContractBroken if the zone is broken, or
     has files that Spark would not read as DuckDB does.
     """
-    zone.raise_problems()
     new = {table.contract.full_name: new_files(table, read or {}) for table in zone.tables}
     all_new = {file for files in new.values() for file in files}
-    if problems := problems_on_spark(zone, all_new):
-        raise ContractBroken(problems)
+    judged_for_spark(zone, all_new).raise_problems()
     schemas = [PARTS, LISTS]
     for source in sorted({table.contract.source for table in zone.tables}):
         schemas += [source, source + NEW]
@@ -104,14 +101,23 @@ def register_on_spark(
     return len(all_new)
 
 
+def judged_for_spark(zone: RawZone, new: Collection[RawFile]) -> RawZone:
+    """The zone with the problems that Spark would have with the `new` files."""
+    return replace(zone, problems=(*zone.problems, *problems_on_spark(zone, new)))
+
+
 def problems_on_spark(zone: RawZone, new: Collection[RawFile]) -> list[Problem]:
     """What of the `new` files Spark does not read, or not as DuckDB does."""
     problems: list[Problem] = []
+    wanted = set(new)
+    if zone.raw_dir.startswith(("http://", "https://")):
+        reason = "lies on a web server, which Spark does not read: use a directory or s3://"
+        return [Problem("raw zone", zone.raw_dir, "", reason)]
     for table in zone.tables:
-        files = [file for file in table.files if file in new and file.rows]
+        files = [file for file in table.files if file.rows and file in wanted]
         for file in files:
             problems += _problems_of(table.contract, file)
-        problems += _problems_of_chunks(zone.raw_dir, table.contract, files)
+        problems += _unread_codecs(zone.raw_dir, table.contract, files)
     return problems
 
 
@@ -124,6 +130,59 @@ def address(raw_dir: str, path: str = "") -> str:
     if root.startswith("/"):
         root = f"file:{root}"
     return f"{root}/{path}"
+
+
+def _problems_of(table: Table, file: RawFile) -> Iterator[Problem]:
+    if ":" in file.path:
+        reason = "has a colon in its name, which Hadoop does not read: rename it"
+        yield Problem(table.full_name, file.path, "", reason)
+    names = [name for name, _ in file.columns]
+    for column in table.columns:
+        position = file.position(column.name)
+        if position is None:
+            continue
+        name, data_type = file.columns[position]
+        if names.count(name) > 1:
+            reason = "is there twice, and Spark reads columns by name: export it once"
+            yield Problem(table.full_name, file.path, column.name, reason)
+        elif data_type != NO_TYPE and type_in_file(data_type, file.stored[position]) is None:
+            reason = f"is a {data_type}, which Spark does not read here: export it as text"
+            yield Problem(table.full_name, file.path, column.name, reason)
+
+
+def _unread_codecs(raw_dir: str, table: Table, files: Sequence[RawFile]) -> Iterator[Problem]:
+    """Columns of the contract in a compression that Spark has not, from the footers."""
+    root = raw_dir.rstrip("/")
+    pending = [files[start : start + _FOOTERS] for start in range(0, len(files), _FOOTERS)]
+    with duckdb.connect() as connection:
+        load_object_store(connection, raw_dir)
+        while pending:
+            batch = pending.pop(0)
+            paths = ", ".join(
+                literal(f"{escape_glob(root)}/{escape_glob(file.path)}") for file in batch
+            )
+            try:
+                rows = connection.execute(
+                    "select distinct file_name, path_in_schema, compression "
+                    f"from parquet_metadata([{paths}]) order by all"
+                ).fetchall()
+            except duckdb.ConversionException:
+                # Statistics without a text. Of a single file, Spark says what it does not read.
+                if len(batch) > 1:
+                    middle = len(batch) // 2
+                    pending = [batch[:middle], batch[middle:], *pending]
+                continue
+            by_path = {file.path: file for file in batch}
+            for file_name, column, codec in rows:
+                if codec in _READ_CODECS:
+                    continue
+                file = by_path[file_name[len(root) + 1 :]]
+                for spec in table.columns:
+                    position = file.position(spec.name)
+                    if position is not None and file.columns[position][0] == column:
+                        reason = f"is compressed with {codec}, which Spark does not read here: "
+                        reason += "export it with Snappy or Zstandard"
+                        yield Problem(table.full_name, file.path, spec.name, reason)
 
 
 def _view(
@@ -151,61 +210,6 @@ def _named(table: Table, content: str, ending: str) -> str:
     """A name that belongs to a content: whoever holds an older one in a cache is not misled."""
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
     return f"{table.source}__{table.name}_{digest}{ending}"
-
-
-def _problems_of(table: Table, file: RawFile) -> Iterator[Problem]:
-    if ":" in file.path:
-        reason = "has a colon in its name, which Hadoop does not read: rename it"
-        yield Problem(table.full_name, file.path, "", reason)
-    names = [name for name, _ in file.columns]
-    for column in table.columns:
-        position = file.position(column.name)
-        if position is None:
-            continue
-        name, data_type = file.columns[position]
-        if names.count(name) > 1:
-            reason = "is there twice, and Spark reads columns by name: export it once"
-            yield Problem(table.full_name, file.path, column.name, reason)
-        elif data_type != NO_TYPE and type_in_file(data_type, file.stored[position]) is None:
-            reason = f"is a {data_type}, which Spark does not read here: export it as text"
-            yield Problem(table.full_name, file.path, column.name, reason)
-
-
-def _problems_of_chunks(raw_dir: str, table: Table, files: Sequence[RawFile]) -> Iterator[Problem]:
-    """Codecs and encodings that Spark does not have, from the footers."""
-    root = raw_dir.rstrip("/")
-    pending = [files[start : start + _FOOTERS] for start in range(0, len(files), _FOOTERS)]
-    with duckdb.connect() as connection:
-        load_object_store(connection, raw_dir)
-        while pending:
-            batch = pending.pop(0)
-            paths = ", ".join(
-                literal(f"{escape_glob(root)}/{escape_glob(file.path)}") for file in batch
-            )
-            try:
-                rows = connection.execute(
-                    "select distinct file_name, path_in_schema, compression, encodings "
-                    f"from parquet_metadata([{paths}]) order by all"
-                ).fetchall()
-            except duckdb.ConversionException:
-                # Statistics without a text; of a single file, Spark says what it does not read.
-                if len(batch) > 1:
-                    middle = len(batch) // 2
-                    pending = [batch[:middle], batch[middle:], *pending]
-                continue
-            by_path = {file.path: file for file in batch}
-            for file_name, column, codec, encodings in rows:
-                file = by_path[file_name[len(root) + 1 :]]
-                used = {encoding.strip() for encoding in (encodings or "").split(",")}
-                unread = {codec} & _UNREAD_CODECS | used & _UNREAD_ENCODINGS
-                for spec in table.columns:
-                    position = file.position(spec.name)
-                    if unread and position is not None and file.columns[position][0] == column:
-                        how = (
-                            f"is written as {', '.join(sorted(unread))}, which Spark does not read"
-                        )
-                        reason = f"{how}: export it with Snappy or Zstandard, without"
-                        yield Problem(table.full_name, file.path, spec.name, reason)
 
 
 def _parts(
@@ -274,10 +278,11 @@ def _part(
     # Without a column that has values, there are rows all the same.
     declared = declared or ["`no column` string"]
     folder = os.path.commonpath([os.path.dirname(file.path) for file in files])
-    root = raw_dir.rstrip("/")
-    # The path as Spark gives it is encoded as a URI, where a plus stands for itself.
+    # The path as Spark gives it is encoded as a URI, where a plus stands for itself; how many
+    # slashes follow its scheme depends on the store.
     whole = "url_decode(replace(_metadata.file_path, '+', '%2B'))"
-    path = f"substring({whole}, {len(address(root)) + 1})"
+    root = raw_dir.rstrip("/").partition("://")[2] or raw_dir.rstrip("/")
+    path = f"substring({whole}, instr({whole}, {_string(root + '/')}) + {len(root) + 1})"
     paths = ", ".join(_string(file.path) for file in files)
     columns = ", ".join(declared)
     identities = [file.identity for file in files]

@@ -40,6 +40,10 @@ def take_in(
         read = {} if is_rebuild else _files_read(settings)
         new = [file for table in zone.tables for file in new_files(table, read)]
         zone = judged_by_contents(zone, new, settings)
+        if settings.engine == SPARK:
+            from orchestration.raw_zone.spark_views import judged_for_spark
+
+            zone = judged_for_spark(zone, new)
         zone.raise_problems()
         refuse_emptiness(zone, contract, settings, record)
         refuse_full_disk(new, settings, is_rebuild)

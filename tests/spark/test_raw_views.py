@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,12 @@ import pytest
 from orchestration.base.sql import quote
 from orchestration.raw_zone.contract import Column, Contract, Table, load_contract
 from orchestration.raw_zone.scan import scan
-from orchestration.raw_zone.spark_views import register_on_spark
+from orchestration.raw_zone.spark_views import (
+    PARTS,
+    address,
+    problems_on_spark,
+    register_on_spark,
+)
 from orchestration.raw_zone.views import ReadFiles, register
 from orchestration.raw_zone.zone import RawZone
 from orchestration.spark.connection import Spark
@@ -52,8 +58,10 @@ def differences(
     found = []
     with duckdb.connect(str(file), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
+        # Where nothing was read, what is new is the same query.
+        endings = [""] if read is None else ["", "_new"]
         for table in zone.tables:
-            for ending in ("", "_new"):
+            for ending in endings:
                 source, name = table.contract.source + ending, table.contract.name
                 place = f"{quote(source)}.{quote(name)}"
                 found += _differences_of(connection, spark, place, f"{PREFIX}{source}.{name}")
@@ -236,3 +244,169 @@ def test_types_of_all_kinds_are_read_as_by_duckdb(tmp_path: Path, spark: Spark) 
     zone = scan(raw, CONTRACT)
     assert not zone.problems
     assert differences(zone, spark, tmp_path / "raw_zone.duckdb") == []
+
+
+def test_columns_of_one_type_keep_it(tmp_path: Path, spark: Spark) -> None:
+    raw = tmp_path / "raw"
+    nanos = pa.array([1767323045678912345, -1, None], pa.int64())
+    old = pa.array([datetime(2026, 1, 2, 3, 4, 5, 6), datetime(1969, 12, 31, 23, 59, 59, 999999)])
+    columns: dict[str, object] = {
+        "happened_at": nanos.cast(pa.timestamp("ns", "UTC")),
+        "amount": pa.array([Decimal("-1.5"), Decimal(0), None], pa.decimal128(6, 2)),
+        "rate": pa.array([1, 255, None], pa.uint8()),
+        "position": pa.array([0, 2**32 - 1, None], pa.uint32()),
+        "day": pa.array([date(2026, 1, 2), date(1969, 12, 31), None]),
+        "is_open": pa.array([True, False, None]),
+    }
+    things(raw, "1", **columns)
+    things(raw, "2", **{**columns, "happened_at": pa.array([LOADED_AT] * 3)})
+    # Micro- and nanoseconds, and an older kind of timestamp, which has no zone.
+    path = raw / "crm" / "others" / "1.parquet"
+    path.parent.mkdir()
+    table = pa.table({"thing_id": ["a", "b"], "happened_at": old, "_loaded_at": old})
+    pq.write_table(table, path)
+    pq.write_table(table, path.with_name("2.parquet"), use_deprecated_int96_timestamps=True)
+    zone = scan(raw, CONTRACT)
+    assert differences(zone, spark, tmp_path / "raw_zone.duckdb") == []
+    types = dict(row[:2] for row in spark.rows(f"describe {PREFIX}crm.things"))
+    assert types["happened_at"] == "timestamp"
+    assert types["amount"] == "decimal(6,2)"
+    assert types["position"] == "bigint"
+    rows = spark.rows(
+        f"select happened_at from {PREFIX}crm.others where happened_at < '1970-01-01'"
+    )
+    assert rows == [(datetime(1969, 12, 31, 23, 59, 59, 999999),)] * 2
+
+
+NAMES = [
+    *("a b", "a+b", "a%20b", "x{y,z}", "c,d", "st*r", "q?", "br[0]", "quo'te\""),
+    *(
+        "\u00fcn\u0457",
+        "h#sh",
+        "semi;a&=",
+        "tick`",
+        "${dollar}",
+        "tab\tx",
+        "new\nline",
+        "\U0001f600",
+    ),
+    *("day=2026-01-01/f", "day=2026-01-02/f", "day=2026-01-02/hour=3/f", "deep/er/f", "\U0001f600"),
+]
+
+
+def test_files_and_columns_of_any_name_are_read(tmp_path: Path, spark: Spark) -> None:
+    raw = tmp_path / "raw {zone}, 100% +[1]"
+    for number, name in enumerate(NAMES):
+        spelled = ("name", "Name", "NAME")[number % 3]
+        things(raw, name, **{spelled: [name], "day": [None], "extra": [None]})
+    # Names that differ in case alone: the exact one counts, else the first.
+    things(raw, "case", NAME=["no"], name=["yes"], Day=["1"], DAY=["2"], THING_ID=["3"])
+    # A column that is nowhere in the contract may be of any kind, and there twice.
+    table = pa.table(
+        [pa.array(["x"]), pa.array([LOADED_AT]), *[pa.array([time(1)])] * 2],
+        names=["thing_id", "_loaded_at", "at", "at"],
+    )
+    pq.write_table(table, raw / "crm/things/drift.parquet")
+    (raw / "crm/things/10:00.txt").write_text("no colon troubles who does not read it")
+    (raw / "crm/things/_hidden").mkdir()
+    zone = scan(raw, CONTRACT)
+    assert differences(zone, spark, tmp_path / "raw_zone.duckdb") == []
+    assert spark.rows(f"select count(distinct _file) from {PREFIX}crm.things") == [
+        (len(NAMES) + 2,)
+    ]
+    # What came later is not read, even if it is no Parquet file.
+    things(raw, "later", name=["later"])
+    (raw / "crm/things/rubbish.parquet").write_bytes(b"rubbish")
+    assert spark.rows(f"select count(*) from {PREFIX}crm.things where name = 'later'") == [(0,)]
+
+
+def test_many_files_of_one_shape_are_parts_of_a_view(tmp_path: Path, spark: Spark) -> None:
+    raw = tmp_path / "raw"
+    first = things(raw, "day=2026-01-01/part-00000-c000", name=["0"], amount=pa.array([0]))
+    for number in range(1, 900):
+        day = first.parent.with_name(f"day=2026-{number // 28 % 12 + 1:02}-{number % 28 + 1:02}")
+        day.mkdir(exist_ok=True)
+        shutil.copy(first, day / f"part-{number:05}-c000.parquet")
+    zone = scan(raw, CONTRACT)
+    read = {"crm_things": {file.identity for file in zone.files[:-1]}}
+    statements = Statements(spark)
+    assert register_on_spark(zone, statements, PREFIX, read) == 1
+    assert max(len(it.encode()) for it in statements.run_so_far if " view " in it) < 32_700
+    view = f"{PREFIX}crm.things"
+    assert spark.rows(f"select count(distinct _file) from {view}") == [(900,)]
+    assert spark.rows(f"select _file from {PREFIX}crm_new.things") == [(zone.files[-1].path,)]
+    # The same files again: only views that are there are replaced. Then all but one are gone.
+    again = Statements(spark)
+    register_on_spark(zone, again, PREFIX, read)
+    assert not [it for it in again.run_so_far if f"{PREFIX}{PARTS}" in it and "create t" in it]
+    shutil.rmtree(raw)
+    things(raw, "only", name=["1"])
+    register_on_spark(scan(raw, CONTRACT), spark, PREFIX)
+    assert len(spark.rows(f"show tables in {PREFIX}{PARTS}")) == 1
+    assert spark.rows(f"select name, _file from {view}") == [("1", "crm/things/only.parquet")]
+
+
+class Statements:
+    """A Spark that remembers what was run on it."""
+
+    def __init__(self, spark: Spark) -> None:
+        self.spark = spark
+        self.run_so_far: list[str] = []
+
+    def run(self, sql: str) -> None:
+        self.run_so_far.append(sql)
+        self.spark.run(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.spark.rows(sql)
+
+    def named_rows(self, sql: str) -> list[dict[str, str | None]]:
+        return self.spark.named_rows(sql)
+
+
+def test_files_that_spark_would_not_read_are_refused_by_name(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    noon = pa.array([time(12)])
+    things(raw, "time", happened_at=noon, extra=noon)
+    things(raw, "half", amount=pa.array([1.5], pa.float32()).cast(pa.float16()))
+    with duckdb.connect() as connection:
+        connection.execute(
+            "copy (select 'a' as thing_id, now() as _loaded_at, interval 1 day as name) to "
+            f"'{raw}/crm/things/interval.parquet' (format parquet)"
+        )
+    things(raw, "10:00", name=["a"])
+    table = pa.table({"thing_id": ["a"], "name": ["b"], "_loaded_at": [LOADED_AT]})
+    codecs = {"thing_id": "snappy", "name": "brotli", "_loaded_at": "zstd"}
+    pq.write_table(table, raw / "crm/things/brotli.parquet", compression=codecs)
+    twice = table.append_column("name", table["name"])
+    pq.write_table(twice, raw / "crm/things/twice.parquet")
+    things(raw, "good", name=["a"])
+    zone = scan(raw, CONTRACT)
+    assert not zone.problems
+    found = {it.file[11:-8]: (it.column, it.reason) for it in problems_on_spark(zone, zone.files)}
+    assert found == {
+        "10:00": ("", "has a colon in its name, which Hadoop does not read: rename it"),
+        "half": ("amount", "is a FLOAT, which Spark does not read here: export it as text"),
+        "interval": ("name", "is a INTERVAL, which Spark does not read here: export it as text"),
+        "time": ("happened_at", "is a TIME, which Spark does not read here: export it as text"),
+        "twice": ("name", "is there twice, and Spark reads columns by name: export it once"),
+        "brotli": (
+            "name",
+            "is compressed with BROTLI, which Spark does not read here: "
+            "export it with Snappy or Zstandard",
+        ),
+    }
+    read = [file for file in zone.files if not file.path.endswith("good.parquet")]
+    assert problems_on_spark(zone, set(zone.files) - set(read)) == []
+
+
+@pytest.mark.parametrize(
+    ("raw_dir", "expected"),
+    [
+        ("/data/raw", "file:/data/raw/crm/leads"),
+        ("s3://bucket/raw", "s3a://bucket/raw/crm/leads"),
+        ("gs://bucket", "gs://bucket/crm/leads"),
+    ],
+)
+def test_a_zone_has_the_address_that_hadoop_knows(raw_dir: str, expected: str) -> None:
+    assert address(raw_dir, "crm/leads") == expected
