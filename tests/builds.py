@@ -31,6 +31,8 @@ from tests.conftest import ROOT
 
 UNCHANGED = "UNCHANGED"
 _INCREMENTAL = ("new_files", "touched_keys")
+# What MetricFlow compiled for a build of this process does not depend on where it lies.
+_COMPILED: dict[str, bytes] = {}
 _SEARCH_PATH = (
     "voronka_build.main",
     "voronka_marts.main",
@@ -78,9 +80,13 @@ class Build:
         semantic = Settings(data_dir=ROOT / "data").target_dir / "semantic_manifest.json"
         shutil.copy(semantic, settings.target_dir)
         layer = MetricsLayer(settings, manifest.to_dict())
+        for name, content in _COMPILED.items():
+            (settings.build_dir / name).write_bytes(content)
         with layer.asking() as asking:
             assert list(asking.tables())
             agreements = list(asking.agreements())
+        for file in settings.build_dir.glob("*_sql.json"):
+            _COMPILED[file.name] = file.read_bytes()
         assert [str(it) for agreement in agreements for it in agreement.examples] == []
         return settings.scorecards_file, settings.answers_file
 

@@ -278,7 +278,7 @@ def test_a_persons_evaluation_stays_the_current_one(place):
     place.run()
     place.run(llm_model="second")
     build = Build(place.data, place.raw)
-    build.refresh()
+    build.refresh(only="+fct_call_evaluations +evaluator_agreement")
     current = dict(build.rows("select call_id, evaluator from fct_call_evaluations"))
     assert current == {
         "newest": "second@1", "by_talk": "second@1", "other_model": "second@1",
