@@ -17,7 +17,7 @@ from orchestration.defs import connections as defs
 from orchestration.defs.build import build_definitions
 from orchestration.defs.connections import JOB, SCHEDULE
 from orchestration.history import report_connections, report_connections_at_once
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Parsed
 from tests.connectors.adapter import FIRST
 from tests.connectors.adapters.amocrm import Amocrm
 from tests.connectors.conftest import Place
@@ -52,6 +52,11 @@ def job_of(settings: Settings, instance: dg.DagsterInstance) -> dg.ExecuteInProc
     )
     job = definitions.resolve_job_def(JOB)
     return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def with_project(settings: Settings, parsed: Parsed) -> Settings:
+    """The same, where dbt has parsed the project already."""
+    return settings.model_copy(update={"data_dir": parsed(settings.data)})
 
 
 def test_a_connection_that_fails_shows_and_stops_no_other(
@@ -139,8 +144,10 @@ def test_the_command_tells_dagster_where_it_has_a_home(
     assert said[0].startswith("Dagster's history does not have what was read: ")
 
 
-def test_a_refresh_takes_what_is_there_and_waits_for_no_connection(connected: Settings) -> None:
-    definitions = build_definitions(connected)
+def test_a_refresh_takes_what_is_there_and_waits_for_no_connection(
+    connected: Settings, parsed: Parsed
+) -> None:
+    definitions = build_definitions(with_project(connected, parsed))
     graph = definitions.resolve_asset_graph()
     deals = dg.AssetKey(["crm", "deals"])
     assert {asset_key(it, "crm.deals") for it in ("bad", "shop")} <= graph.get(deals).parent_keys
@@ -154,9 +161,11 @@ def test_a_refresh_takes_what_is_there_and_waits_for_no_connection(connected: Se
     assert schedule.execution_timezone == "Europe/Moscow"
 
 
-def test_a_file_that_is_wrong_shows_and_lets_everything_else_load(place: Place) -> None:
+def test_a_file_that_is_wrong_shows_and_lets_everything_else_load(
+    place: Place, parsed: Parsed
+) -> None:
     place.connect("shop", {"kind": "amocrn"}, {})
-    definitions = build_definitions(place.settings(FIRST))
+    definitions = build_definitions(with_project(place.settings(FIRST), parsed))
     graph = definitions.resolve_asset_graph()
     shown = graph.get(dg.AssetKey(["connections", "connections_yml"]))
     assert "did you mean amocrm?" in str(shown.description)
