@@ -1,7 +1,8 @@
-"""Refreshes that a person has to accept, as a whole: refused, refused again, accepted."""
+"""Refreshes that a person has to accept, as a whole: refused, half accepted, accepted."""
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -48,11 +49,6 @@ def refreshes(tmp_path_factory, parsed):
         raw / "crm/leads/2026-03-03.parquet",
         [{"_loaded_at": LATER, "lead_id": f"e{n}", "created_at": 1795082400} for n in range(22)],
     )
-    refresh("refused")
-    refresh("refused again")
-    said["status"] = voronka("status", env=env)
-    refresh("accepted", "--accept-quarantine")
-    refresh("nothing new")
     write_file(
         raw / "crm/payments/2026-03-03.parquet",
         [
@@ -67,8 +63,18 @@ def refreshes(tmp_path_factory, parsed):
             for n in range(3)
         ],
     )
-    refresh("unpriced")
-    refresh("unpriced, accepted", "--accept-unpriced")
+    before = (published.stat().st_ino, published.with_name("parquet").readlink())
+    refresh("refused")
+    refresh("refused again", "--accept-unpriced")
+    said["status"] = voronka("status", env=env)
+    said["untouched"] = (published.stat().st_ino, published.with_name("parquet").readlink())
+    said["untouched"] = said["untouched"] == before, [*published.parents[1].rglob("*.tmp*")]
+    refresh("accepted", "--accept-quarantine", "--accept-unpriced")
+    refresh("nothing new")
+    shutil.rmtree(raw / "crm")
+    (raw / "crm/leads").mkdir(parents=True)
+    (raw / "crm/leads/leads.csv").write_text("lead_id;created_at")
+    refresh("emptied")
     return said
 
 
@@ -79,14 +85,21 @@ def test_a_stage_of_two_pipelines_is_named(refreshes):
     assert "differ in pipeline_id: 142 (a, b)" in message
 
 
-@pytest.mark.parametrize("name", ["refused", "refused again"])
-def test_a_file_of_rubbish_is_refused_however_often_it_is_read(refreshes, name):
+@pytest.mark.parametrize(
+    ("name", "failed"),
+    [("refused", "2 blocking checks failed."), ("refused again", "1 blocking check failed.")],
+)
+def test_a_file_of_rubbish_is_refused_however_often_it_is_read(refreshes, name, failed):
     code, text, leads, _ = refreshes[name]
     assert (code, leads) == (EXIT_STOPPED, 30)
-    assert "1 blocking check failed. Nothing was published." in text
+    assert f"{failed} Nothing was published." in text
     assert "crm.leads: 22 of 22 new rows (100.0%) are in quarantine: created_at: type" in text
     assert "Unix seconds" in text and "--accept-quarantine" in text
     assert "Traceback" not in text
+
+
+def test_a_refused_refresh_leaves_what_is_published_and_nothing_else(refreshes):
+    assert refreshes["untouched"] == (True, [])
 
 
 def test_status_says_why_nothing_was_published(refreshes):
@@ -106,10 +119,22 @@ def test_an_accepted_file_is_published_and_stays_a_warning(refreshes, name):
 
 
 def test_payments_without_a_rate_are_refused_until_they_are_accepted(refreshes):
-    code, text, _, _ = refreshes["unpriced"]
-    assert code == EXIT_STOPPED
-    assert "revenue lacks 3 of 3 payments (100.0%): no rate of USD (3 rows), first on" in text
+    lacks = "revenue lacks 3 of 3 payments (100.0%): no rate of USD (3 rows), first on"
+    code, text, _, _ = refreshes["refused"]
+    assert code == EXIT_STOPPED and lacks in text
     assert "base_currency" in text and "finance.exchange_rates" in text
-    code, text, _, checks = refreshes["unpriced, accepted"]
+    _, text, _, _ = refreshes["refused again"]
+    assert lacks not in text
+    code, text, _, checks = refreshes["accepted"]
     assert code == 0, text
     assert [status for name, status, _ in checks if name == "money_has_a_rate"] == ["warn"]
+
+
+def test_a_set_never_gives_way_to_an_empty_one(refreshes):
+    code, text, leads, _ = refreshes["emptied"]
+    assert (code, leads) == (EXIT_STOPPED, 30)
+    text = " ".join(text.split())
+    assert "has no row; what lies there is not read: 1 CSV file." in text
+    # 1 manager, 2 pipelines, 2 stages, 52 leads, 3 payments.
+    assert "What is published was made from 60 raw rows and stays." in text
+    assert "crm/leads/leads.csv is no Parquet file: ignored" in text

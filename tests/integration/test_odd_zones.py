@@ -45,9 +45,11 @@ def test_an_empty_zone_makes_empty_marts(place, refresh):
     assert query(file, "select manager_id from marts.dim_manager") == [("unknown",)]
 
 
-def test_a_table_of_bad_rows_is_quarantined_as_a_whole(place, refresh):
+@pytest.fixture(scope="module")
+def odd_rows(place, refresh) -> Path:
+    """What is published of a zone whose leads are all bad, with a deal of long ago."""
     raw = write_zone(
-        place / "bad",
+        place / "odd_rows",
         {
             "crm.leads": [
                 {"lead_id": None, "created_at": "2026-01-01"},
@@ -56,19 +58,55 @@ def test_a_table_of_bad_rows_is_quarantined_as_a_whole(place, refresh):
                 {"lead_id": "l4", "created_at": None},
             ],
             "crm.managers": [{"manager_id": "m1", "full_name": "Анна"}],
+            "crm.pipelines": [{"pipeline_id": "p", "name": "Sales"}],
+            "crm.stages": [
+                {
+                    "stage_id": "won",
+                    "pipeline_id": "p",
+                    "name": "Won",
+                    "position": 1,
+                    "kind": "won",
+                }
+            ],
+            "crm.deals": [
+                {
+                    "deal_id": "d1",
+                    "pipeline_id": "p",
+                    "stage_id": "won",
+                    "created_at": "2026-02-01T10:00:00Z",
+                    "updated_at": "2001-01-01T10:00:00Z",
+                }
+            ],
         },
     )
     _, file = refresh(raw)
+    return file
+
+
+def test_a_table_of_bad_rows_is_quarantined_as_a_whole(odd_rows):
     assert query(
-        file, "select lead_id, reasons from quarantine.crm_leads order by reasons, lead_id"
+        odd_rows, "select lead_id, reasons from quarantine.crm_leads order by reasons, lead_id"
     ) == [
         ("l3", ["created_at: range"]),
         ("l4", ["created_at: required"]),
         ("l2", ["created_at: type"]),
         (None, ["lead_id: required"]),
     ]
-    assert query(file, "select count(*) from marts.fct_leads") == [(0,)]
-    assert query(file, "select count(*) from marts.dim_manager") == [(2,)]
+    assert query(odd_rows, "select count(*) from marts.fct_leads") == [(0,)]
+    assert query(odd_rows, "select count(*) from marts.dim_manager") == [(2,)]
+
+
+def test_a_deal_that_closed_at_its_last_change_long_ago_has_its_days(odd_rows):
+    assert query(
+        odd_rows,
+        """select kpi.date_day::varchar, kpi.deals_won, dates.is_working_day
+           from marts.kpi_daily as kpi
+           inner join marts.dim_date as dates using (date_day)
+           where kpi.deals_won > 0""",
+    ) == [("2001-01-01", 1, True)]
+    assert query(
+        odd_rows, "select count(*) from marts.kpi_company_period where period_grain = 'month'"
+    ) == [(302,)]
 
 
 # By day: test_reference.py (rows in random order have the marts that their set has) and
@@ -113,7 +151,7 @@ def shuffled(demo: Path, target: Path, seed: int) -> Path:
     return target
 
 
-# By day: test_broken_zones.py and test_publication.py, an empty zone and a set that shrinks.
+# By day: test_acceptance.py (nothing comes), test_broken_zones.py and test_publication.py (half).
 @pytest.mark.nightly
 def test_a_set_never_gives_way_to_an_empty_one_or_to_half_of_it(tmp_path, parsed):
     def run(rows: int, *arguments: str):
@@ -204,41 +242,3 @@ def test_doctor_reports_drift_and_missing_values_without_loading(tmp_path):
     assert "column colour (BIGINT) in 1 file is ignored" in done.stdout
     assert "crm.leads: lead_id is missing in 1 of 1" in done.stdout
     assert not data.exists()
-
-
-def test_a_deal_that_closed_at_its_last_change_long_ago_has_its_days(place, refresh):
-    raw = write_zone(
-        place / "long_ago",
-        {
-            "crm.pipelines": [{"pipeline_id": "p", "name": "Sales"}],
-            "crm.stages": [
-                {
-                    "stage_id": "won",
-                    "pipeline_id": "p",
-                    "name": "Won",
-                    "position": 1,
-                    "kind": "won",
-                }
-            ],
-            "crm.deals": [
-                {
-                    "deal_id": "d1",
-                    "pipeline_id": "p",
-                    "stage_id": "won",
-                    "created_at": "2026-02-01T10:00:00Z",
-                    "updated_at": "2001-01-01T10:00:00Z",
-                }
-            ],
-        },
-    )
-    _, file = refresh(raw, "--accept-shrink")
-    assert query(
-        file,
-        """select kpi.date_day::varchar, kpi.deals_won, dates.is_working_day
-           from marts.kpi_daily as kpi
-           inner join marts.dim_date as dates using (date_day)
-           where kpi.deals_won > 0""",
-    ) == [("2001-01-01", 1, True)]
-    assert query(
-        file, "select count(*) from marts.kpi_company_period where period_grain = 'month'"
-    ) == [(302,)]
