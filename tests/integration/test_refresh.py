@@ -12,11 +12,24 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.base.errors import BuildFailed, ChecksFailed
 from orchestration.base.files import read_json
 from orchestration.base.settings import Settings
+from orchestration.expectations.step import check
+from orchestration.expectations.suites import load_suites
 from orchestration.models.dbt import load_manifest, read_manifest
 from orchestration.models.step import build
-from tests.conftest import ROOT, clean_environment, query, voronka, write_file, write_zone
+from orchestration.raw_zone.contract import load_contract
+from orchestration.raw_zone.step import take_in
+from tests.conftest import (
+    ROOT,
+    Parsed,
+    clean_environment,
+    query,
+    voronka,
+    write_file,
+    write_zone,
+)
 
 # Two managers, two leads, one won deal with two payments; a call that reaches a lead.
 COMPANY = {
@@ -79,7 +92,7 @@ COMPANY = {
 class Company:
     """A copy of the project with its own data, and the zone that it is refreshed from."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, parsed: Parsed) -> None:
         self.project = directory / "project"
         for part in ("dbt_project", "seeds/reference", "expectations"):
             shutil.copytree(ROOT / part, self.project / part)
@@ -89,11 +102,20 @@ class Company:
         self.data = directory / "data"
         self.published = self.data / "published" / "voronka.duckdb"
         self.target = self.data / "build" / "target"
-        self.env = {
+        self._parsed = parsed
+
+    @property
+    def env(self):
+        return {
             "VORONKA_PROJECT_DIR": str(self.project),
-            "VORONKA_DATA_DIR": str(self.data),
+            "VORONKA_DATA_DIR": str(self._parsed(self.data)),
             "VORONKA_RAW_DIR": str(self.raw),
         }
+
+    def settings(self):
+        return Settings(
+            project_dir=self.project, data_dir=self._parsed(self.data), raw_dir=str(self.raw)
+        )
 
     def run(self, *arguments):
         return voronka(*arguments, env=self.env)
@@ -108,8 +130,8 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory) -> Company:
-    return Company(tmp_path_factory.mktemp("company"))
+def company(tmp_path_factory, parsed) -> Company:
+    return Company(tmp_path_factory.mktemp("company"), parsed)
 
 
 @pytest.fixture(scope="module")
@@ -208,9 +230,7 @@ def test_dbt_unit_tests_pass(company, first):
 
 def test_one_model_can_be_built_by_itself(company, first):
     """As somebody materializes it on Dagster's page."""
-    settings = Settings(
-        project_dir=company.project, data_dir=company.data, raw_dir=str(company.raw)
-    )
+    settings = company.settings()
     results = build(settings, load_manifest(settings), ["--select", "dim_source"])
     asked = {result.unique_id.split(".")[2] for result in results}
     assert "dim_source" in asked and "dim_manager" not in asked
@@ -255,6 +275,94 @@ def test_a_missing_required_column_stops_and_status_remembers(company, first):
     assert "did not publish" in status.stdout
 
 
+def write_failing_test(company):
+    """A test of dbt's that this company fails."""
+    test = company.project / "dbt_project/tests/singular/no_revenue_at_all.sql"
+    test.parent.mkdir(parents=True, exist_ok=True)
+    test.write_text("select * from {{ ref('kpi_daily') }} where revenue > 0")
+    return test
+
+
+def write_failing_suite(company):
+    """A suite of Great Expectations that it fails."""
+    suite = company.project / "expectations/marts/dim_manager.yml"
+    suite.write_text(
+        "meta: {table: marts.dim_manager}\nexpectations:\n"
+        "  - type: expect_table_row_count_to_equal\n    kwargs: {value: 77}\n"
+        "    severity: critical\n    meta: {name: there_are_77}\n"
+    )
+    return suite
+
+
+def write_broken_model(company):
+    """A model that runs into an error, and its YAML."""
+    model = company.project / "dbt_project/models/intermediate/int_broken.sql"
+    model.write_text("select error('a bug') as column_of from {{ ref('kpi_daily') }} limit 1")
+    model.with_suffix(".yml").write_text("models: [{name: int_broken, description: Broken.}]")
+    return model
+
+
+def test_dbts_failures_stop_the_step_and_leave_their_sql(company, first):
+    """By themselves on what is built; test_acceptance.py has a whole refresh that is stopped."""
+    settings = company.settings()
+    test, model = write_failing_test(company), write_broken_model(company)
+    try:
+        manifest = load_manifest(settings)
+        with pytest.raises(ChecksFailed) as failed:
+            build(settings, manifest, ["--select", "no_revenue_at_all"])
+        # The SQL that finds the rows is written for who looks for them.
+        compiled = [path.name for path in company.target.rglob("compiled/**/*.sql")]
+        with pytest.raises(BuildFailed) as broken:
+            build(settings, manifest, ["--select", "int_broken"])
+    finally:
+        test.unlink()
+        model.unlink()
+        model.with_suffix(".yml").unlink()
+    assert "no_revenue_at_all" in str(failed.value)
+    assert "no_revenue_at_all.sql" in compiled
+    assert "dbt could not build intermediate.int_broken" in str(broken.value)
+    assert "a bug" in str(broken.value)
+    (ran,) = company.target.rglob("run/**/int_broken.sql")
+    assert "create or replace table" in ran.read_text()
+
+
+def test_a_failing_expectation_stops_the_step(company, first):
+    """As above; that a mart disagrees with the metrics layer, test_metrics.py."""
+    settings = company.settings()
+    suite = write_failing_suite(company)
+    try:
+        with pytest.raises(ChecksFailed) as failed:
+            check(settings, load_contract(settings.root), load_suites(suite.parents[1]))
+    finally:
+        suite.unlink()
+    assert "there_are_77" in str(failed.value)
+
+
+MOVED = "schema: marts\n      materialized: view"
+
+
+def test_a_changed_project_is_built_from_nothing_and_what_is_published_stays(company, first):
+    """So a model that moves or becomes a view is there once: each night a test moves one."""
+    before = company.state()
+    project = company.project / "dbt_project/models/quality/key_clashes.yml"
+    as_it_was = project.read_text()
+    copied = company.data.with_name("copied")
+    shutil.copytree(company.data, copied, symlinks=True)
+    settings = company.settings().model_copy(update={"data_dir": copied})
+    contract = load_contract(settings.root)
+    take_in(settings, contract)
+    assert all(file.exists() for file in settings.build_files)
+    project.write_text(as_it_was.replace("schema: quality", MOVED))
+    try:
+        take_in(settings, contract)
+    finally:
+        project.write_text(as_it_was)
+    assert not any(file.exists() for file in settings.build_files)
+    assert settings.published_file.exists()
+    shutil.rmtree(copied)
+    assert company.state() == before
+
+
 def test_a_stopped_refresh_says_so_and_leaves_what_is_published(company, first):
     before = company.state()
     running = subprocess.Popen(
@@ -281,17 +389,10 @@ def test_a_stopped_refresh_says_so_and_leaves_what_is_published(company, first):
     assert (status.returncode, "The refresh was stopped" in status.stdout) == (1, True)
 
 
+@pytest.mark.nightly
 def test_a_failing_check_keeps_the_last_good_version(company, first):
     before = company.state()
-    test = company.project / "dbt_project/tests/singular/no_revenue_at_all.sql"
-    test.parent.mkdir(parents=True, exist_ok=True)
-    test.write_text("select * from {{ ref('kpi_daily') }} where revenue > 0")
-    suite = company.project / "expectations/marts/dim_manager.yml"
-    suite.write_text(
-        "meta: {table: marts.dim_manager}\nexpectations:\n"
-        "  - type: expect_table_row_count_to_equal\n    kwargs: {value: 77}\n"
-        "    severity: critical\n    meta: {name: there_are_77}\n"
-    )
+    test, suite = write_failing_test(company), write_failing_suite(company)
     leads = company.project / "dbt_project/models/semantic/models/leads.yml"
     semantic_models = leads.read_text()
     counted = '{name: leads_created, agg: sum, expr: "1"}'
@@ -324,11 +425,10 @@ def test_a_failing_check_keeps_the_last_good_version(company, first):
     assert company.leftovers() == []
 
 
+@pytest.mark.nightly
 def test_a_model_that_fails_leaves_the_sql_that_ran(company, first):
     before = company.state()
-    model = company.project / "dbt_project/models/intermediate/int_broken.sql"
-    model.write_text("select error('a bug') as column_of from {{ ref('kpi_daily') }} limit 1")
-    model.with_suffix(".yml").write_text("models: [{name: int_broken, description: Broken.}]")
+    model = write_broken_model(company)
     try:
         done = company.run("refresh")
     finally:
@@ -342,6 +442,7 @@ def test_a_model_that_fails_leaves_the_sql_that_ran(company, first):
     assert company.state() == before
 
 
+@pytest.mark.nightly
 def test_a_model_that_moves_or_becomes_a_view_is_there_once(company, first):
     found = (
         "select schema_name, 'table' from duckdb_tables() where table_name = 'key_clashes' "
@@ -351,7 +452,7 @@ def test_a_model_that_moves_or_becomes_a_view_is_there_once(company, first):
     build = company.data / "build/voronka_marts.duckdb"
     project = company.project / "dbt_project/models/quality/key_clashes.yml"
     as_it_was = project.read_text()
-    moved = as_it_was.replace("schema: quality", "schema: marts\n      materialized: view")
+    moved = as_it_was.replace("schema: quality", MOVED)
     assert moved != as_it_was
     rows = query(company.published, "from quality.key_clashes order by all")
     project.write_text(moved)
@@ -441,20 +542,28 @@ def test_a_refresh_without_news_keeps_every_table_unless_all_is_asked_for(compan
     assert "unchanged" in {model["status"] for model in record["models"]}
     assert query(company.published, published) == before
     assert {it["status"] for it in record["checks"] if it["kind"] == "dbt"} == {"pass"}
-    (company.published.parent / "parquet" / "kpi_daily.parquet").unlink()
-    healed = company.run("refresh")
-    assert healed.returncode == 0, healed.stderr
-    assert "Unchanged" not in healed.stdout
-    assert query(company.published, published) != before
-    parquet = company.published.parent / "parquet" / "kpi_daily.parquet"
-    assert len(duckdb.sql(f"from '{parquet}'").fetchall()) == len(rows)
 
-    before = query(company.published, published)
     assert company.run("refresh", "--full").returncode == 0
     assert query(company.published, published) != before
     record = read_json(company.data / "build/refresh.json")
     assert "unchanged" not in {model["status"] for model in record["models"]}
     assert query(company.published, "from marts.kpi_daily") == rows
+
+
+# By day: test_publication.py, a Parquet file that is gone.
+@pytest.mark.nightly
+def test_a_published_file_that_is_gone_is_written_again(company, first):
+    assert company.run("refresh").returncode == 0
+    rows = query(company.published, "from marts.kpi_daily")
+    published = "select publication_id from quality.publication"
+    before = query(company.published, published)
+    parquet = company.published.parent / "parquet" / "kpi_daily.parquet"
+    parquet.unlink()
+    healed = company.run("refresh")
+    assert healed.returncode == 0, healed.stderr
+    assert "Unchanged" not in healed.stdout
+    assert query(company.published, published) != before
+    assert len(duckdb.sql(f"from '{parquet}'").fetchall()) == len(rows)
 
 
 def _results(target, kind):
