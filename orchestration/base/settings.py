@@ -52,12 +52,10 @@ class Settings(BaseSettings):
     )
     spark: str = Field(
         default="session",
-        pattern=r"^(session|(thrift|sc)://[^\s/:]+:\d{1,5})$",
         description="Which Spark: session (in this process), thrift://host:port or sc://host:port.",
     )
     spark_prefix: str = Field(
         default="voronka_",
-        pattern=r"^[a-z][a-z0-9_]{0,19}$",
         description="Begins the names of the private schemas there.",
     )
     local_facts_rows: int = Field(
@@ -154,6 +152,21 @@ class Settings(BaseSettings):
     def _leads_to_a_page(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^\s#?]+", value):
             raise ValueError("write an address like https://sales.example.com/")
+        return value
+
+    @field_validator("spark")
+    @classmethod
+    def _is_a_spark(cls, value: str) -> str:
+        found = re.fullmatch(r"session|(?:thrift|sc)://[^\s/:]+:(\d{1,5})", value, re.ASCII)
+        if found is None or (found[1] and not 1 <= int(found[1]) <= 65_535):
+            raise ValueError("write session, thrift://host:port or sc://host:port")
+        return value
+
+    @field_validator("spark_prefix")
+    @classmethod
+    def _begins_a_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,19}", value, re.ASCII):
+            raise ValueError("write up to 20 small letters, digits and underscores, a letter first")
         return value
 
     @field_validator("now")

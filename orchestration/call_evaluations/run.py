@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from orchestration.base import progress
-from orchestration.base.errors import EXIT_GOOD, EXIT_INTERRUPTED, VoronkaError, WrongUse
+from orchestration.base.errors import (
+    EXIT_GOOD,
+    EXIT_INTERRUPTED,
+    EXIT_TRY_LATER,
+    VoronkaError,
+    WrongUse,
+)
 from orchestration.base.interrupt import finish_first, stop_if_asked
 from orchestration.base.record import Failure
 from orchestration.base.settings import Settings
@@ -31,7 +37,6 @@ from orchestration.call_evaluations.selection import (
 )
 from orchestration.call_evaluations.transcript import Transcript
 from orchestration.connectors.clock import Clock, Stamps
-from orchestration.connectors.errors import EXIT_TRY_LATER
 from orchestration.connectors.lock import only_run
 from orchestration.connectors.zone_files import zone_files
 

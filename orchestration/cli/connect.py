@@ -93,8 +93,8 @@ def check(
     if draft:
         _print_draft(name, file)
         return
+    from orchestration.base.errors import EXIT_TRY_LATER
     from orchestration.cli.screen import show_finding
-    from orchestration.connectors.errors import EXIT_TRY_LATER
     from orchestration.connectors.run import check as run_check
 
     # What is typed is relative to where it is typed.

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.base.errors import WrongUse
+from orchestration.base.files import read_json
 from orchestration.base.lock import only_refresh
-from orchestration.base.settings import Settings
+from orchestration.base.settings import SPARK, Settings
 
 # These open no database.
 _FREE = {"parse", "ls", "list", "deps", "clean", "--version", "--help"}
+# These write tables.
+_BUILDING = {"build", "run", "seed", "snapshot", "clone", "retry", "run-operation"}
 # These know no variables.
 _PLAIN = {"clean", "--version", "--help"}
 _SHELL = 128
@@ -25,7 +28,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
 
     A command that opens the build holds the refresh's lock meanwhile: DuckDB lets one process
     write, and dbt ends in a trace where that is another one. Raises WrongUse where a refresh runs,
-    and before the first one.
+    before the first one, and where dbt would write with DuckDB into what Spark has built.
     """
     command = arguments[0]
     if command in _FREE:
@@ -33,6 +36,14 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     if not settings.raw_zone_file.is_file():
         raise WrongUse(
             f"There is no build in {settings.build_dir}.", "Run `voronka refresh` first."
+        )
+    if command in _BUILDING and SPARK in (
+        settings.engine,
+        read_json(settings.tools_file).get("engine"),
+    ):
+        raise WrongUse(
+            f"`voronka dbt {command}` builds with DuckDB, and the build here is of Spark.",
+            "Refresh instead; or unset VORONKA_ENGINE, refresh once, and build with DuckDB.",
         )
     with only_refresh(settings, f"dbt {command}"):
         return _run(settings, arguments)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from orchestration.base.errors import EXIT_WRONG_USE, VoronkaError
-
-EXIT_TRY_LATER = 75
+from orchestration.base.errors import EXIT_TRY_LATER, EXIT_WRONG_USE, VoronkaError
 
 
 class Refused(VoronkaError):

@@ -11,7 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestration.base.errors import EXIT_GOOD, EXIT_INTERRUPTED, VoronkaError, WrongUse
+from orchestration.base.errors import (
+    EXIT_GOOD,
+    EXIT_INTERRUPTED,
+    EXIT_TRY_LATER,
+    VoronkaError,
+    WrongUse,
+)
 from orchestration.base.findings import Finding
 from orchestration.base.object_store import OBJECT_STORES
 from orchestration.base.record import Failure
@@ -20,7 +26,6 @@ from orchestration.connectors.clock import Clock, Stamps
 from orchestration.connectors.connections import Connection, read_connections
 from orchestration.connectors.connector import LOADED_AT, Connector, Slice, Window, Work
 from orchestration.connectors.crm.keys import CrmConnection
-from orchestration.connectors.errors import EXIT_TRY_LATER
 from orchestration.connectors.lock import only_run
 from orchestration.connectors.own_rows import OwnRows
 from orchestration.connectors.registry import all_kinds

@@ -17,9 +17,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from orchestration.base.errors import VoronkaError, WrongUse, disk_full, is_disk_full
+from orchestration.base.errors import (
+    EXIT_TRY_LATER,
+    VoronkaError,
+    WrongUse,
+    disk_full,
+    is_disk_full,
+)
 from orchestration.base.files import write_bytes
-from orchestration.connectors.errors import EXIT_TRY_LATER
 
 # Nothing is repeated after so long: keys hold the day or the publication.
 _REMEMBERED = timedelta(days=60)

@@ -11,9 +11,15 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration.base.errors import EXIT_GOOD, EXIT_WRONG_USE, VoronkaError, WrongUse, first_line
+from orchestration.base.errors import (
+    EXIT_GOOD,
+    EXIT_TRY_LATER,
+    EXIT_WRONG_USE,
+    VoronkaError,
+    WrongUse,
+    first_line,
+)
 from orchestration.base.settings import Settings
-from orchestration.connectors.errors import EXIT_TRY_LATER
 from orchestration.digest.addresses import Address
 from orchestration.digest.alerts import Alert, look, news, write_alert
 from orchestration.digest.engineer import engineer_message

@@ -21,7 +21,15 @@ from orchestration.base.findings import Finding
 from orchestration.base.object_store import load_object_store
 from orchestration.base.settings import Settings
 from orchestration.base.sql import literal
-from orchestration.spark.connection import SESSION, Spark, connected, result_settings
+from orchestration.spark.connection import (
+    SESSION,
+    Spark,
+    SparkSilent,
+    connected,
+    reason,
+    result_settings,
+    silence,
+)
 from orchestration.spark.tables import (
     data_files,
     describe,
@@ -57,8 +65,9 @@ def examine_spark(settings: Settings) -> Iterator[Finding]:
         return
     kind = settings.spark.partition("://")[0]
     missing = _missing_clients(kind)
-    if kind == SESSION:
-        yield _java()
+    java = _java() if kind == SESSION else None
+    if java is not None:
+        yield java
     if missing:
         yield Finding(
             "bad",
@@ -66,18 +75,19 @@ def examine_spark(settings: Settings) -> Iterator[Finding]:
             f"Run `make spark-env`, or {_DUCKDB}.",
         )
         return
+    if java is not None and java.grade == "bad":
+        # A session would not start, in other words.
+        return
     try:
         with connected(settings) as spark:
             yield from examine_server(settings, spark)
     except VoronkaError as error:
-        yield Finding("bad", error.message, error.remedy, error.details)
+        may_pass = isinstance(error, SparkSilent)
+        yield Finding("bad", error.message, error.remedy, error.details, may_pass)
     except Exception as error:  # noqa: BLE001 - clients raise what their transport raises
-        yield Finding(
-            "bad",
-            f"VORONKA_SPARK={settings.spark} does not answer: {reason(error)}",
-            f"Start the server, or correct VORONKA_SPARK ({_PAGE}).",
-            may_pass=True,
-        )
+        # It answered, and went away while it was asked.
+        silent = silence(settings, error)
+        yield Finding("bad", silent.message, silent.remedy, may_pass=True)
 
 
 def examine_server(settings: Settings, spark: Spark) -> Iterator[Finding]:
@@ -92,6 +102,8 @@ def examine_server(settings: Settings, spark: Spark) -> Iterator[Finding]:
 def examine_raw_file(settings: Settings, address: str) -> Iterator[Finding]:
     """Whether the cluster reads a file of the raw zone; `address` is Spark's name of it."""
     if settings.engine != "spark" or _missing_clients(settings.spark.partition("://")[0]):
+        return
+    if settings.spark == SESSION and _java().grade == "bad":
         return
     try:
         with connected(settings) as spark:
@@ -232,11 +244,3 @@ def _warehouse(spark: Spark, schema: str) -> Finding:
     assert rows == [(1,)], rows
     where = "in a directory of this machine" if is_local(place) else "in an object store"
     return Finding("good", f"Spark's warehouse, {where}, is read from here", details=[location])
-
-
-def reason(error: BaseException) -> str:
-    """What went wrong in one line. A thrift client puts it into a reply with the whole trace."""
-    found = re.search(r"errorMessage=(['\"])(.*?)\1\)", str(error), re.DOTALL)
-    said = found[2].replace("\\n", "\n") if found else str(error)
-    line = next((it.strip() for it in said.splitlines() if it.strip()), type(error).__name__)
-    return re.sub(r"^((\S+(Exception|Error): )|Error running query: |\[[A-Z0-9_.]+\] )*", "", line)

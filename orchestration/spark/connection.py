@@ -7,18 +7,44 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import socket
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
 
-from orchestration.base.errors import WrongUse
+from orchestration.base.errors import EXIT_TRY_LATER, VoronkaError, WrongUse
 from orchestration.base.settings import Settings
 
 SESSION = "session"
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 _REMEDY = "Run `make spark-env`, or unset VORONKA_ENGINE to build with DuckDB."
+
+
+# Seconds; a server that is there answers at once, and Spark Connect's client asks for minutes.
+_PATIENCE = 10
+
+
+class SparkSilent(VoronkaError):
+    """The server that VORONKA_SPARK names does not answer."""
+
+    exit_code = EXIT_TRY_LATER
+
+
+def silence(settings: Settings, error: BaseException) -> VoronkaError:
+    """A server that is not reached, or a session that does not start, in the client's words."""
+    if settings.spark == SESSION:
+        return WrongUse(
+            f"A Spark session does not start here: {reason(error)}",
+            f"Run `voronka doctor`, and see {settings.spark_dir / 'spark.log'}.",
+        )
+    return SparkSilent(
+        f"VORONKA_SPARK={settings.spark} does not answer: {reason(error)}",
+        "Start the server, or correct VORONKA_SPARK (docs/spark.md).",
+    )
 
 
 class SparkRefused(Exception):
@@ -70,13 +96,36 @@ def connected(settings: Settings) -> Iterator[Spark]:
     """A connection with the settings that decide results.
 
     A session in this process stays for whoever asks next, dbt too; `stop_session` ends it.
-    Raises WrongUse where pyspark is not installed.
+    Raises WrongUse where the client or Java is missing, SparkSilent where no server answers.
     """
     if settings.spark.startswith("thrift://"):
         with _thrift(settings) as spark:
             yield spark
     else:
         yield _Session(session(settings))
+
+
+@contextlib.contextmanager
+def _opening(settings: Settings) -> Iterator[None]:
+    """Tell whatever a client raises while it connects as one error."""
+    try:
+        if settings.spark != SESSION:
+            host, _, port = settings.spark.partition("://")[2].partition(":")
+            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        with warnings.catch_warnings():
+            # Connect's client has an opinion on the version of pandas, of which nothing is asked.
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    except Exception as error:
+        raise silence(settings, error) from error
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong in one line. A thrift client puts it into a reply with the whole trace."""
+    found = re.search(r"errorMessage=(['\"])(.*?)\1\)", str(error), re.DOTALL)
+    said = found[2].replace("\\n", "\n") if found else str(error)
+    line = next((it.strip() for it in said.splitlines() if it.strip()), type(error).__name__)
+    return re.sub(r"^((\S+(Exception|Error): )|Error running query: |\[[A-Z0-9_.]+\] )*", "", line)
 
 
 def session(settings: Settings) -> Any:
@@ -92,9 +141,10 @@ def session(settings: Settings) -> Any:
         builder = builder.enableHiveSupport()
     else:
         builder = builder.remote(settings.spark)
-    opened = builder.getOrCreate()
-    for name, value in result_settings(settings).items():
-        opened.conf.set(name, value)
+    with _opening(settings):
+        opened = builder.getOrCreate()
+        for name, value in result_settings(settings).items():
+            opened.conf.set(name, value)
     return opened
 
 
@@ -164,7 +214,8 @@ def _thrift(settings: Settings) -> Iterator[Spark]:
     except ImportError as error:
         raise WrongUse("The client of Spark's thrift server is not installed.", _REMEDY) from error
     host, _, port = settings.spark.removeprefix("thrift://").partition(":")
-    connection = hive.connect(host=host, port=int(port), configuration=_parameters(settings))
+    with _opening(settings):
+        connection = hive.connect(host=host, port=int(port), configuration=_parameters(settings))
     with contextlib.closing(connection):
         yield _Thrift(connection)
 

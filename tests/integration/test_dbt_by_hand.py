@@ -8,9 +8,12 @@ import time
 
 import pytest
 
+from orchestration.base.errors import WrongUse
+from orchestration.base.files import write_json
 from orchestration.base.lock import only_refresh, running_refresh
 from orchestration.base.record import Record
 from orchestration.base.settings import Settings
+from orchestration.cli.dbt import run_dbt
 from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import register
@@ -70,6 +73,15 @@ def test_before_the_first_refresh_there_is_nothing_to_build_on(tmp_path):
         2,
         f"✗ There is no build in {tmp_path}/build.\n→ Run `voronka refresh` first.\n",
     )
+
+
+@pytest.mark.parametrize(("engine", "built_by"), [("spark", "duckdb"), ("duckdb", "spark")])
+def test_duckdb_writes_nothing_into_what_spark_has_built(settings, engine, built_by):
+    write_json(settings.tools_file, {"engine": built_by})
+    with pytest.raises(WrongUse, match="`voronka dbt build` builds with DuckDB") as caught:
+        run_dbt(settings.model_copy(update={"engine": engine}), ["build", "-s", "kpi_daily"])
+    assert "unset VORONKA_ENGINE" in caught.value.remedy
+    assert running_refresh(settings) is None
 
 
 def test_dbts_exit_code_is_the_commands(settings):

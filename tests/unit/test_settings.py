@@ -66,6 +66,23 @@ def test_a_value_that_cannot_be_right_is_wrong_use(monkeypatch, name, value):
     assert name.lower() in str(caught.value).lower()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SPARK", "nonsense", "write session, thrift://host:port or sc://host:port"),
+        ("SPARK", "thrift://localhost", "write session, thrift://host:port or sc://host:port"),
+        ("SPARK", "sc://host:65536", "write session, thrift://host:port or sc://host:port"),
+        ("SPARK_PREFIX", "Big_", "write up to 20 small letters, digits and underscores"),
+        ("SPARK_PREFIX", "x" * 21, "write up to 20 small letters, digits and underscores"),
+    ],
+)
+def test_a_wrong_setting_of_spark_says_what_to_write(monkeypatch, name, value, says):
+    monkeypatch.setenv(f"VORONKA_{name}", value)
+    with pytest.raises(WrongUse) as caught:
+        load_settings()
+    assert caught.value.message.startswith(f"A setting is wrong: VORONKA_{name}: {says}")
+
+
 def test_variables_are_json_where_they_read_as_it():
     given = ["churn_days=60", "as_of=2026-01-31", "working_weekdays=[1, 2]", "base_currency=EUR"]
     assert parse_vars(given, {"churn_days": 90, "diagnostic_drop": 0.5}) == {

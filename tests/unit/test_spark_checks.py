@@ -18,9 +18,8 @@ from orchestration.spark.checks import (
     examine_server,
     examine_spark,
     java_version,
-    reason,
 )
-from orchestration.spark.connection import result_settings
+from orchestration.spark.connection import SparkSilent, connected, reason, result_settings
 from tests.conftest import ROOT, clean_environment
 
 
@@ -161,14 +160,31 @@ def test_doctor_imports_nothing_of_spark_where_duckdb_builds(tmp_path: Path) -> 
     assert done.stdout.decode() == "[]\n", done.stderr.decode()
 
 
-def test_a_server_that_does_not_answer_may_answer_later(tmp_path: Path) -> None:
-    pytest.importorskip("pyhive")
-    settings = Settings(engine="spark", spark="thrift://127.0.0.1:1", data_dir=tmp_path)
+@pytest.mark.parametrize(("kind", "client"), [("thrift", "pyhive"), ("sc", "grpc")])
+def test_a_server_that_does_not_answer_may_answer_later(
+    tmp_path: Path, kind: str, client: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(client)
+    address = f"{kind}://127.0.0.1:1"
+    settings = Settings(engine="spark", spark=address, data_dir=tmp_path)
     (found,) = examine_spark(settings)
     assert found.grade == "bad"
     assert found.may_pass
-    assert found.text.startswith("VORONKA_SPARK=thrift://127.0.0.1:1 does not answer: ")
+    assert found.text.startswith(f"VORONKA_SPARK={address} does not answer: ")
     assert "\n" not in found.text
+    # One cause is said once, by nobody but us.
+    assert list(examine_raw_file(settings, "file:/x.parquet")) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_refresh_says_what_doctor_says_of_a_silent_server(tmp_path: Path) -> None:
+    pytest.importorskip("pyhive")
+    settings = Settings(engine="spark", spark="thrift://127.0.0.1:1", data_dir=tmp_path)
+    with pytest.raises(SparkSilent) as caught, connected(settings):
+        pass
+    (found,) = examine_spark(settings)
+    assert (caught.value.message, caught.value.remedy) == (found.text, found.remedy)
+    assert caught.value.exit_code == 75
 
 
 @pytest.mark.parametrize(
@@ -180,7 +196,11 @@ def test_a_server_that_does_not_answer_may_answer_later(tmp_path: Path) -> None:
     ],
 )
 def test_a_session_needs_java(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, text: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    home: str,
+    text: str,
 ) -> None:
     pytest.importorskip("pyspark")
     for name, says in (("old", 'openjdk version "11.0.2" 2019-01-15'), ("strange", "no Java")):
@@ -190,10 +210,13 @@ def test_a_session_needs_java(
         program.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", home if home.startswith("/") else str(tmp_path / home))
     settings = Settings(engine="spark", data_dir=tmp_path)
-    found = next(examine_spark(settings))
+    (found,) = examine_spark(settings)
     assert found.grade == "bad"
     assert found.text.startswith(text)
     assert "default-jre-headless" in found.remedy
+    # No session is tried, whose launcher would speak for itself.
+    assert list(examine_raw_file(settings, "file:/x.parquet")) == []
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
