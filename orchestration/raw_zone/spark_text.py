@@ -147,10 +147,17 @@ def _text_of_float(value: str, column: Column) -> str:
     """The fewest digits that read as the number, with an exponent where DuckDB writes one."""
     # Java's digits are one too many for some numbers; up to 15 of them are the only ones.
     digits = "length(regexp_replace(split(cast(v as string), 'E')[0], '^-?[.0]*|[.]|[.]?0+$', ''))"
-    sizes = f"if({digits} < 16 and abs(v) > 1e-300, array({digits} - 1), sequence(0, 16))"
-    written = f"transform({sizes}, n -> format_string('%.' || cast(n as string) || 'e', v))"
-    shortest = f"filter({written}, t -> cast(t as double) = v)[0]"
-    digits_of = "regexp_replace(split(t, 'e')[0], '[-.]', '')"
+    sizes = (
+        "case when abs(v) < 1e-300 then sequence(0, 16) "
+        f"when {digits} < 16 then array({digits} - 1) else sequence(14, 16) end"
+    )
+    # Of whole numbers below 2 ** 63 Java's last digit is not always the nearest.
+    written = (
+        f"if(v = rint(v) and abs(v) < {_LIMB}.0D, transform({sizes}, n -> {_whole_number()}), "
+        f"transform({sizes}, n -> format_string('%.' || cast(n as string) || 'e', abs(v))))"
+    )
+    shortest = f"filter({written}, t -> cast(t as double) = abs(v))[0]"
+    digits_of = "regexp_replace(split(t, 'e')[0], '[-.]|[.]?0+$', '')"
     parts = f"named_struct('d', {digits_of}, 'e', cast(split(t, 'e')[1] as int), 't', t)"
     power, whole = "p.e", "length(p.d) <= p.e + 1"
     plain = (
@@ -164,13 +171,25 @@ def _text_of_float(value: str, column: Column) -> str:
     found = f"transform(transform(array({shortest}), t -> {parts}), p -> {plain})[0]"
     found = (
         "when abs(v) = cast('infinity' as double) then if(v > 0, 'inf', '-inf') "
-        f"when v = 0 then cast(v as string) else {found} end"
+        # As Java writes them, too.
+        f"when v = 0 or abs(v) >= 1e-3 and abs(v) < 1e7 and {digits} < 16 then cast(v as string) "
+        f"else {found} end"
     )
     if column.data_type in ("text", "integer"):
         # An integral number is its digits.
         found = f"when v = rint(v) and abs(v) < {_GREATEST_EXACT} then {_integral_digits()} {found}"
     missing = "when v is null or isnan(v) then null"
     return f"transform(array({value}), v -> case {missing} {found})[0]"
+
+
+def _whole_number() -> str:
+    """A whole number v without its sign, rounded to n digits after the first, as 1.5e+16."""
+    number = "cast(cast(abs(v) as bigint) as decimal(20, 0))"
+    cut = f"greatest(length(cast({number} as string)) - 1 - n, 0)"
+    unit = f"cast(rpad('1', {cut} + 1, '0') as bigint)"
+    rounded = f"cast(({number} + {unit} div 2) div {unit} as string)"
+    power = f"cast(length({rounded}) + {cut} - 1 as string)"
+    return f"regexp_replace({rounded}, '^(.)', '$1.') || 'e+' || lpad({power}, 2, '0')"
 
 
 def _integral_digits() -> str:
