@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 from orchestration.base.errors import WrongUse, first_line, shortened
 from orchestration.base.outside import close_but_for, facts_on_cluster
-from orchestration.base.sql import quote
+from orchestration.base.sql import attach, quote
 from orchestration.metrics.catalogue import (
     ALL_GRAINS,
     MANIFEST_TABLE,
@@ -265,7 +265,10 @@ def published_metrics(file: Path) -> Iterator[PublishedMetrics]:
     if not file.is_file():
         raise WrongUse(f"Nothing is published: {file} is not there.", "Run `voronka refresh`.")
     try:
-        connection = duckdb.connect(str(file), read_only=True)
+        # A session of its own: what closes it may not close the file to others in this process.
+        connection = duckdb.connect()
+        attach(connection, file)
+        connection.execute(f"use {quote(file.stem)}")
         close_but_for(connection, facts_on_cluster(connection))
     except duckdb.Error as error:
         raise WrongUse(

@@ -138,8 +138,8 @@ class Catalogue:
         """The answer to `describe table extended`, of a table that is divided by months."""
         schema, name = sql.replace("`", "").rpartition(" ")[2].split(".")
         return [
-            *(("id", "bigint", None), ("_month", "date", None)),
-            *(("# Partition Information", "", ""), ("_month", "date", None)),
+            *(("id", "bigint", None), ("partition_month", "date", None)),
+            *(("# Partition Information", "", ""), ("partition_month", "date", None)),
             *(("# Detailed Table Information", "", ""), ("Provider", "parquet", "")),
             ("Location", f"s3a://sales/warehouse/{schema}.db/{name}", ""),
         ]
@@ -160,7 +160,7 @@ def test_a_warehouse_in_an_object_store_is_handed_over(tmp_path, store, monkeypa
     for schema, name in (("voronka_marts", "fct_calls"), ("voronka_staging", "stg_calls")):
         place = root / f"warehouse/{schema}.db/{name}"
         for month, ids in (("2026-01-01", "2"), ("__HIVE_DEFAULT_PARTITION__", "1")):
-            for folder in (f"_month={month}", f"_temporary/0/_month={month}"):
+            for folder in (f"partition_month={month}", f"_temporary/0/partition_month={month}"):
                 (place / folder).mkdir(parents=True)
                 with duckdb.connect() as connection:
                     file = place / folder / "part-0.snappy.parquet"

@@ -95,10 +95,17 @@ def test_a_place_that_duckdb_cannot_read_is_told() -> None:
 
 
 def test_files_that_no_writer_has_finished_are_not_read(tmp_path: Path) -> None:
-    files = ["part-1.snappy.parquet", "_month=2026-01-01/part-2.parquet", "m=x%2Fy/part-3.parquet"]
+    files = [
+        "part-1.snappy.parquet",
+        "partition_month=2026-01-01/part-2.parquet",
+        "m=x%2Fy/part-3.parquet",
+    ]
     hidden = [
         *("_SUCCESS", ".part-1.crc", "_temporary/0/part-4.parquet"),
-        *(".spark-staging-1/_month=2026-01-01/part-5.parquet", "m=1/_temporary/part-6.parquet"),
+        *(
+            ".spark-staging-1/partition_month=2026-01-01/part-5.parquet",
+            "m=1/_temporary/part-6.parquet",
+        ),
     ]
     for name in (*files, *hidden):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -118,16 +125,20 @@ def test_a_description_is_read_with_partitions_and_details() -> None:
     table = described(
         "`p`.`t`",
         [
-            *(("id", "bigint"), ("Location", "string"), ("_month", "date")),
-            *(("# Partition Information", ""), ("# col_name", "data_type"), ("_month", "date")),
+            *(("id", "bigint"), ("Location", "string"), ("partition_month", "date")),
+            *(
+                ("# Partition Information", ""),
+                ("# col_name", "data_type"),
+                ("partition_month", "date"),
+            ),
             *(("", ""), ("# Detailed Table Information", ""), ("Name", "spark_catalog.p.t")),
             *(("Provider", "PARQUET"), ("Location", "file:/w/p.db/t")),
         ],
     )
-    assert table.columns == {"id": "bigint", "Location": "string", "_month": "date"}
+    assert table.columns == {"id": "bigint", "Location": "string", "partition_month": "date"}
     assert table.shown == ("id", "Location")
     assert (table.partitions, table.provider, table.location) == (
-        *(("_month",), "parquet", "file:/w/p.db/t"),
+        *(("partition_month",), "parquet", "file:/w/p.db/t"),
     )
 
 

@@ -27,7 +27,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """A private build with the empty tables that dbt makes."""
     macros = (ROOT / "dbt_project/macros/create_outlook.sql").read_text(encoding="utf-8")
     found: list[dict[str, str]] = []
-    jinja2.Environment().from_string(
+    jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
         macros + "{{ outlook_tables() }}", globals={"return": found.append}
     ).render()
     with duckdb.connect() as connection:

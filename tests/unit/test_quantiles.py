@@ -10,6 +10,7 @@ from scipy.stats import norm, t
 from tests.conftest import ROOT
 
 MACROS = Environment(loader=FileSystemLoader(ROOT / "dbt_project/macros"), autoescape=False)
+MACROS.globals["ratio"] = lambda numerator, denominator: f"({numerator}) / ({denominator})"
 
 
 def evaluated(macro: str, argument: str) -> float:

@@ -28,7 +28,7 @@ def test_a_build_has_the_schemas_of_the_project() -> None:
     project = (ROOT / "dbt_project.yml").read_text(encoding="utf-8")
     of_models = set(re.findall(r"\+schema: (\w+)", project))
     of_sources = {table.source for table in load_contract(ROOT).tables.values()}
-    assert len(of_models) == 5 and len(of_sources) == 4
+    assert len(of_models) == 6 and len(of_sources) == 4
     assert of_models | of_sources | {f"{it}_new" for it in of_sources} <= set(SCHEMAS)
 
 

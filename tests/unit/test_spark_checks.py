@@ -160,7 +160,7 @@ def test_doctor_imports_nothing_of_spark_where_duckdb_builds(tmp_path: Path) -> 
     assert done.stdout.decode() == "[]\n", done.stderr.decode()
 
 
-@pytest.mark.parametrize(("kind", "client"), [("thrift", "pyhive"), ("sc", "grpc")])
+@pytest.mark.parametrize(("kind", "client"), [("thrift", "pyhive"), ("sc", "pyspark")])
 def test_a_server_that_does_not_answer_may_answer_later(
     tmp_path: Path, kind: str, client: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
