@@ -39,7 +39,6 @@ from orchestration.spark.tables import (
     duckdb_type,
     location_of_schema,
     place_of,
-    run,
     text,
 )
 
@@ -294,6 +293,7 @@ def _source_before(
         return None
     place = place_of(table.location)
     load_object_store(connection, place)
+    # Files that are not there are another table's than was noted: the cluster is asked.
     with contextlib.suppress(BuildFailed):
         source = _Source(table, data_files(connection, place), found[2])
         if source.files and source.fingerprint == found[1]:
@@ -437,8 +437,7 @@ def _drop(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any], relati
 def _exported(spark: Spark, table: SparkTable, schema: str, name: str) -> SparkTable:
     """A copy as Parquet of a table that is kept otherwise, beside its schema's tables."""
     location = f"{location_of_schema(spark, schema).rstrip('/')}/{WRITTEN_HERE}/{name}"
-    run(
-        spark,
+    spark.run(
         f"insert overwrite directory {text(location)} using parquet select * from {table.name}",
     )
     return replace(table, partitions=(), provider=PARQUET, location=location, is_export=True)

@@ -31,7 +31,6 @@ from orchestration.spark.tables import (
     describe,
     identifier,
     properties_of,
-    run,
     table_name,
     text,
 )
@@ -82,7 +81,7 @@ def copy_run(
         built = {it.full_name: it for it in handed_over(settings)}
         shown = _shown(spark, models)
         # Of a step that was killed; half a table may lie there.
-        run(spark, f"drop schema if exists {identifier(schema)} cascade")
+        spark.run(f"drop schema if exists {identifier(schema)} cascade")
         tables, copied = dict[str, Shown](), list[str]()
         for model in models:
             if model.full_name in built:
@@ -91,7 +90,7 @@ def copy_run(
                     tables[model.full_name] = shown[model.full_name]
                     continue
                 if not copied:
-                    run(spark, f"create schema {identifier(schema)}")
+                    spark.run(f"create schema {identifier(schema)}")
                 tables[model.full_name] = _copy(settings, spark, schema, model, version)
                 copied.append(model.full_name)
         for model, target in _scorecards(settings, models, spark, schema, shown):
@@ -99,9 +98,9 @@ def copy_run(
             if target.schema == schema:
                 copied.append(model.full_name)
         if copied:
-            run(spark, f"create table {table_name(schema, _COMPLETE)} (nothing int) using parquet")
+            spark.run(f"create table {table_name(schema, _COMPLETE)} (nothing int) using parquet")
         _point_facts(settings, spark, tables)
-    except Exception as error:
+    except (VoronkaError, duckdb.Error, OSError) as error:
         raise _failed(error) from error
     return ClusterRun(schema, tables, tuple(copied), shown)
 
@@ -116,7 +115,7 @@ def show_run(
     try:
         shown = dict(done.shown)
         for schema in sorted({model.schema for model in models if model.full_name in done.tables}):
-            run(spark, f"create schema if not exists {identifier(schema)}")
+            spark.run(f"create schema if not exists {identifier(schema)}")
         for model in models:
             target = done.tables.get(model.full_name)
             if target is not None and shown.get(model.full_name) != target:
@@ -125,10 +124,10 @@ def show_run(
         known = {model.full_name for model in models}
         for name in sorted(shown.keys() - known):
             # Its model is gone.
-            run(spark, f"drop view if exists {table_name(*name.split('.', 1))}")
+            spark.run(f"drop view if exists {table_name(*name.split('.', 1))}")
             del shown[name]
         _drop_runs(settings, spark, {it.schema for it in shown.values()})
-    except Exception as error:
+    except (VoronkaError, duckdb.Error, OSError) as error:
         raise _failed(error) from error
 
 
@@ -204,8 +203,7 @@ def _copy(
     source = describe(spark, f"{settings.spark_prefix}{model.schema}", model.name)
     partitions = ", ".join(map(identifier, source.partitions))
     name = _table_of(model)
-    run(
-        spark,
+    spark.run(
         f"create table {table_name(schema, name)} using parquet "
         + (f"partitioned by ({partitions}) " if partitions else "")
         + f"as select * from {source.name}",
@@ -271,8 +269,7 @@ def _show(spark: Spark, model: PublishedModel, target: Shown) -> None:
         for name, about in ((name, model.columns.get(name, "")) for name in table.shown)
     )
     listed = ", ".join(map(identifier, table.shown))
-    run(
-        spark,
+    spark.run(
         f"create or replace view {table_name(model.schema, model.name)} ({columns}) "
         f"comment {text(model.description)} tblproperties "
         f"({text(_TABLE)} = {text(f'{target.schema}.{target.table}')}, "
@@ -294,7 +291,7 @@ def _drop_runs(settings: Settings, spark: Spark, named: set[str]) -> None:
     )
     complete = [it for it in runs if _is_complete(spark, it)]
     for schema in set(runs) - named - set(complete[-KEPT_RUNS:]):
-        run(spark, f"drop schema if exists {identifier(schema)} cascade")
+        spark.run(f"drop schema if exists {identifier(schema)} cascade")
 
 
 def _is_complete(spark: Spark, schema: str) -> bool:

@@ -23,7 +23,6 @@ from orchestration.spark.tables import (
     location_of_schema,
     place_of,
     properties_of,
-    run,
     spark_type,
     table_name,
     text,
@@ -40,7 +39,7 @@ class SparkSchema:
 
     def __init__(self, spark: Spark, name: str) -> None:
         """Raises BuildFailed where the schema cannot be created."""
-        run(spark, f"create schema if not exists {identifier(name)}")
+        spark.run(f"create schema if not exists {identifier(name)}")
         self._spark, self._name = spark, name
         self._place = _shared_place(spark, name)
 
@@ -53,11 +52,11 @@ class SparkSchema:
         count, version = _content(connection, source, columns)
         table = table_name(self._name, name)
         stated = ", ".join(f"{identifier(it)} {spark_type(kind)}" for it, kind in columns.items())
-        run(self._spark, f"create table if not exists {table} ({stated})")
+        self._spark.run(f"create table if not exists {table} ({stated})")
         if properties_of(self._spark, table).get(VERSION) == version:
             return
         # What is begun is of no version until it is whole.
-        run(self._spark, f"alter table {table} set tblproperties ({text(VERSION)} = '')")
+        self._spark.run(f"alter table {table} set tblproperties ({text(VERSION)} = '')")
         if not self._brought_as_parquet(connection, source, columns, name, count):
             self._insert(connection, source, columns, table)
         found = self._spark.rows(f"select count(*) from {table}")[0][0]
@@ -66,8 +65,7 @@ class SparkSchema:
                 f"{self._name}.{name} has {found} rows on Spark, and {count} here.",
                 "Refresh again; if it stays so, see who else writes there.",
             )
-        run(
-            self._spark,
+        self._spark.run(
             f"alter table {table} set tblproperties ({text(VERSION)} = {text(version)})",
         )
 
@@ -107,10 +105,12 @@ class SparkSchema:
                 f"insert overwrite table {table} select {cast} from parquet.{identifier(address)}"
             )
             return int(self._spark.rows(f"select count(*) from {table}")[0][0]) == count
-        except Exception:  # noqa: BLE001 - each client raises its own; statements bring it then
+        except (OSError, duckdb.Error, BuildFailed):
+            # The place is not one for both, or not ours to write: statements bring it then.
             return False
         finally:
             if is_local(file):
+                # What stays is replaced by the next one; the cluster has read it or has not.
                 with contextlib.suppress(OSError):
                     Path(file).unlink(missing_ok=True)
 
@@ -124,7 +124,7 @@ class SparkSchema:
         """Replace the table's rows by statements."""
         kinds = [spark_type(kind) for kind in columns.values()]
         nothing = ", ".join(f"cast(null as {kind})" for kind in kinds)
-        run(self._spark, f"insert overwrite table {table} select {nothing} where false")
+        self._spark.run(f"insert overwrite table {table} select {nothing} where false")
         texts = ", ".join(f"{quote(name)}::varchar" for name in columns)
         rows = connection.execute(f"select {texts} from {source}")
         while batch := rows.fetchmany(_INSERTED_ROWS):
@@ -132,7 +132,7 @@ class SparkSchema:
                 f"({', '.join(_value(*pair) for pair in zip(row, kinds, strict=True))})"
                 for row in batch
             )
-            run(self._spark, f"insert into {table} values {values}")
+            self._spark.run(f"insert into {table} values {values}")
 
 
 def _content(
@@ -164,6 +164,7 @@ def _value(value: str | None, kind: str) -> str:
 
 def _shared_place(spark: Spark, schema: str) -> str | None:
     """Where the schema's files lie, if that may be reached from this machine, too."""
+    # A file system that DuckDB does not know is none that both write.
     with contextlib.suppress(BuildFailed):
         place = place_of(location_of_schema(spark, schema))
         if place and (not is_local(place) or Path(place).parent.is_dir()):

@@ -24,9 +24,9 @@ from orchestration.base.sql import literal
 from orchestration.spark.connection import (
     SESSION,
     Spark,
+    SparkRefused,
     SparkSilent,
     connected,
-    reason,
     result_settings,
     silence,
 )
@@ -81,13 +81,13 @@ def examine_spark(settings: Settings) -> Iterator[Finding]:
     try:
         with connected(settings) as spark:
             yield from examine_server(settings, spark)
-    except VoronkaError as error:
-        may_pass = isinstance(error, SparkSilent)
-        yield Finding("bad", error.message, error.remedy, error.details, may_pass)
-    except Exception as error:  # noqa: BLE001 - clients raise what their transport raises
+    except SparkRefused as error:
         # It answered, and went away while it was asked.
         silent = silence(settings, error)
         yield Finding("bad", silent.message, silent.remedy, may_pass=True)
+    except VoronkaError as error:
+        may_pass = isinstance(error, SparkSilent)
+        yield Finding("bad", error.message, error.remedy, error.details, may_pass)
 
 
 def examine_server(settings: Settings, spark: Spark) -> Iterator[Finding]:
@@ -108,17 +108,17 @@ def examine_raw_file(settings: Settings, address: str) -> Iterator[Finding]:
     try:
         with connected(settings) as spark:
             spark.rows(f"select count(*) from parquet.{identifier(address)}")
-    except VoronkaError:
-        # What stands in the way of a connection was said before.
-        return
-    except Exception as error:  # noqa: BLE001 - clients raise what their transport raises
+    except SparkRefused as error:
         yield Finding(
             "bad",
-            f"Spark cannot read the raw zone: {reason(error)}",
+            f"Spark cannot read the raw zone: {error.reason}",
             "Put it where every executor has it under the same name: a shared directory, or an "
             f"object store for which the cluster has a client and credentials ({_PAGE}).",
             [address],
         )
+        return
+    except VoronkaError:
+        # What stands in the way of a connection was said before.
         return
     yield Finding("good", "Spark reads the raw zone", details=[address])
 
@@ -129,6 +129,7 @@ def _missing_clients(kind: str) -> list[str]:
 
 
 def _is_there(module: str) -> bool:
+    # Raised where the package around the module is missing.
     with contextlib.suppress(ModuleNotFoundError):
         return find_spec(module) is not None
     return False
@@ -179,6 +180,7 @@ def _results(settings: Settings, spark: Spark) -> Finding:
     """Whether a session has the settings that decide what is computed."""
     wrong = []
     for name, wanted in result_settings(settings).items():
+        # A server lists nothing of a name that it does not know: it takes no notice of it either.
         with contextlib.suppress(IndexError):
             has = str(spark.rows(f"set {name}")[0][1])
             if has.lower() != wanted.lower():
@@ -204,10 +206,10 @@ def _rights(settings: Settings, spark: Spark) -> Iterator[Finding]:
             spark.run(f"create table {table} using parquet as select 1 as n")
             spark.run(f"create or replace view {view} as select n from {table}")
             written = spark.rows(f"select n from {view}")
-        except Exception as error:  # noqa: BLE001 - clients raise what their transport raises
+        except SparkRefused as error:
             yield Finding(
                 "bad",
-                f"Spark lets us not build in schemas {settings.spark_prefix}…: {reason(error)}",
+                f"Spark lets us not build in schemas {settings.spark_prefix}…: {error.reason}",
                 "Grant the right to create schemas, tables and views there, or set "
                 f"VORONKA_SPARK_PREFIX ({_PAGE}).",
             )
@@ -216,7 +218,8 @@ def _rights(settings: Settings, spark: Spark) -> Iterator[Finding]:
         yield Finding("good", f"Schemas, tables and views {settings.spark_prefix}… can be created")
         yield _warehouse(spark, schema)
     finally:
-        with contextlib.suppress(Exception):
+        # Where it could not be created, there is nothing to drop; that was said.
+        with contextlib.suppress(SparkRefused):
             spark.run(f"drop schema if exists {identifier(schema)} cascade")
 
 

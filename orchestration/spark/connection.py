@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from orchestration.base.errors import EXIT_TRY_LATER, VoronkaError, WrongUse
+from orchestration.base.errors import EXIT_TRY_LATER, BuildFailed, VoronkaError, WrongUse
 from orchestration.base.settings import Settings
 
 SESSION = "session"
@@ -47,12 +47,19 @@ def silence(settings: Settings, error: BaseException) -> VoronkaError:
     )
 
 
-class SparkRefused(Exception):
-    """A statement that Spark did not run, in its words."""
+class SparkRefused(BuildFailed):
+    """A statement that Spark did not run; `reason` says why, in its words and in one line."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"Spark refused a statement: {said}",
+            "Look at the cluster's log and at our rights there; then refresh again.",
+        )
+        self.reason = said
 
 
 class Spark(Protocol):
-    """What the refresh asks of a Spark, however it is reached."""
+    """What the refresh asks of a Spark, however it is reached. All raise SparkRefused."""
 
     def run(self, sql: str) -> None:
         """Run one statement."""
@@ -61,7 +68,7 @@ class Spark(Protocol):
         """The rows of one query; only for those that are few."""
 
     def named_rows(self, sql: str) -> list[dict[str, str | None]]:
-        """The same as text, by the names of the columns. Raises SparkRefused."""
+        """The same as text, by the names of the columns."""
 
 
 def result_settings(settings: Settings) -> Mapping[str, str]:
@@ -120,8 +127,22 @@ def _opening(settings: Settings) -> Iterator[None]:
         raise silence(settings, error) from error
 
 
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell as one error what a client raises of a statement, or of the way to its server.
+
+    Each client has its own errors, and lets those of what it is built on through.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise SparkRefused(reason(error)) from error
+
+
 def reason(error: BaseException) -> str:
     """What went wrong in one line. A thrift client puts it into a reply with the whole trace."""
+    if isinstance(error, SparkRefused):
+        return error.reason
     found = re.search(r"errorMessage=(['\"])(.*?)\1\)", str(error), re.DOTALL)
     said = found[2].replace("\\n", "\n") if found else str(error)
     line = next((it.strip() for it in said.splitlines() if it.strip()), type(error).__name__)
@@ -192,19 +213,17 @@ class _Session:
         self._opened = opened
 
     def run(self, sql: str) -> None:
-        self._opened.sql(sql)
+        with _refusals():
+            self._opened.sql(sql)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self._opened.sql(sql).collect()]
+        with _refusals():
+            return [tuple(row) for row in self._opened.sql(sql).collect()]
 
     def named_rows(self, sql: str) -> list[dict[str, str | None]]:
-        from pyspark.errors import PySparkException
-
-        try:
+        with _refusals():
             found = self._opened.sql(sql)
             return [_as_text(found.columns, row) for row in found.collect()]
-        except PySparkException as error:
-            raise SparkRefused(str(error)) from error
 
 
 @contextlib.contextmanager
@@ -224,25 +243,24 @@ class _Thrift:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def run(self, sql: str) -> None:
-        with contextlib.closing(self._connection.cursor()) as cursor:
+    @contextlib.contextmanager
+    def _asked(self, sql: str) -> Iterator[Any]:
+        with _refusals(), contextlib.closing(self._connection.cursor()) as cursor:
             cursor.execute(sql)
+            yield cursor
+
+    def run(self, sql: str) -> None:
+        with self._asked(sql):
+            pass
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with contextlib.closing(self._connection.cursor()) as cursor:
-            cursor.execute(sql)
+        with self._asked(sql) as cursor:
             return list(cursor.fetchall())
 
     def named_rows(self, sql: str) -> list[dict[str, str | None]]:
-        from pyhive.exc import Error
-
-        try:
-            with contextlib.closing(self._connection.cursor()) as cursor:
-                cursor.execute(sql)
-                names = [name.rpartition(".")[2] for name, *_ in cursor.description]
-                return [_as_text(names, row) for row in cursor.fetchall()]
-        except Error as error:
-            raise SparkRefused(str(error)) from error
+        with self._asked(sql) as cursor:
+            names = [name.rpartition(".")[2] for name, *_ in cursor.description]
+            return [_as_text(names, row) for row in cursor.fetchall()]
 
 
 def _as_text(names: Sequence[str], row: Sequence[Any]) -> dict[str, str | None]:

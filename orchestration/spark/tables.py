@@ -11,7 +11,7 @@ import duckdb
 
 from orchestration.base.errors import BuildFailed, first_line
 from orchestration.base.sql import literal
-from orchestration.spark.connection import Spark
+from orchestration.spark.connection import Spark, SparkRefused
 
 PARQUET = "parquet"
 # Where a large table is divided on the cluster alone; no column of its model.
@@ -89,9 +89,9 @@ def describe(spark: Spark, schema: str, name: str) -> SparkTable:
     full_name = table_name(schema, name)
     try:
         rows = spark.rows(f"describe table extended {full_name}")
-    except Exception as error:
+    except SparkRefused as error:
         raise BuildFailed(
-            f"Spark cannot describe {schema}.{name}: {first_line(error)}",
+            f"Spark cannot describe {schema}.{name}: {error.reason}",
             "Look at the cluster's log; then refresh again.",
         ) from error
     return described(full_name, [(str(row[0] or ""), str(row[1] or "")) for row in rows])
@@ -128,17 +128,6 @@ def properties_of(spark: Spark, relation: str) -> dict[str, str]:
     """The properties of a table or view that is there."""
     rows = spark.rows(f"show tblproperties {relation}")
     return {str(row[0]): str(row[1]) for row in rows}
-
-
-def run(spark: Spark, sql: str) -> None:
-    """Run a statement. Raises BuildFailed where the cluster refuses it."""
-    try:
-        spark.run(sql)
-    except Exception as error:
-        raise BuildFailed(
-            f"Spark refused a statement: {first_line(error)}",
-            "Look at the cluster's log and at our rights there; then refresh again.",
-        ) from error
 
 
 def place_of(location: str) -> str:

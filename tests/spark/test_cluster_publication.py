@@ -18,7 +18,7 @@ from orchestration.base.sql import attach
 from orchestration.models.dbt import PublishedModel
 from orchestration.models.handover import hand_over, handed_over
 from orchestration.publication.cluster import copy_run, show_run, shown_on_cluster
-from orchestration.spark.connection import Spark
+from orchestration.spark.connection import Spark, SparkRefused
 from orchestration.spark.tables import describe
 
 from .handed import PROJECT, build, built, manifest_of, node
@@ -117,7 +117,7 @@ def test_a_copy_that_was_killed_is_dropped_and_made_again(spark: Spark, settings
 
         def run(self, sql: str) -> None:
             if "marts__fct_b" in sql:
-                raise RuntimeError("gone")
+                raise SparkRefused("gone")
             spark.run(sql)
 
     with pytest.raises(TargetFailed, match="gone"):

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration.base.sql import quote
-from orchestration.raw_zone.contract import Column, Contract, Table, load_contract
+from orchestration.raw_zone.contract import load_contract
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.spark_views import (
     PARTS,
@@ -29,6 +29,7 @@ from orchestration.raw_zone.zone import RawZone
 from orchestration.spark.connection import Spark
 from tests.conftest import LOADED_AT, ROOT
 from tests.reference.zones import generate
+from tests.things import CONTRACT, things
 
 PREFIX = "voronka_"
 # DuckDB's types in Spark; unsigned integers have none of their own.
@@ -121,40 +122,6 @@ def test_the_demo_is_read_as_by_duckdb(tmp_path: Path, spark: Spark) -> None:
         for table in zone.tables
     }
     assert differences(zone, spark, tmp_path / "raw_zone.duckdb", read) == []
-
-
-THINGS = Table(
-    "crm",
-    "things",
-    (
-        Column("thing_id", "text", is_key=True),
-        Column("name", "text"),
-        Column("amount", "decimal"),
-        Column("rate", "decimal", precision=18, scale=8),
-        Column("position", "integer"),
-        Column("happened_at", "timestamp"),
-        Column("day", "date"),
-        Column("is_open", "boolean"),
-        Column("_loaded_at", "timestamp", is_required=True),
-    ),
-)
-CONTRACT = Contract({"crm.things": THINGS, "crm.others": Table("crm", "others", THINGS.columns)})
-
-
-def things(raw_dir: Path, name: str, /, **columns: object) -> Path:
-    """One file of the table; each column is a pyarrow array or a list of texts."""
-    arrays = {
-        column: values if isinstance(values, pa.Array) else pa.array(values, pa.string())
-        for column, values in columns.items()
-    }
-    length = len(next(iter(arrays.values())))
-    if not any(column.lower() == "thing_id" for column in arrays):
-        arrays["thing_id"] = pa.array([f"{name} {row}" for row in range(length)])
-    arrays.setdefault("_loaded_at", pa.array([LOADED_AT] * length, pa.timestamp("us", "UTC")))
-    path = raw_dir / "crm" / "things" / f"{name}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(arrays), path)
-    return path
 
 
 FLOATS = [

@@ -464,7 +464,7 @@ class Disagreeing:
 def test_a_mart_that_disagrees_stops_the_refresh(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     with pytest.raises(ChecksFailed) as stopped:
-        measure(settings, Disagreeing())  # type: ignore[arg-type]
+        measure(settings, Disagreeing())
     assert "Marts and metrics layer disagree on 1 marts." in stopped.value.message
     assert stopped.value.details == [
         "calls by day, manager_id m1: marts.kpi has 1, the metrics layer 2"

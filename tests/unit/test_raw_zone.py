@@ -5,47 +5,14 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from orchestration.base.errors import ContractBroken, WrongUse
-from orchestration.raw_zone.contract import Column, Contract, Table
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import files_read, register
 from orchestration.raw_zone.zone import RawZone
-from tests.conftest import LOADED_AT, query, write_file
-
-TABLE = Table(
-    "crm",
-    "things",
-    (
-        Column("thing_id", "text", is_key=True),
-        Column("name", "text"),
-        Column("amount", "decimal"),
-        Column("rate", "decimal", precision=18, scale=8),
-        Column("position", "integer"),
-        Column("happened_at", "timestamp"),
-        Column("day", "date"),
-        Column("is_open", "boolean"),
-        Column("_loaded_at", "timestamp", is_required=True),
-    ),
-)
-CONTRACT = Contract({"crm.things": TABLE, "crm.others": Table("crm", "others", TABLE.columns)})
-
-
-def things(raw_dir: Path, name: str = "1", /, **columns: object) -> Path:
-    """One file of the table; each column is a pyarrow array or a list of texts."""
-    arrays = {
-        column: values if isinstance(values, pa.Array) else pa.array(values, pa.string())
-        for column, values in columns.items()
-    }
-    length = len(next(iter(arrays.values())))
-    arrays.setdefault("thing_id", pa.array([str(row) for row in range(length)]))
-    arrays.setdefault("_loaded_at", pa.array([LOADED_AT] * length, pa.timestamp("us", "UTC")))
-    path = raw_dir / "crm" / "things" / f"{name}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(arrays), path)
-    return path
+from tests.conftest import query, write_file
+from tests.things import CONTRACT, THINGS, things
 
 
 def registered(raw_dir: Path) -> tuple[RawZone, Path]:
@@ -195,7 +162,7 @@ def test_the_columns_of_the_contract_come_in_its_order_with_the_file(tmp_path):
         found = connection.execute("select * from crm.things")
         names = [item[0] for item in found.description]
         row = found.fetchone()
-    assert names == [item.name for item in TABLE.columns] + ["_file"]
+    assert names == [item.name for item in THINGS.columns] + ["_file"]
     assert row[-1] == "crm/things/2026-01-01 it's [1] *?é.parquet"
 
 

@@ -19,7 +19,13 @@ from orchestration.spark.checks import (
     examine_spark,
     java_version,
 )
-from orchestration.spark.connection import SparkSilent, connected, reason, result_settings
+from orchestration.spark.connection import (
+    SparkRefused,
+    SparkSilent,
+    connected,
+    reason,
+    result_settings,
+)
 from tests.conftest import ROOT, clean_environment
 
 
@@ -42,7 +48,7 @@ class Server:
     def run(self, sql: str) -> None:
         self.said.append(sql)
         if self._refuses in sql:
-            raise RuntimeError("[INSUFFICIENT_PERMISSIONS] CREATE on voronka_doctor\n\tat trace")
+            raise SparkRefused("CREATE on voronka_doctor")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         if sql == "select version()":

@@ -1,59 +1,14 @@
 -- How far each evaluator agrees with people: one row per evaluator that is not a person and
 -- criterion, over the calls that both judged.
 
-{% set flags = ['needs_found', 'presentation_made', 'objections_handled', 'next_step_agreed'] %}
+with pairs as (
 
-with evaluations as (
-
-    select * from {{ ref('int_evaluations__by_evaluator') }}
+    select * from {{ ref('int_evaluations__compared') }}
 
 ),
 
-judgements as (
-
-    select
-        call_id,
-        evaluator,
-        'score' as criterion,
-        score,
-        cast(null as boolean) as is_met
-    from evaluations
-    {%- for flag in flags %}
-    union all
-    select
-        call_id,
-        evaluator,
-        '{{ flag }}' as criterion,
-        cast(null as decimal(18, 4)) as score,
-        {{ flag }} as is_met
-    from evaluations
-    {%- endfor %}
-
-),
-
--- A criterion that an evaluator left out is no judgement.
-pairs as (
-
-    select
-        judged.evaluator,
-        judged.criterion,
-        judged.score is not null or judged.is_met is not null as is_judged,
-        -- Decimals, whose sums are the same in any order; of nine digits, so that squares fit.
-        cast(case when people.score is not null then judged.score end as decimal(9, 4)) as score,
-        cast(case when judged.score is not null then people.score end as decimal(9, 4))
-            as person_score,
-        case when people.is_met is not null then judged.is_met end as is_met,
-        case when judged.is_met is not null then people.is_met end as person_is_met
-    from judgements as judged
-    left join judgements as people
-        on
-            judged.call_id = people.call_id
-            and judged.criterion = people.criterion
-            and people.evaluator = 'human'
-    where judged.evaluator != 'human'
-
-),
-
+-- Sums of squares and products are wide enough for 10^11 calls, and no product of two of them has
+-- more than 38 digits, beyond which engines drop the last ones.
 counts as (
 
     select
@@ -61,44 +16,20 @@ counts as (
         criterion,
         count(*) filter (where is_judged) as judged_calls,
         count(score) + count(is_met) as compared_calls,
+        cast(count(score) as decimal(11, 0)) as scored_calls,
         cast(sum(score - person_score) as decimal(38, 4)) as score_difference,
         cast(sum(abs(score - person_score)) as decimal(38, 4)) as score_distance,
-        cast(sum(score) as decimal(38, 4)) as scores,
-        cast(sum(person_score) as decimal(38, 4)) as person_scores,
-        cast(sum(score * person_score) as decimal(38, 8)) as products,
-        cast(sum(score * score) as decimal(38, 8)) as squares,
-        cast(sum(person_score * person_score) as decimal(38, 8)) as person_squares,
+        cast(sum(score) as decimal(18, 4)) as scores,
+        cast(sum(person_score) as decimal(18, 4)) as person_scores,
+        cast(sum(score * person_score) as decimal(25, 8)) as products,
+        cast(sum(score * score) as decimal(25, 8)) as squares,
+        cast(sum(person_score * person_score) as decimal(25, 8)) as person_squares,
         count(*) filter (where is_met and person_is_met) as met_by_both,
         count(*) filter (where is_met and not person_is_met) as met_by_evaluator_only,
         count(*) filter (where not is_met and person_is_met) as met_by_person_only,
         count(*) filter (where not is_met and not person_is_met) as met_by_neither
     from pairs
     group by 1, 2
-
-),
-
--- Wide enough for 10^11 calls; together no product has more than 38 digits, beyond which engines
--- drop the last ones.
-exact_counts as (
-
-    select
-        evaluator,
-        criterion,
-        judged_calls,
-        compared_calls,
-        cast(compared_calls as decimal(11, 0)) as wide_calls,
-        score_difference,
-        score_distance,
-        cast(scores as decimal(18, 4)) as scores,
-        cast(person_scores as decimal(18, 4)) as person_scores,
-        cast(products as decimal(25, 8)) as products,
-        cast(squares as decimal(25, 8)) as squares,
-        cast(person_squares as decimal(25, 8)) as person_squares,
-        met_by_both,
-        met_by_evaluator_only,
-        met_by_person_only,
-        met_by_neither
-    from counts
 
 ),
 
@@ -113,11 +44,11 @@ shares as (
         (met_by_both + met_by_evaluator_only) * (met_by_both + met_by_person_only)
         + (met_by_neither + met_by_person_only) * (met_by_neither + met_by_evaluator_only)
             as agreeing_pairs,
-        wide_calls * products - scores * person_scores as covariance,
-        sqrt(cast(wide_calls * squares - scores * scores as double)) as spread,
-        sqrt(cast(wide_calls * person_squares - person_scores * person_scores as double))
+        scored_calls * products - scores * person_scores as covariance,
+        sqrt(cast(scored_calls * squares - scores * scores as double)) as spread,
+        sqrt(cast(scored_calls * person_squares - person_scores * person_scores as double))
             as person_spread
-    from exact_counts
+    from counts
 
 ),
 
