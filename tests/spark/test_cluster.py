@@ -24,7 +24,7 @@ def test_the_thrift_server_runs_on_both_workers_with_the_settings_of_results(
         assert spark.rows(SUM) == [(1000, 499500)]
         said = {name: spark.rows(f"set {name}")[0][1] for name in result_settings(settings)}
     assert said == dict(result_settings(settings))
-    assert [len(worker.executors()) for worker in cluster.workers] == [1, 1]
+    assert all(worker.executors() for worker in cluster.workers)
 
 
 @pytest.mark.nightly
