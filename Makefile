@@ -56,7 +56,6 @@ dbt: $(READY) ## Run dbt by hand, while no refresh runs (ARGS="build --select kp
 # A nightly test is a further example of what a faster one proves. The tests of a file share what
 # it builds; the long files come first.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/spark
-# One process: its tests share a JVM and a cluster, which take both cores by themselves.
 PYTEST_SPARK := $(BIN)/python -m pytest tests/spark
 
 .PHONY: test
@@ -69,8 +68,9 @@ test-all: $(READY) ## Run every test, as CI does each night (ARGS are pytest's, 
 
 .PHONY: test-spark
 test-spark: $(SPARK_READY) ## The same models on a Spark cluster on loopback; needs Java 17
-	@$(PYTEST_SPARK) -m "not nightly" $(ARGS)
+	@$(PYTEST_SPARK) -m "not nightly" -n 2 --dist loadfile $(ARGS)
 
+# One process: a remote session cannot be where there was a Spark of this process.
 .PHONY: test-spark-all
 test-spark-all: $(SPARK_READY) ## With the nightly tests: batches, a killed worker, each server
 	@$(PYTEST_SPARK) $(ARGS)

@@ -41,6 +41,22 @@ _JVM = (
     "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m "
     "-XX:+UseSerialGC -XX:-UsePerfData -Xshare:auto"
 )
+# Warnings, and where each process answers: all that is told of statements takes a tenth of the time.
+_LOGGING = """\
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+logger.deploy.name = org.apache.spark.deploy
+logger.deploy.level = info
+logger.thrift.name = org.apache.hive.service.cli.thrift
+logger.thrift.level = info
+logger.connect.name = org.apache.spark.sql.connect.service
+logger.connect.level = info
+"""
 # What every application of the cluster runs with. None of it decides what is computed.
 LIGHT: Mapping[str, str] = {
     "spark.ui.enabled": "false",
@@ -235,6 +251,7 @@ def running_cluster(folder: Path, workers: int = WORKERS) -> Iterator[Cluster]:
     cluster = Cluster(folder)
     for name in ("conf", "scratch", "warehouse", "work"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "conf/log4j2.properties").write_text(_LOGGING, encoding="utf-8")
     with cluster._stack as stack:
         started = stack.enter_context(
             cluster.running(

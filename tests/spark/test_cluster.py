@@ -76,7 +76,7 @@ def test_it_ends_when_its_parent_is_killed(tmp_path) -> None:
     )
     assert parent.stdout is not None
     assert parent.stdout.readline().startswith("spark://127.0.0.1:")
-    (master,) = psutil.Process(parent.pid).children(recursive=True)
+    (master,) = psutil.Process(parent.pid).children()
     parent.kill()
     parent.wait()
     wait_until(lambda: not master.is_running() or master.status() == "zombie", "the master", 30)

@@ -46,6 +46,7 @@ def _refresh(settings: Settings, raw: Path) -> tuple[int, str]:
             "VORONKA_ENGINE": settings.engine,
             "VORONKA_SPARK": settings.spark,
             "VORONKA_SPARK_PREFIX": settings.spark_prefix,
+            "VORONKA_THREADS": str(settings.threads),
         },
     )
     return done.returncode, done.stdout + done.stderr
@@ -69,17 +70,19 @@ def smallest(place: Path) -> Path:
     return write_zone(place / "raw", loaded(COMPANY, at(9, 20)))
 
 
-def test_a_hostile_zone_is_equal_over_thrift(thrift: OnSpark, tmp_path: Path) -> None:
+def test_a_hostile_zone_is_equal_by_spark_connect(connect: OnSpark, tmp_path: Path) -> None:
     raw = generate(tmp_path / "raw", 407, "hostile")
-    settings = thrift(spark_prefix="hostile_")
-    refreshed(settings, raw)
-    compare(settings, by_duckdb(raw, tmp_path / "duckdb"))
+    settings = connect(spark_prefix="hostile_")
+    with refreshing(settings, raw) as done:
+        build = by_duckdb(raw, tmp_path / "duckdb")
+    assert done.result()[0] == 0, done.result()[1]
+    compare(settings, build)
 
 
 @pytest.mark.nightly
-def test_a_mild_zone_is_equal_by_spark_connect(connect: OnSpark, tmp_path: Path) -> None:
+def test_a_mild_zone_is_equal_over_thrift(thrift: OnSpark, tmp_path: Path) -> None:
     raw = generate(tmp_path / "raw", 401, "mild")
-    settings = connect(spark_prefix="mild_")
+    settings = thrift(spark_prefix="mild_")
     refreshed(settings, raw)
     compare(settings, by_duckdb(raw, tmp_path / "duckdb"))
 
