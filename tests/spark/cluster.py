@@ -41,7 +41,7 @@ _JVM = (
     "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m "
     "-XX:+UseSerialGC -XX:-UsePerfData -Xshare:auto"
 )
-# Warnings, and where each process answers: all that is told of statements takes a tenth of the time.
+# Warnings, and where each process answers; of each statement Spark would tell a page.
 _LOGGING = """\
 appender.console.type = Console
 appender.console.name = console
