@@ -133,8 +133,8 @@ class Cluster:
         """Where tables lie; every process reads and writes it."""
         return self.folder / "warehouse"
 
-    def add_worker(self, memory: str = "1400m", cores: int = 2) -> Worker:
-        """One more worker: two slots, so that two applications have an executor each on it."""
+    def add_worker(self, memory: str = "2g", cores: int = 3) -> Worker:
+        """One more worker: three slots, for both servers of the session and one of a test's own."""
         started = self._stack.enter_context(
             self.running(
                 f"worker-{len(self.workers) + 1}",
