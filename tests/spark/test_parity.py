@@ -152,13 +152,20 @@ def test_a_server_that_dies_in_the_middle_publishes_nothing(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     raw = smallest(tmp_path)
+    # What is there outlives the server.
+    place = f"jdbc:derby:;databaseName={tmp_path / 'metastore'};create=true"
+    metastore = {"spark.hadoop.javax.jdo.option.ConnectionURL": place}
 
     def settings_of(url: str) -> Settings:
         return Settings(
-            engine="spark", spark=url, spark_prefix="died_", data_dir=tmp_path / "spark"
+            engine="spark",
+            spark=url,
+            spark_prefix="died_",
+            data_dir=tmp_path / "spark",
+            threads=1,
         )
 
-    with cluster.thrift_server() as server:
+    with cluster.thrift_server(**metastore) as server:
         settings = settings_of(server.url)
         refreshed(settings, raw)
         before = settings.published_file.read_bytes()
@@ -171,7 +178,7 @@ def test_a_server_that_dies_in_the_middle_publishes_nothing(
         assert code == 1, said
         assert "Traceback" not in said
         assert settings.published_file.read_bytes() == before
-    with cluster.thrift_server() as server:
+    with cluster.thrift_server(**metastore) as server:
         settings = settings_of(server.url)
         refreshed(settings, raw)
     compare(settings, by_duckdb(raw, tmp_path / "duckdb"))
