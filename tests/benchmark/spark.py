@@ -158,7 +158,7 @@ def main() -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(rounded(results), indent=1, ensure_ascii=False)
     file.write_text(text + "\n", encoding="utf-8")
-    console.print(table(results))
+    console.print(table(results), soft_wrap=True)
 
 
 if __name__ == "__main__":
