@@ -43,3 +43,9 @@ def things(raw_dir: Path, name: str = "1", /, **columns: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(arrays), path)
     return path
+
+
+def bad_text(*values: bytes) -> pa.Array:
+    """A column of texts whose bytes nobody has checked."""
+    raw = pa.array(values, pa.binary())
+    return pa.Array.from_buffers(pa.string(), len(values), raw.buffers())

@@ -22,7 +22,7 @@ from orchestration.call_evaluations.transcript import Transcript
 from orchestration.connectors.errors import TryLater
 from orchestration.connectors.zone_files import all_files, zone_files
 from orchestration.models.handover import reach_cluster
-from orchestration.raw_zone.views import files_read
+from orchestration.raw_zone.step import files_of_build
 
 FOLDER = "telephony/call_evaluations"
 # Begins the names of our files there.
@@ -120,7 +120,7 @@ def _refuse(settings: Settings, raw_zone: str) -> None:
             f"The warehouse was built from {built_from}, not from {raw_zone}.",
             "Set VORONKA_RAW_DIR to the zone that was meant, or run `voronka refresh`.",
         )
-    read = {path for path, *_ in files_read(settings.build_file).get(FOLDER.replace("/", "_"), ())}
+    read = {path for path, *_ in files_of_build(settings).get(FOLDER.replace("/", "_"), ())}
     own = {file.path for file in zone_files(raw_zone, FOLDER, WRITER)}
     there = {path for path in all_files(raw_zone, FOLDER) if path not in own}
     unread = {path.removeprefix(f"{raw_zone}/") for path in there} - read

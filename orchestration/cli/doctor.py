@@ -24,12 +24,12 @@ from orchestration.cli.doctor_connections import examine_brought, examine_connec
 from orchestration.cli.doctor_notifications import examine_notifications
 from orchestration.metrics.glossary import read_metrics
 from orchestration.metrics.needs import Needs, in_words
-from orchestration.raw_zone.contents import judged_by_contents
 from orchestration.raw_zone.contract import Contract, load_contract
 from orchestration.raw_zone.drift import drift_lines
 from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
 from orchestration.raw_zone.scan import scan
-from orchestration.raw_zone.views import files_read, new_files
+from orchestration.raw_zone.step import files_of_build, judged
+from orchestration.raw_zone.views import ReadFiles, new_files
 from orchestration.raw_zone.zone import RawFile, RawZone
 from orchestration.spark.checks import examine_raw_file, examine_spark
 
@@ -161,7 +161,10 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
     except WrongUse:
         # A variable is wrong, which was said before.
         is_rebuild = True
-    read = {} if is_rebuild else files_read(settings.build_file)
+    read: ReadFiles = {}
+    # Where the cluster is silent, that was said before.
+    with suppress(VoronkaError):
+        read = {} if is_rebuild else files_of_build(settings)
     new = [file for table in zone.tables for file in new_files(table, read)]
     refusals = _refusals(zone, contract, new, settings, is_rebuild)
     yield Finding(
@@ -173,7 +176,10 @@ def _raw_zone(settings: Settings) -> Iterator[Finding]:
     if zone.files:
         yield from _read_by_spark(settings, zone)
         yield _figures(settings, zone)
-    zone = judged_by_contents(zone, new, settings)
+    try:
+        zone = judged(zone, new, settings)
+    except VoronkaError as error:
+        yield Finding("bad", f"What the raw files hold was not read: {error.message}", error.remedy)
     if zone.problems:
         yield Finding(
             "bad",

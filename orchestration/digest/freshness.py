@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -18,9 +19,12 @@ from typing import Protocol
 
 import duckdb
 
+from orchestration.base.errors import VoronkaError
 from orchestration.base.object_store import load_object_store
 from orchestration.base.settings import Settings
 from orchestration.base.sql import literal, quote
+from orchestration.raw_zone.spark_questions import in_spark_sql, tables_on_cluster
+from orchestration.spark.connection import connected
 
 # Gaps that are needed to call something a rhythm, and those that are looked at, the latest.
 FEWEST_GAPS, MOST_GAPS = 4, 30
@@ -125,29 +129,49 @@ def read_loads(settings: Settings, zone: str, calendar: WorkingDays) -> Loads:
         return Loads()
     try:
         opened = duckdb.connect(str(settings.raw_zone_file), True, settings.session())
+        large = tables_on_cluster(settings)
     except duckdb.Error:
         # It is damaged; the next refresh writes it again.
         return Loads()
     found = {}
-    with opened as connection:
-        connection.execute(f"set TimeZone = {literal(zone)}")
+    with opened as connection, ExitStack() as stack:
+        connection.execute("set TimeZone = 'UTC'")
         names = connection.execute("select table_name from zone.tables where rows > 0").fetchall()
         load_object_store(connection, settings.raw_zone)
         for (name,) in sorted(names):
-            source, _, table = name.partition(".")
+            question = _loads_of(name, zone)
             try:
-                days = connection.execute(
-                    "select loaded_at::date, max(loaded_at) from (select "
-                    "try_cast(_loaded_at as timestamptz) as loaded_at "
-                    f"from {quote(source)}.{quote(table)}) where loaded_at is not null "
-                    "group by 1 order by 1"
-                ).fetchall()
-            except duckdb.Error:
-                # Its files have gone since: unknown, and the next refresh says why.
+                if name in large:
+                    spark = stack.enter_context(connected(settings))
+                    days = spark.rows(in_spark_sql(question, settings.spark_prefix))
+                else:
+                    days = connection.execute(question).fetchall()
+            except (duckdb.Error, VoronkaError):
+                # Its files have gone since, or the cluster is silent: unknown, and the next refresh
+                # says why.
                 continue
             if days:
-                last_at: datetime = days[-1][1]
                 found[name] = rhythm_of(
-                    last_at.astimezone(UTC), [day for day, _ in days], calendar
-                )  # fmt: skip
+                    datetime.fromisoformat(days[-1][1]).replace(tzinfo=UTC),
+                    [date.fromisoformat(day) for day, _ in days],
+                    calendar,
+                )
     return Loads(found)
+
+
+def _loads_of(table: str, zone: str) -> str:
+    """The local days on which a table was loaded and their last moment in UTC, both as text."""
+    source, _, name = table.partition(".")
+    return f"""
+        select
+            cast(cast(loaded_at at time zone {literal(zone)} as date) as varchar),
+            cast(max(loaded_at) as varchar)
+        from (
+            select try_cast(_loaded_at as timestamptz) as loaded_at
+            from {quote(source)}.{quote(name)}
+        ) as loads
+        where loaded_at >= timestamptz '1970-01-01 00:00:00+00'
+            and loaded_at < timestamptz '9999-01-01 00:00:00+00'
+        group by 1
+        order by 1
+    """

@@ -17,8 +17,11 @@ from orchestration.expectations.suites import (
     Suite,
     cached_results,
     run_suites,
+    run_suites_on_spark,
 )
 from orchestration.raw_zone.contract import Contract
+from orchestration.raw_zone.spark_questions import tables_on_cluster
+from orchestration.spark.connection import connected
 
 STEP = "expectations"
 
@@ -59,10 +62,22 @@ def _of_marts(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationRe
 
 def _of_raw_zone(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationResult]:
     wanted = [suite for suite in suites if suite.layer == RAW]
-    extension = object_store_extension(settings.raw_zone)
     return cached_results(
         CacheEntry(settings.raw_expectations_cache),
         zone_fingerprint(settings),
         wanted,
-        lambda: run_suites(settings.raw_zone_file, wanted, extension, settings.session()),
+        lambda: _run_on_raw_zone(settings, wanted),
     )
+
+
+def _run_on_raw_zone(settings: Settings, suites: Sequence[Suite]) -> list[ExpectationResult]:
+    """Small tables are read here, and large ones where a cluster builds by the cluster."""
+    large = tables_on_cluster(settings)
+    here = [suite for suite in suites if suite.full_name not in large]
+    there = [suite for suite in suites if suite.full_name in large]
+    extension = object_store_extension(settings.raw_zone)
+    results = run_suites(settings.raw_zone_file, here, extension, settings.session())
+    if there:
+        with connected(settings) as spark:
+            results += run_suites_on_spark(spark, settings.spark_prefix, there)
+    return sorted(results, key=lambda it: suites.index(it.suite))

@@ -8,6 +8,7 @@ it asserts. Great Expectations takes seconds to import: only `run_suites` does i
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +22,8 @@ from orchestration.base.cache import CacheEntry, fingerprint_of
 from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.record import ERROR, FAIL, PASS, WARN, CheckOutcome
 from orchestration.base.text import named_values
+from orchestration.raw_zone.spark_questions import in_spark_sql
+from orchestration.spark.connection import Spark, SparkRefused
 
 KIND = "gx"
 RAW, MARTS = "raw", "marts"
@@ -29,6 +32,7 @@ CRITICAL = "critical"
 _SEVERITIES = (CRITICAL, "warning", "info")
 _SHOWN_ROWS = 10
 _ROWS_QUERY = "unexpected_rows_expectation"
+_QUERY = "unexpected_rows_query"
 _COLUMNS = ("column", "column_A", "column_B")
 
 
@@ -124,6 +128,8 @@ def _suite(layer: str, document: Mapping[str, Any]) -> Suite:
             raise ValueError(f"severity {expectation.severity} is none of {_SEVERITIES}")
         if layer == RAW and expectation.is_blocking:
             raise ValueError("what comes in never blocks: bad rows are quarantined")
+        if layer == RAW and expectation.type != _ROWS_QUERY:
+            raise ValueError(f"raw rows are asked by {_ROWS_QUERY}, which every engine answers")
     if len({expectation.name for expectation in expectations}) < len(expectations):
         raise ValueError("two expectations have one name")
     key = tuple(document["meta"].get("key", ()))
@@ -196,6 +202,35 @@ def run_suites(
     return results
 
 
+def run_suites_on_spark(
+    spark: Spark, prefix: str, suites: Sequence[Suite]
+) -> list[ExpectationResult]:
+    """Run suites of the raw zone on a cluster's views of it, with results like `run_suites`.
+
+    Great Expectations speaks to no thrift server; what these suites ask is a query of rows that
+    should not be, and the cluster answers it.
+    """
+    results = []
+    for suite in suites:
+        for item in suite.expectations:
+            query = str(item.kwargs[_QUERY]).replace("{batch}", suite.full_name)
+            try:
+                found = spark.rows(
+                    "select count(*) over (), to_json(struct(*), map('ignoreNullFields', 'false')) "
+                    f"from ({in_spark_sql(query, prefix)}) limit {_SHOWN_ROWS}"
+                )
+            except SparkRefused as error:
+                results.append(ExpectationResult(suite, item, ERROR, None, error.reason))
+                continue
+            rows = [_words(json.loads(row)) for _, row in found]
+            results.append(
+                _broken(suite, item, found[0][0], rows)
+                if rows
+                else ExpectationResult(suite, item, PASS, 0, "")
+            )
+    return results
+
+
 def _run_suite(gx: Any, source: Any, suite: Suite) -> list[ExpectationResult]:
     try:
         asset = source.add_table_asset(
@@ -246,7 +281,13 @@ def _result(suite: Suite, item: Expectation, found: Any) -> ExpectationResult:
     rows = _rows(result)
     observed = result.get("observed_value")
     count = observed if item.type == _ROWS_QUERY else result.get("unexpected_count")
-    count = None if count is None else int(count)
+    return _broken(suite, item, None if count is None else int(count), rows, observed)
+
+
+def _broken(
+    suite: Suite, item: Expectation, count: int | None, rows: Sequence[str], observed: Any = None
+) -> ExpectationResult:
+    """The result of an expectation that did not hold, with what was found instead."""
     message = ", ".join(item.columns) + (": " if item.columns else "")
     message += item.description or item.type
     if rows:

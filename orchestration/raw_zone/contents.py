@@ -12,7 +12,7 @@ import duckdb
 
 from orchestration.base.errors import Problem
 from orchestration.base.object_store import OBJECT_STORES, load_object_store
-from orchestration.base.settings import Settings
+from orchestration.base.settings import SPARK, Settings
 from orchestration.base.sql import literal
 from orchestration.raw_zone.contract import Table
 from orchestration.raw_zone.footers import incredible_bytes, unreadable
@@ -26,11 +26,32 @@ _TIMES = frozenset({"TIMESTAMP", "TIMESTAMP_NS", _INSTANT})
 
 
 def judged_by_contents(zone: RawZone, new: Sequence[RawFile], settings: Settings) -> RawZone:
-    """The zone with the problems of those `new` files that have none by their footers."""
+    """The zone with the problems of those `new` files that have none yet."""
     bad = {problem.file for problem in zone.problems}
     sound = [file for file in new if file.path not in bad]
+    if settings.engine == SPARK:
+        return replace(
+            zone, problems=(*zone.problems, *_problems_with_spark(zone, sound, settings))
+        )
     found = problems_of_contents(zone, sound, settings.max_file_rows, settings.memory)
     return replace(zone, problems=(*zone.problems, *found))
+
+
+def _problems_with_spark(
+    zone: RawZone, new: Sequence[RawFile], settings: Settings
+) -> Iterator[Problem]:
+    """The same, where the cluster reads large tables, and what the cluster alone cannot read."""
+    from orchestration.raw_zone.spark_contents import to_look_at
+
+    reasons = to_look_at(zone, new, settings)
+    found = problems_of_contents(zone, list(reasons), settings.max_file_rows, settings.memory)
+    yield from found
+    named = {problem.file for problem in found}
+    for table in zone.tables:
+        for file in table.files:
+            if reasons.get(file) and file.path not in named:
+                reason = f"cannot be read by Spark: {reasons[file]}"
+                yield Problem(table.contract.full_name, file.path, "", reason)
 
 
 def problems_of_contents(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -54,12 +54,31 @@ _LISTS = {
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Some files of one shape in one folder: a table that reads the folder, a query of them."""
+class Part:
+    """Some files of one shape in one folder: a table that reads the folder, a query of them.
 
+    `relation` is the table's whole name, `columns` are its own with their types in Spark, `path`
+    is what a row's file is called in the zone.
+    """
+
+    files: Sequence[RawFile]
     table: str
+    relation: str
     create: str
-    select: str
+    columns: Mapping[str, str]
+    path: str
+    selected: Sequence[str]
+
+    @property
+    def select(self) -> str:
+        """The files' rows as the view gives them."""
+        columns = ", ".join([*self.selected, f"{self.path} as {FILE_COLUMN}"])
+        return f"select {columns}\n{self.rows_of(self.files)}"
+
+    def rows_of(self, files: Iterable[RawFile]) -> str:
+        """The `from` and `where` of some of its files; Spark opens no others."""
+        paths = ", ".join(string(file.path) for file in files)
+        return f"from {self.relation}\nwhere {self.path} in ({paths})"
 
 
 def register_on_spark(
@@ -79,8 +98,8 @@ def register_on_spark(
     for source in sorted({table.contract.source for table in zone.tables}):
         schemas += [source, source + NEW]
     for schema in schemas:
-        spark.run(f"create schema if not exists {_quote(prefix + schema)}")
-    parts_schema = _quote(prefix + PARTS)
+        spark.run(f"create schema if not exists {quote(prefix + schema)}")
+    parts_schema = quote(prefix + PARTS)
     found = {str(row[1]) for row in spark.rows(f"show tables in {parts_schema}")}
     wanted: set[str] = set()
     for table in zone.tables:
@@ -92,11 +111,11 @@ def register_on_spark(
                 if name not in found | wanted:
                     spark.run(statement)
                 wanted.add(name)
-            name = f"{_quote(prefix + contract.source + ending)}.{_quote(contract.name)}"
+            name = f"{quote(prefix + contract.source + ending)}.{quote(contract.name)}"
             spark.run(f"create or replace view {name} as {query}")
     for name in sorted(found - wanted):
         kind = "table" if name.endswith(_TABLE) else "view"
-        spark.run(f"drop {kind} if exists {parts_schema}.{_quote(name)}")
+        spark.run(f"drop {kind} if exists {parts_schema}.{quote(name)}")
     _write_lists(zone, spark, prefix, all_new)
     return len(all_new)
 
@@ -189,10 +208,10 @@ def _view(
     raw_dir: str, table: RawTable, types: dict[str, str], files: Sequence[RawFile], schema: str
 ) -> tuple[dict[str, str], str]:
     """The query of a view, and what it reads: statements by the names of what they create."""
-    parts = list(_parts(raw_dir, table, types, files, schema))
+    parts = list(parts_of(raw_dir, table, types, files, schema))
     statements = {part.table: part.create for part in parts}
     if not parts:
-        columns = [f"cast(null as {type_in_view(types[it])}) as {_quote(it)}" for it in types]
+        columns = [f"cast(null as {type_in_view(types[it])}) as {quote(it)}" for it in types]
         columns.append(f"cast(null as string) as {FILE_COLUMN}")
         return {}, f"select {', '.join(columns)} where false"
     query = "\nunion all\n".join(part.select for part in parts)
@@ -201,8 +220,8 @@ def _view(
     selects = []
     for part in parts:
         name = _named(table.contract, part.select, _VIEW)
-        statements[name] = f"create or replace view {schema}.{_quote(name)} as {part.select}"
-        selects.append(f"select * from {schema}.{_quote(name)}")
+        statements[name] = f"create or replace view {schema}.{quote(name)} as {part.select}"
+        selects.append(f"select * from {schema}.{quote(name)}")
     return statements, "\nunion all\n".join(selects)
 
 
@@ -212,14 +231,14 @@ def _named(table: Table, content: str, ending: str) -> str:
     return f"{table.source}__{table.name}_{digest}{ending}"
 
 
-def _parts(
+def parts_of(
     raw_dir: str,
     table: RawTable,
     types: dict[str, str],
     files: Sequence[RawFile],
     schema: str,
-) -> Iterator[_Part]:
-    """Parts of a view over files, the same ones for the same files."""
+) -> Iterator[Part]:
+    """Parts of a view over files, the same ones for the same files; `schema` is theirs, quoted."""
     shapes: dict[object, list[RawFile]] = {}
     for file in files:
         if file.rows:
@@ -247,10 +266,10 @@ def _chunks(files: Sequence[RawFile]) -> Iterator[list[RawFile]]:
     chunk: list[RawFile] = []
     size = 0
     for file in files:
-        size += len(_string(file.path).encode()) + 2
+        size += len(string(file.path).encode()) + 2
         if chunk and size > _GREATEST_LIST:
             yield chunk
-            chunk, size = [], len(_string(file.path).encode()) + 2
+            chunk, size = [], len(string(file.path).encode()) + 2
         chunk.append(file)
     if chunk:
         yield chunk
@@ -258,9 +277,10 @@ def _chunks(files: Sequence[RawFile]) -> Iterator[list[RawFile]]:
 
 def _part(
     raw_dir: str, table: Table, types: dict[str, str], files: Sequence[RawFile], schema: str
-) -> _Part:
+) -> Part:
     example = files[0]
-    declared, selected = [], []
+    in_file: dict[str, str] = {}
+    selected = []
     for column in table.columns:
         place = _place(example, column.name)
         view_type = types[column.name]
@@ -268,34 +288,36 @@ def _part(
             value = f"cast(null as {type_in_view(view_type)})"
         else:
             name, data_type, stored = place
-            declared.append(f"{_quote(name)} {type_in_file(data_type, stored)}")
-            value = _quote(name)
+            value = quote(name)
+            in_file[value] = f"{type_in_file(data_type, stored)}"
             if view_type == "VARCHAR":
                 value = text(value, column, data_type, stored)
             else:
                 value = native(value, data_type, stored)
-        selected.append(f"{value} as {_quote(column.name)}")
+        selected.append(f"{value} as {quote(column.name)}")
     # Without a column that has values, there are rows all the same.
-    declared = declared or ["`no column` string"]
+    declared = ", ".join(f"{name} {type_}" for name, type_ in in_file.items())
+    declared = declared or "`no column` string"
     folder = os.path.commonpath([os.path.dirname(file.path) for file in files])
     # The path as Spark gives it is encoded as a URI, where a plus stands for itself; how many
     # slashes follow its scheme depends on the store.
     whole = "url_decode(replace(_metadata.file_path, '+', '%2B'))"
     root = raw_dir.rstrip("/").partition("://")[2] or raw_dir.rstrip("/")
-    path = f"substring({whole}, instr({whole}, {_string(root + '/')}) + {len(root) + 1})"
-    paths = ", ".join(_string(file.path) for file in files)
-    columns = ", ".join(declared)
+    path = f"substring({whole}, instr({whole}, {string(root + '/')}) + {len(root) + 1})"
     identities = [file.identity for file in files]
-    name = _named(table, repr((raw_dir, folder, columns, identities)), _TABLE)
-    relation = f"{schema}.{_quote(name)}"
-    return _Part(
-        name,
+    name = _named(table, repr((raw_dir, folder, declared, identities)), _TABLE)
+    relation = f"{schema}.{quote(name)}"
+    return Part(
+        files=files,
+        table=name,
+        relation=relation,
         # Hive would make a folder of the path, did it know of it.
-        f"create table {relation} ({columns}) using parquet options ("
-        f"path {_string(address(raw_dir, folder))}, `__globPaths__` 'false', "
+        create=f"create table {relation} ({declared}) using parquet options ("
+        f"path {string(address(raw_dir, folder))}, `__globPaths__` 'false', "
         "recursiveFileLookup 'true', mergeSchema 'false', skipHiveMetadata 'true')",
-        f"select {', '.join(selected)}, {path} as {FILE_COLUMN}\nfrom {relation}\n"
-        f"where {path} in ({paths})",
+        columns=in_file,
+        path=path,
+        selected=selected,
     )
 
 
@@ -311,7 +333,7 @@ def _write_lists(zone: RawZone, spark: Spark, prefix: str, new: Collection[RawFi
         "origin": [(zone.raw_dir,)],
     }
     for name, columns in _LISTS.items():
-        table = f"{_quote(prefix + LISTS)}.{_quote(name)}"
+        table = f"{quote(prefix + LISTS)}.{quote(name)}"
         spark.run(f"drop table if exists {table}")
         spark.run(f"create table {table} ({columns}) using parquet")
         for start in range(0, len(rows[name]), _ROWS_A_STATEMENT):
@@ -320,18 +342,19 @@ def _write_lists(zone: RawZone, spark: Spark, prefix: str, new: Collection[RawFi
 
 
 def _row(row: Iterable[Scalar]) -> str:
-    return f"({', '.join(_string(it) if isinstance(it, str) else _plain(it) for it in row)})"
+    return f"({', '.join(string(it) if isinstance(it, str) else _plain(it) for it in row)})"
 
 
 def _plain(value: Scalar) -> str:
     return "null" if value is None else str(value).lower()
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
+    """A name of Spark's."""
     return "`" + name.replace("`", "``") + "`"
 
 
-def _string(value: str) -> str:
+def string(value: str) -> str:
     """A literal; a dollar would begin a variable of Spark's."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\u0024")
     return f"'{escaped}'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from orchestration.base import progress
 from orchestration.base.cache import is_built_by_these_tools, remove_build
@@ -15,7 +15,7 @@ from orchestration.raw_zone.drift import drift_lines
 from orchestration.raw_zone.guard import refuse_emptiness, refuse_full_disk
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.views import ReadFiles, files_read, new_files, register
-from orchestration.raw_zone.zone import RawZone
+from orchestration.raw_zone.zone import RawFile, RawZone
 from orchestration.spark import build as spark_build
 from orchestration.spark.connection import connected
 
@@ -37,13 +37,9 @@ def take_in(
         zone = scan(settings.raw_zone, contract, settings.max_file_rows)
         note(record, zone, contract, settings)
         is_rebuild = full or not is_built_by_these_tools(settings)
-        read = {} if is_rebuild else _files_read(settings)
+        read = {} if is_rebuild else files_of_build(settings)
         new = [file for table in zone.tables for file in new_files(table, read)]
-        zone = judged_by_contents(zone, new, settings)
-        if settings.engine == SPARK:
-            from orchestration.raw_zone.spark_views import judged_for_spark
-
-            zone = judged_for_spark(zone, new)
+        zone = judged(zone, new, settings)
         zone.raise_problems()
         refuse_emptiness(zone, contract, settings, record)
         refuse_full_disk(new, settings, is_rebuild)
@@ -60,11 +56,21 @@ def take_in(
     return zone
 
 
-def _files_read(settings: Settings) -> ReadFiles:
+def files_of_build(settings: Settings) -> ReadFiles:
+    """The raw files that the build was made from, by table."""
     if settings.engine == DUCKDB:
         return files_read(settings.build_file)
     with connected(settings) as spark:
         return spark_build.files_read(spark, settings.spark_prefix)
+
+
+def judged(zone: RawZone, new: Sequence[RawFile], settings: Settings) -> RawZone:
+    """The zone with what the engine would stumble over in the `new` files."""
+    if settings.engine == SPARK:
+        from orchestration.raw_zone.spark_views import judged_for_spark
+
+        zone = judged_for_spark(zone, new)
+    return judged_by_contents(zone, new, settings)
 
 
 def _remove_build(settings: Settings) -> None:

@@ -145,7 +145,10 @@ def reason(error: BaseException) -> str:
         return error.reason
     found = re.search(r"errorMessage=(['\"])(.*?)\1\)", str(error), re.DOTALL)
     said = found[2].replace("\\n", "\n") if found else str(error)
-    line = next((it.strip() for it in said.splitlines() if it.strip()), type(error).__name__)
+    lines = (it.strip().removeprefix(": ") for it in said.splitlines())
+    # A session in this process says first through what it was asked.
+    told = (it for it in lines if it and not it.startswith("An error occurred while calling "))
+    line = next(told, type(error).__name__)
     return re.sub(r"^((\S+(Exception|Error): )|Error running query: |\[[A-Z0-9_.]+\] )*", "", line)
 
 

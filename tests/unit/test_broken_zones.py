@@ -28,7 +28,8 @@ from orchestration.raw_zone.listing import listed_files
 from orchestration.raw_zone.scan import scan
 from orchestration.raw_zone.zone import RawFile, RawZone
 from tests.conftest import ROOT, query, write_file
-from tests.unit.test_raw_zone import CONTRACT, registered, things
+from tests.things import CONTRACT, bad_text, things
+from tests.unit.test_raw_zone import registered
 
 
 def problems(raw: Path, max_rows: int = MAX_FILE_ROWS) -> list[str]:
@@ -40,12 +41,6 @@ def problems(raw: Path, max_rows: int = MAX_FILE_ROWS) -> list[str]:
 
 def lines(zone: RawZone) -> list[str]:
     return drift_lines(zone.drift, CONTRACT)
-
-
-def bad_text(*values: bytes) -> pa.Array:
-    """A column of texts whose bytes nobody has checked."""
-    raw = pa.array(values, pa.binary())
-    return pa.Array.from_buffers(pa.string(), len(values), raw.buffers())
 
 
 def test_files_lie_at_any_depth_and_folders_names_are_only_names(tmp_path):

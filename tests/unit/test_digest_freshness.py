@@ -159,7 +159,7 @@ def test_loads_are_read_from_the_raw_zone_by_local_days(tmp_path: Path):
             # As text, and so late in the evening that it is the next day in Moscow.
             "create table crm.deals as select (timestamptz '2026-03-01 22:30:00+00' "
             "+ i * interval 1 day)::varchar as _loaded_at from range(7) as t(i);"
-            "insert into crm.deals values (null), ('yesterday')"
+            "insert into crm.deals values (null), ('yesterday'), ('infinity'), ('0044-03-15 (BC)')"
         )
     loads = read_loads(settings, "Europe/Moscow", WEEK)
     assert loads.tables == {

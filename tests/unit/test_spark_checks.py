@@ -252,6 +252,11 @@ THRIFT = (
         ("[PATH_NOT_FOUND] Path does not exist: s3a://x\nmore", "Path does not exist: s3a://x"),
         ("\nCould not connect", "Could not connect"),
         (THRIFT, "Nothing of yours."),
+        (
+            "An error occurred while calling o61.collectToPython.\n: "
+            "org.apache.spark.SparkException: [FAILED_READ_FILE.NO_HINT] Encountered an error.\n\tat org.apache",
+            "Encountered an error.",
+        ),
         ("", "RuntimeError"),
     ],
 )
