@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     local_facts_rows: int = Field(
         default=20_000_000,
         ge=0,
-        description="Tables with more rows are the cluster's: it judges raw ones, facts stay there.",
+        description="Tables with more rows are the cluster's: raw ones it judges, facts stay.",
     )
     threads: int = Field(default=2, ge=1, le=256, description="Models that dbt builds at once.")
     memory: str = Field(

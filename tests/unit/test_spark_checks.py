@@ -254,8 +254,8 @@ THRIFT = (
         (THRIFT, "Nothing of yours."),
         (
             "An error occurred while calling o61.collectToPython.\n: "
-            "org.apache.spark.SparkException: [FAILED_READ_FILE.NO_HINT] Encountered an error.\n\tat org.apache",
-            "Encountered an error.",
+            "org.apache.spark.SparkException: [FAILED_READ_FILE.NO_HINT] Not readable.\n\tat x",
+            "Not readable.",
         ),
         ("", "RuntimeError"),
     ],
