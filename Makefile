@@ -68,7 +68,7 @@ test-all: $(READY) ## Run every test, as CI does each night (ARGS are pytest's, 
 
 .PHONY: test-spark
 test-spark: $(SPARK_READY) ## The same models on a Spark cluster on loopback; needs Java 17
-	@$(PYTEST_SPARK) -m "not nightly" -n 2 --dist loadfile $(ARGS)
+	@$(PYTEST_SPARK) -m "not nightly" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # One process: a remote session cannot be where there was a Spark of this process.
 .PHONY: test-spark-all

@@ -92,9 +92,20 @@ def connect(
     stop_session()
 
 
+# Of two processes the first begins with a whole refresh on the cluster and goes on with what needs
+# it, too; the other has a Spark in itself.
+FIRST = ("test_parity.py", "test_raw_views.py", "test_settings.py")
+LAST = ("test_cluster.py", "test_doctor.py", "test_handover_over_servers.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Remote sessions first: there can be none in a process that has a Spark of its own."""
-    items.sort(key=lambda it: "connect" not in getattr(it, "fixturenames", ()))
+    items.sort(key=lambda it: ("connect" not in getattr(it, "fixturenames", ()), _rank(it)))
+
+
+def _rank(item: pytest.Item) -> int:
+    name = item.path.name
+    return FIRST.index(name) if name in FIRST else len(FIRST) + (name in LAST)
 
 
 def _settings_of(server: Server, place: Path, **always: object) -> OnSpark:

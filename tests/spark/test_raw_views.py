@@ -115,6 +115,7 @@ def test_a_hostile_zone_is_read_as_by_duckdb(tmp_path: Path, spark: Spark, kind:
     assert differences(zone, spark, tmp_path / "raw_zone.duckdb") == []
 
 
+@pytest.mark.nightly
 def test_the_demo_is_read_as_by_duckdb(tmp_path: Path, spark: Spark) -> None:
     zone = scan(ROOT / "seeds/demo/raw", load_contract(ROOT))
     read = {

@@ -23,15 +23,20 @@
 
 {% macro spark__write_state(version, plan, changes_from) -%}
     {%- call statement() -%}
-        alter table {{ this }} set tblproperties (
-            {%- for name, input_version in plan.inputs.items() %}
-            'voronka.input.{{ name }}' = '{{ input_version }}',
-            {%- endfor %}
-            'voronka.code' = '{{ plan.code }}',
-            'voronka.changes_from' = '{{ changes_from or "" }}',
-            'voronka.version' = '{{ version }}'
-        )
+        alter table {{ this }} set {{ state_properties(version, plan, changes_from) }}
     {%- endcall -%}
+{%- endmacro %}
+
+{# The state that a table on Spark carries. #}
+{% macro state_properties(version, plan, changes_from=none) -%}
+    tblproperties (
+        {%- for name, input_version in plan.inputs.items() %}
+        'voronka.input.{{ name }}' = '{{ input_version }}',
+        {%- endfor %}
+        'voronka.code' = '{{ plan.code }}',
+        'voronka.changes_from' = '{{ changes_from or "" }}',
+        'voronka.version' = '{{ version }}'
+    )
 {%- endmacro %}
 
 {#

@@ -1,6 +1,6 @@
 {#
-  A table on Spark, rebuilt as a whole: nobody reads the build's schemas, so it is dropped first. Its
-  columns have the order and the types of the contract.
+  A table on Spark, rebuilt as a whole with the state that it carries: nobody reads the build's
+  schemas, so it is dropped first. Its columns have the order and the types of the contract.
 #}
 {% macro build_whole_table(target, plan) -%}
     {#- First of all: a table that is there is never of another list of files than it says. -#}
@@ -12,15 +12,15 @@
         create table {{ target }}
         {{ file_format_clause() }}
         {{ partition_clause() }}
+        {{ state_properties(version_from(plan), plan) }}
         as
         {{ with_partition_month(in_stated_types(compiled_code)) }}
     {%- endcall -%}
-    {%- do record_state(plan, version_from(plan), has_changes=false) -%}
 {%- endmacro %}
 
 {% macro drop_relation_of_any_kind(target) -%}
     {%- set existing = load_cached_relation(target) -%}
-    {%- call statement() -%}
-        drop {{ existing.type if existing is not none else 'table' }} if exists {{ target }}
-    {%- endcall -%}
+    {%- if existing is not none -%}
+        {%- call statement() -%} drop {{ existing.type }} if exists {{ target }} {%- endcall -%}
+    {%- endif -%}
 {%- endmacro %}
