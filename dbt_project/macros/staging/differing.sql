@@ -3,7 +3,7 @@
     {%- set verdicts = [] -%}
     {%- for column in columns -%}
         {%- do verdicts.append(
-            'case when count(distinct ' ~ column ~ ') > 1 or count(' ~ column
+            'case when min(' ~ column ~ ') < max(' ~ column ~ ') or count(' ~ column
             ~ ') not in (0, count(*)) then \'' ~ column ~ '\' end'
         ) -%}
     {%- endfor -%}

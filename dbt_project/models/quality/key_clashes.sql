@@ -60,7 +60,7 @@ clashes as (
         || max({{ value_as_text(column, table.types[column]) }}) as found
     from {{ name }}_rows
     group by {{ table['keys'] | join(', ') }}, _file
-    having count(distinct {{ column }}) > 1
+    having min({{ column }}) < max({{ column }})
     union all
     {%- endfor %}
     select
