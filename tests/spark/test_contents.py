@@ -58,12 +58,28 @@ def hostile_zone(raw: Path) -> RawZone:
 def test_every_fault_of_the_rows_is_found_by_the_cluster_too(
     tmp_path: Path, spark: Spark, spark_settings: Settings
 ) -> None:
-    zone = hostile_zone(tmp_path / "raw zone")
+    finds_what_this_machine_finds(
+        hostile_zone(tmp_path / "raw zone"),
+        spark_settings.model_copy(update={"local_facts_rows": 0}),
+    )
+
+
+@pytest.mark.nightly
+def test_the_cluster_finds_every_fault_over_thrift(tmp_path: Path, thrift: OnSpark) -> None:
+    finds_what_this_machine_finds(hostile_zone(tmp_path / "raw"), thrift(local_facts_rows=0))
+
+
+@pytest.mark.nightly
+def test_the_cluster_finds_every_fault_by_spark_connect(tmp_path: Path, connect: OnSpark) -> None:
+    finds_what_this_machine_finds(hostile_zone(tmp_path / "raw"), connect(local_facts_rows=0))
+
+
+def finds_what_this_machine_finds(zone: RawZone, settings: Settings) -> None:
+    """The same problems in the same words, and no good file is read here but the infinite one."""
     expected = problems(zone, Settings())
     assert len(expected) == 10
-    there = spark_settings.model_copy(update={"local_facts_rows": 0})
-    assert problems(zone, there) == expected
-    looked_at = {file.path for file in to_look_at(zone, zone.files, there)}
+    assert problems(zone, settings) == expected
+    looked_at = {file.path for file in to_look_at(zone, zone.files, settings)}
     assert not [path for path in looked_at if path.startswith("crm/things/good")]
     assert len(looked_at) == len(expected) + len(["infinite"])
 
@@ -97,18 +113,6 @@ def test_what_spark_alone_does_not_read_is_refused_in_its_words(
     finally:
         spark.run(f"reset {checksums}")
     assert found.startswith("crm.things: crm/things/changed.parquet: cannot be read by Spark: ")
-
-
-@pytest.mark.nightly
-def test_the_cluster_names_the_files_over_thrift(tmp_path: Path, thrift: OnSpark) -> None:
-    zone = hostile_zone(tmp_path / "raw")
-    assert problems(zone, thrift(local_facts_rows=0)) == problems(zone, Settings())
-
-
-@pytest.mark.nightly
-def test_the_cluster_names_the_files_by_spark_connect(tmp_path: Path, connect: OnSpark) -> None:
-    zone = hostile_zone(tmp_path / "raw")
-    assert problems(zone, connect(local_facts_rows=0)) == problems(zone, Settings())
 
 
 def test_a_statement_that_fails_for_another_reason_names_no_file(

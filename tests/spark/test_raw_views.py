@@ -107,7 +107,8 @@ def _uncommon(name: str, left: list[tuple[Any, ...]], right: list[tuple[Any, ...
     return [f"{name}: only in DuckDB {list(missing)[:2]}, only in Spark {list(extra)[:2]}"]
 
 
-@pytest.mark.parametrize("kind", ["filthy", pytest.param("hostile", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["filthy", "hostile"])
 def test_a_hostile_zone_is_read_as_by_duckdb(tmp_path: Path, spark: Spark, kind: str) -> None:
     raw_dir = generate(tmp_path / "raw", 7, kind)
     zone = scan(raw_dir, load_contract(ROOT))
