@@ -19,11 +19,11 @@ from typing import Any
 import yaml
 
 from orchestration.base.cache import CacheEntry, fingerprint_of
-from orchestration.base.errors import WrongUse, first_line
+from orchestration.base.errors import VoronkaError, WrongUse, first_line
 from orchestration.base.record import ERROR, FAIL, PASS, WARN, CheckOutcome
 from orchestration.base.text import named_values
 from orchestration.raw_zone.spark_questions import in_spark_sql
-from orchestration.spark.connection import Spark, SparkRefused
+from orchestration.spark.connection import Spark
 
 KIND = "gx"
 RAW, MARTS = "raw", "marts"
@@ -219,8 +219,8 @@ def run_suites_on_spark(
                     "select count(*) over (), to_json(struct(*), map('ignoreNullFields', 'false')) "
                     f"from ({in_spark_sql(query, prefix)}) limit {_SHOWN_ROWS}"
                 )
-            except SparkRefused as error:
-                results.append(ExpectationResult(suite, item, ERROR, None, error.reason))
+            except VoronkaError as error:
+                results.append(ExpectationResult(suite, item, ERROR, None, first_line(error)))
                 continue
             rows = [_words(json.loads(row)) for _, row in found]
             results.append(

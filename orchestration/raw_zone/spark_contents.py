@@ -42,11 +42,11 @@ def to_look_at(zone: RawZone, new: Sequence[RawFile], settings: Settings) -> Map
     if large:
         with connected(settings) as spark:
             for table, files in large:
-                found |= strange_files(zone.raw_dir, table, files, spark, settings)
+                found |= _strange_files(zone.raw_dir, table, files, spark, settings)
     return found
 
 
-def strange_files(
+def _strange_files(
     raw_dir: str, table: RawTable, files: Sequence[RawFile], spark: Spark, settings: Settings
 ) -> dict[RawFile, str]:
     """Those of a table's files with a value that DuckDB may refuse, or that Spark does not read."""

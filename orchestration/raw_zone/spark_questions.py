@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import duckdb
 
+from orchestration.base.errors import WrongUse, first_line
 from orchestration.base.settings import SPARK, Settings
 
 
@@ -28,12 +29,18 @@ def tables_on_cluster(settings: Settings) -> frozenset[str]:
 def in_spark_sql(sql: str, prefix: str) -> str:
     """A query of DuckDB over raw tables in Spark's SQL; `crm.leads` is there `<prefix>crm.leads`.
 
-    An instant is a Spark timestamp. Raises sqlglot's ParseError for what is no SQL.
+    An instant is a Spark timestamp. Raises WrongUse for what is no SQL.
     """
     # A third of a second, and only a cluster needs it.
     from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
 
-    query = parse_one(sql, dialect="duckdb")
+    try:
+        query = parse_one(sql, dialect="duckdb")
+    except SqlglotError as error:
+        raise WrongUse(
+            f"A question about raw rows is no SQL: {first_line(error)}", "Correct its suite."
+        ) from error
     for table in query.find_all(exp.Table):
         if table.db:
             table.set("db", exp.to_identifier(prefix + table.db, quoted=True))

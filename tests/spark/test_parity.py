@@ -11,9 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from orchestration.base.settings import DEMO_DIR, Settings
+from orchestration.raw_zone.spark_questions import tables_on_cluster
 from orchestration.spark.connection import connected
 from tests.builds import Build
 from tests.conftest import ROOT, voronka, write_zone
@@ -28,6 +30,8 @@ HOG = (
     "select max(length(concat_ws('', texts))) from "
     "(select collect_list(repeat('x', 1000000)) as texts from range(0, 2000, 1, 2))"
 )
+# Rows; the calls of the mild zone are more.
+LARGE = 20
 OUT_OF_MEMORY = "Command exited with code 52"
 
 
@@ -47,6 +51,7 @@ def _refresh(settings: Settings, raw: Path) -> tuple[int, str]:
             "VORONKA_SPARK": settings.spark,
             "VORONKA_SPARK_PREFIX": settings.spark_prefix,
             "VORONKA_THREADS": str(settings.threads),
+            "VORONKA_LOCAL_FACTS_ROWS": str(settings.local_facts_rows),
         },
     )
     return done.returncode, done.stdout + done.stderr
@@ -80,11 +85,29 @@ def test_a_hostile_zone_is_equal_by_spark_connect(connect: OnSpark, tmp_path: Pa
 
 
 @pytest.mark.nightly
-def test_a_mild_zone_is_equal_over_thrift(thrift: OnSpark, tmp_path: Path) -> None:
+def test_a_mild_zone_is_equal_over_thrift_where_large_tables_are_the_clusters(
+    thrift: OnSpark, tmp_path: Path
+) -> None:
     raw = generate(tmp_path / "raw", 401, "mild")
-    settings = thrift(spark_prefix="mild_")
+    settings = thrift(spark_prefix="mild_", local_facts_rows=LARGE)
     refreshed(settings, raw)
-    compare(settings, by_duckdb(raw, tmp_path / "duckdb"))
+    assert "telephony.calls" in tables_on_cluster(settings)
+    build = by_duckdb(raw, tmp_path / "duckdb")
+    compare(settings, build)
+    # What the cluster says of raw rows is what this machine says.
+    here = Settings(data_dir=tmp_path / "here")
+    refreshed(here, raw)
+    assert checks_of(settings) == checks_of(here)
+
+
+def checks_of(settings: Settings) -> dict[tuple[str, str], tuple[str, int | None]]:
+    """Great Expectations' checks of what was published: status and failing rows."""
+    with duckdb.connect(str(settings.published_file), read_only=True) as connection:
+        rows = connection.execute(
+            "select asset, check_name, status, failing_rows from quality.checks where kind = 'gx'"
+        ).fetchall()
+    assert len(rows) > 40
+    return {(asset, name): (status, failing) for asset, name, status, failing in rows}
 
 
 @pytest.mark.nightly

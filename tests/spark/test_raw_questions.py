@@ -13,7 +13,9 @@ from orchestration.base.settings import Settings
 from orchestration.digest.freshness import Calendar, read_loads
 from orchestration.expectations.suites import (
     RAW,
+    Expectation,
     ExpectationResult,
+    Suite,
     load_suites,
     run_suites,
     run_suites_on_spark,
@@ -87,6 +89,22 @@ def test_suites_of_good_and_of_no_rows_end_as_by_duckdb(
     here, there = both(planted(tmp_path / "raw", 0, limit), spark, tmp_path / "raw_zone.duckdb")
     assert said(there) == said(here)
     assert statuses(there) == ({"pass"} if limit else {"warn"}, {"pass"})
+
+
+def test_a_question_that_breaks_is_an_error_and_the_others_are_asked(spark: Spark) -> None:
+    queries = ["select no_such_column from {batch}", "select from where (", "select 1 as one"]
+    items = tuple(
+        Expectation(
+            name, "unexpected_rows_expectation", {"unexpected_rows_query": query}, "warning", ""
+        )
+        for name, query in zip("abc", queries, strict=True)
+    )
+    spark.run(f"create schema if not exists {PREFIX}crm")
+    spark.run(f"create or replace view {PREFIX}crm.things as select 1 as thing_id")
+    results = run_suites_on_spark(spark, PREFIX, [Suite(RAW, "crm", "things", (), items)])
+    assert [it.status for it in results] == ["error", "error", "warn"]
+    assert "no_such_column" in results[0].message
+    assert "is no SQL" in results[1].message
 
 
 def statuses(results: list[ExpectationResult]) -> tuple[set[str], set[str]]:
