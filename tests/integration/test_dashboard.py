@@ -595,7 +595,8 @@ def test_what_needs_attention_leads_to_the_person_and_the_period(browser: Browse
     link = '.attention a:has-text("Галиев Тимур")'
     assert "July 2026" in browser.page.inner_text(link)
     browser.page.click(link)
-    assert browser.page.get_attribute("main", "data-screen") == "diagnosis"
+    # A link is followed after the click has returned.
+    browser.page.wait_for_selector('main[data-screen="diagnosis"]')
     assert browser.page.input_value("#choose-manager") == "m-03"
     assert browser.page.input_value("#choose-period") == "2026-07-01"
     assert browser.page.get_attribute("[data-case]", "data-case") == (
