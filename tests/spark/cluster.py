@@ -34,11 +34,13 @@ _SECONDS_TO_START = 300
 _SECONDS_TO_STOP = 20
 _PR_SET_PDEATHSIG = 1
 _SHOWN_CHARACTERS = 4_000
-_JVM = "-XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC -XX:-UsePerfData -Xshare:auto"
-# Short lives: the second compiler costs executors more than it saves; a driver plans for minutes.
+# Short lives: the second compiler and a concurrent collector cost more than they save.
 # The first compiler alone would get a fifth of the usual space for code, which a refresh fills: the
 # rest of it then runs without being compiled.
-_SHORT_LIVED = f"-XX:TieredStopAtLevel=1 {_JVM}"
+_JVM = (
+    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m "
+    "-XX:+UseSerialGC -XX:-UsePerfData -Xshare:auto"
+)
 # Warnings, and where each process answers; of each statement Spark would tell a page.
 _LOGGING = """\
 appender.console.type = Console
@@ -68,7 +70,7 @@ LIGHT: Mapping[str, str] = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.driver.extraJavaOptions": _JVM,
-    "spark.executor.extraJavaOptions": _SHORT_LIVED,
+    "spark.executor.extraJavaOptions": _JVM,
     # A worker that dies is missed within seconds.
     "spark.network.timeout": "30s",
     "spark.network.timeoutInterval": "10s",
@@ -239,7 +241,7 @@ class Cluster:
             "SPARK_LOG_DIR": str(place),
             # A master and a worker keep books; the thrift server counts as a daemon, too.
             "SPARK_DAEMON_MEMORY": DRIVER_MEMORY if is_application else "192m",
-            "SPARK_DAEMON_JAVA_OPTS": _JVM if is_application else _SHORT_LIVED,
+            "SPARK_DAEMON_JAVA_OPTS": _JVM,
         }
 
 
