@@ -12,10 +12,11 @@ from urllib.parse import unquote
 
 from orchestration.base.settings import Settings
 from orchestration.raw_zone.footers import incredible_bytes
-from orchestration.raw_zone.spark_views import PARTS, Part, parts_of, quote
+from orchestration.raw_zone.spark_views import PARTS, Part, parts_of
 from orchestration.raw_zone.views import view_types
 from orchestration.raw_zone.zone import RawFile, RawTable, RawZone
 from orchestration.spark.connection import Spark, SparkRefused, connected
+from orchestration.spark.tables import identifier
 
 # Before it a timestamp has no text in DuckDB; nanoseconds have none for the least number.
 _FIRST_MOMENT = "timestamp_ntz '-290308-12-22 00:00:00'"
@@ -50,7 +51,7 @@ def _strange_files(
     raw_dir: str, table: RawTable, files: Sequence[RawFile], spark: Spark, settings: Settings
 ) -> dict[RawFile, str]:
     """Those of a table's files with a value that DuckDB may refuse, or that Spark does not read."""
-    schema = quote(settings.spark_prefix + PARTS)
+    schema = identifier(settings.spark_prefix + PARTS)
     spark.run(f"create schema if not exists {schema}")
     there = {str(row[1]) for row in spark.rows(f"show tables in {schema}")}
     found: dict[RawFile, str] = {}

@@ -30,6 +30,7 @@ from orchestration.raw_zone.views import (
 )
 from orchestration.raw_zone.zone import RawFile, RawTable, RawZone
 from orchestration.spark.connection import Spark
+from orchestration.spark.tables import identifier
 
 # Schemas of ours after the prefix: the parts of the views, and the zone's lists.
 PARTS = "raw_files"
@@ -98,8 +99,8 @@ def register_on_spark(
     for source in sorted({table.contract.source for table in zone.tables}):
         schemas += [source, source + NEW]
     for schema in schemas:
-        spark.run(f"create schema if not exists {quote(prefix + schema)}")
-    parts_schema = quote(prefix + PARTS)
+        spark.run(f"create schema if not exists {identifier(prefix + schema)}")
+    parts_schema = identifier(prefix + PARTS)
     found = {str(row[1]) for row in spark.rows(f"show tables in {parts_schema}")}
     wanted: set[str] = set()
     for table in zone.tables:
@@ -111,11 +112,11 @@ def register_on_spark(
                 if name not in found | wanted:
                     spark.run(statement)
                 wanted.add(name)
-            name = f"{quote(prefix + contract.source + ending)}.{quote(contract.name)}"
+            name = f"{identifier(prefix + contract.source + ending)}.{identifier(contract.name)}"
             spark.run(f"create or replace view {name} as {query}")
     for name in sorted(found - wanted):
         kind = "table" if name.endswith(_TABLE) else "view"
-        spark.run(f"drop {kind} if exists {parts_schema}.{quote(name)}")
+        spark.run(f"drop {kind} if exists {parts_schema}.{identifier(name)}")
     _write_lists(zone, spark, prefix, all_new)
     return len(all_new)
 
@@ -211,7 +212,7 @@ def _view(
     parts = list(parts_of(raw_dir, table, types, files, schema))
     statements = {part.table: part.create for part in parts}
     if not parts:
-        columns = [f"cast(null as {type_in_view(types[it])}) as {quote(it)}" for it in types]
+        columns = [f"cast(null as {type_in_view(types[it])}) as {identifier(it)}" for it in types]
         columns.append(f"cast(null as string) as {FILE_COLUMN}")
         return {}, f"select {', '.join(columns)} where false"
     query = "\nunion all\n".join(part.select for part in parts)
@@ -220,8 +221,8 @@ def _view(
     selects = []
     for part in parts:
         name = _named(table.contract, part.select, _VIEW)
-        statements[name] = f"create or replace view {schema}.{quote(name)} as {part.select}"
-        selects.append(f"select * from {schema}.{quote(name)}")
+        statements[name] = f"create or replace view {schema}.{identifier(name)} as {part.select}"
+        selects.append(f"select * from {schema}.{identifier(name)}")
     return statements, "\nunion all\n".join(selects)
 
 
@@ -288,13 +289,13 @@ def _part(
             value = f"cast(null as {type_in_view(view_type)})"
         else:
             name, data_type, stored = place
-            value = quote(name)
+            value = identifier(name)
             in_file[value] = f"{type_in_file(data_type, stored)}"
             if view_type == "VARCHAR":
                 value = text(value, column, data_type, stored)
             else:
                 value = native(value, data_type, stored)
-        selected.append(f"{value} as {quote(column.name)}")
+        selected.append(f"{value} as {identifier(column.name)}")
     # Without a column that has values, there are rows all the same.
     declared = ", ".join(f"{name} {type_}" for name, type_ in in_file.items())
     declared = declared or "`no column` string"
@@ -306,7 +307,7 @@ def _part(
     path = f"substring({whole}, instr({whole}, {string(root + '/')}) + {len(root) + 1})"
     identities = [file.identity for file in files]
     name = _named(table, repr((raw_dir, folder, declared, identities)), _TABLE)
-    relation = f"{schema}.{quote(name)}"
+    relation = f"{schema}.{identifier(name)}"
     return Part(
         files=files,
         table=name,
@@ -333,7 +334,7 @@ def _write_lists(zone: RawZone, spark: Spark, prefix: str, new: Collection[RawFi
         "origin": [(zone.raw_dir,)],
     }
     for name, columns in _LISTS.items():
-        table = f"{quote(prefix + LISTS)}.{quote(name)}"
+        table = f"{identifier(prefix + LISTS)}.{identifier(name)}"
         spark.run(f"drop table if exists {table}")
         spark.run(f"create table {table} ({columns}) using parquet")
         for start in range(0, len(rows[name]), _ROWS_A_STATEMENT):
@@ -347,11 +348,6 @@ def _row(row: Iterable[Scalar]) -> str:
 
 def _plain(value: Scalar) -> str:
     return "null" if value is None else str(value).lower()
-
-
-def quote(name: str) -> str:
-    """A name of Spark's."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def string(value: str) -> str:
