@@ -31,6 +31,7 @@ from orchestration.raw_zone.views import (
 from orchestration.raw_zone.zone import RawFile, RawTable, RawZone
 from orchestration.spark.connection import Spark
 from orchestration.spark.tables import identifier
+from orchestration.spark.tables import text as string
 
 # Schemas of ours after the prefix: the parts of the views, and the zone's lists.
 PARTS = "raw_files"
@@ -348,9 +349,3 @@ def _row(row: Iterable[Scalar]) -> str:
 
 def _plain(value: Scalar) -> str:
     return "null" if value is None else str(value).lower()
-
-
-def string(value: str) -> str:
-    """A literal; a dollar would begin a variable of Spark's."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\u0024")
-    return f"'{escaped}'"
